@@ -1,0 +1,42 @@
+/* text: small judgements about strings that several rooms need. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/buf.h"
+#include "base/bytes.h"
+
+/* Has CR, LF or NUL: refused in event names, ids and header values. */
+bool text_breaks_line(struct bytes text);
+
+/* A session tag: 16 to 64 of [A-Za-z0-9_-]. */
+bool text_is_tag(struct bytes text);
+
+/* Well-formed UTF-8 (RFC 3629). */
+bool text_is_utf8(struct bytes text);
+
+/* Appends with everything but RFC 3986 unreserved characters percent-encoded. */
+void text_percent_encode(struct buf *out, struct bytes text);
+
+/* Appends decoded; with `plus`, '+' is a space (forms). False on a broken escape or NUL. */
+bool text_percent_decode(struct buf *out, struct bytes text, bool plus);
+
+/* Finds name in "a=1&b=2" and appends its decoded value to out; false: not there or broken. */
+bool text_query_get(struct bytes query, const char *name, struct buf *out);
+
+/* Appends as a JSON string with its quotes (RFC 8259); ill-formed UTF-8 becomes U+FFFD. */
+void text_json_string(struct buf *out, struct bytes text);
+
+/* Compares in a time that depends on the lengths only. */
+bool text_equal_secret(struct bytes a, struct bytes b);
+
+/* ASCII case-insensitive comparison. */
+bool text_equal_nocase(struct bytes a, struct bytes b);
+
+/* The candidate nearest to `word` by edit distance (transpositions count one), or NULL if none
+ * is near enough to be meant. `candidates` ends with NULL. */
+const char *text_nearest(const char *word, const char *const *candidates);
+
+/* Decimal number without sign; -1 if anything else is there or above `max`. */
+long long text_number(struct bytes text, long long max);
