@@ -1,0 +1,68 @@
+/* frame: the bytes of one trigger or control event as they go on the wire,
+ * encoded once, immutable, counted. Every queue and history holds references.
+ *
+ * This is the only room that writes SSE (WHATWG HTML, 9.2.5 "Parsing an event
+ * stream"). It cannot write a broken frame: names and ids that hold CR, LF or
+ * NUL are refused, data is split at CR, LF and CRLF. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/atom.h"
+#include "base/bytes.h"
+
+/* What a frame is made of. */
+struct trigger {
+    struct atom *topic;    /* NULL for control events */
+    struct atom *type;     /* the trigger's type; what filters and coalescing see */
+    struct bytes name;     /* the SSE event name; empty: unnamed ("message") */
+    struct bytes data;     /* any bytes; UTF-8 is the caller's affair */
+    struct bytes id;       /* the SSE id; empty: no id line */
+    struct atom *replaces; /* coalescing key, or NULL */
+    struct atom *user;     /* whose tab caused it, with tag: the echo to skip; or NULL */
+    struct atom *tag;
+    uint64_t position;     /* place in the order; 0 for control events */
+    uint64_t at_ms;        /* when it took its place */
+};
+
+struct frame {
+    uint32_t refs;
+    uint32_t size;       /* of bytes, what goes on the wire */
+    uint32_t _data_at;   /* where the raw data stands in bytes (behind size, if it has line ends) */
+    uint32_t data_size;
+    struct atom *topic, *type, *replaces, *user, *tag; /* references of the frame */
+    uint64_t position;
+    uint64_t at_ms;
+    struct frame *_tagged; /* the twin that carries session_tag, once somebody needs it */
+    char bytes[];
+};
+
+/* Encodes; one reference for the caller. NULL if name or id hold CR, LF or NUL (an id with NUL
+ * would be ignored by the client). Takes its own references of the atoms. */
+struct frame *frame_new(const struct trigger *trigger);
+
+struct frame *frame_ref(struct frame *frame);
+void frame_unref(struct frame *frame); /* takes NULL */
+
+/* The data as given to frame_new. */
+struct bytes frame_data(const struct frame *frame);
+
+/* The twin whose JSON object carries "session_tag" as its first member, for clients that skip
+ * their own echo; the frame itself if it has no tag or its data is no JSON object (or has
+ * the member already). Encoded once, owned by the frame: no new reference. */
+struct frame *frame_tagged(struct frame *frame);
+
+/* A heartbeat: a block with an id and no data, which moves the client's cursor without an event
+ * (step "dispatch" of 9.2.6 sets the last event id before it looks at the data); with an empty
+ * id, a comment. */
+struct frame *frame_heartbeat(struct bytes id);
+
+/* The reconnection time and nothing else. */
+struct frame *frame_retry(uint64_t retry_ms);
+
+/* A comment line, for `retry` refusals; line ends in the text become spaces. */
+struct frame *frame_comment(struct bytes text);
+
+/* Frames alive, for specs. */
+uint32_t frame_live(void);
