@@ -1,0 +1,168 @@
+# Sluice. `make help` lists the targets; plain `make` builds build/sluice and the specs' module.
+#
+# VARIANT=asan builds everything under build/asan with ASan and UBSan, VARIANT=clang under build/clang
+# with clang and -Werror, VARIANT=fuzz under build/fuzz for libFuzzer. V=1 shows the commands.
+
+VERSION := 0.1.0
+PREFIX  ?= /usr/local
+VARIANT ?= plain
+T       ?= *
+M       ?= *
+SECONDS ?= 60
+
+# What apt-get installs. `command:package` asks for the package only where the command is missing.
+RUN_PACKAGES  := gcc:gcc make:make pkg-config:pkg-config libc6-dev libev-dev libluajit-5.1-dev \
+                 libcurl4-openssl-dev lua-cjson node-llhttp ca-certificates node:nodejs npm:npm
+TEST_PACKAGES := $(RUN_PACKAGES) git:git luajit:luajit lua-busted lua-check lua-posix lua-socket \
+                 libcmocka-dev clang:clang libclang-rt-14-dev valgrind:valgrind curl:curl chromium:chromium
+
+# The floors that know no descriptor, and the adapters. core.so holds the first and the rig.
+FLOORS   := base event ports hub upstream plan engine script
+ADAPTERS := loop http peers
+
+WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wwrite-strings -Wundef -Wvla
+PKGS     := luajit libcurl
+LIBS     := -lev -lm
+
+# ---------------------------------------------------------------------------------------------------
+
+BUILD_plain := build
+BUILD       := $(or $(BUILD_$(VARIANT)),build/$(VARIANT))
+
+SANITIZE_asan := -fsanitize=address,undefined -fno-sanitize-recover=undefined
+SANITIZE_fuzz := -fsanitize=address,undefined,fuzzer-no-link -fno-sanitize-recover=undefined
+SANITIZE      := $(SANITIZE_$(VARIANT))
+ifneq ($(filter $(VARIANT),clang fuzz),)
+CC     := clang
+WERROR := 1
+endif
+
+# llhttp: the library where there is one, else the C sources that Debian's node-llhttp installs.
+ifneq ($(shell pkg-config --exists libllhttp 2>/dev/null && echo yes),)
+PKGS += libllhttp
+else
+LLHTTP       := $(wildcard /usr/share/llhttp/*.c)
+LLHTTP_FLAGS := -I/usr/share/include/llhttp
+endif
+
+CFLAGS  ?= -O2 -g
+CPPFLAGS += -D_GNU_SOURCE -DSLUICE_VERSION='"$(VERSION)"' -Icore $(LLHTTP_FLAGS) $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
+COMPILE = $(CC) -std=c11 $(CPPFLAGS) $(CFLAGS) -fPIC -fvisibility=hidden -fno-omit-frame-pointer $(WARNINGS) $(SANITIZE)
+LINK    = $(CC) $(CFLAGS) $(LDFLAGS) $(SANITIZE)
+LDLIBS  += $(shell pkg-config --libs $(PKGS) 2>/dev/null) $(LIBS)
+ERROR   := $(if $(WERROR),-Werror)
+
+objects = $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard $(foreach folder,$1,core/$(folder)/*.c)))
+LLHTTP_O := $(patsubst /usr/share/llhttp/%.c,$(BUILD)/obj/llhttp/%.o,$(LLHTTP))
+SERVER_O := $(call objects,$(FLOORS) $(ADAPTERS) server) $(LLHTTP_O)
+MODULE_O := $(call objects,$(FLOORS) rig)
+TESTED_O := $(call objects,$(FLOORS) $(ADAPTERS)) $(LLHTTP_O)
+UNITS    := $(patsubst spec/c/%.c,$(BUILD)/spec/%,$(wildcard spec/c/test_$(T).c))
+BENCHES  := $(patsubst bench/%.c,$(BUILD)/bench/%,$(wildcard bench/*.c))
+FUZZERS  := $(patsubst spec/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard spec/fuzz/fuzz_$(T).c))
+
+Q   := $(if $(V),,@)
+say  = $(if $(V),@:,@printf '  %-5s %s\n' $1 $@)
+sub  = @$(MAKE) --no-print-directory VARIANT=$1
+
+.DEFAULT_GOAL := all
+.PHONY: all help run test lint unit spec e2e asan valgrind mutants bench fuzz docs install clean deps-run deps-test \
+        clean-room units benches fuzzers FORCE
+.DELETE_ON_ERROR:
+
+all: $(if $(wildcard core/server/main.c),$(BUILD)/sluice,$(SERVER_O)) $(BUILD)/lib/sluice/core.so
+
+help: ## list the targets
+	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+## Build ---------------------------------------------------------------------------------------------
+
+$(BUILD)/sluice: $(SERVER_O)
+	$(call say,LINK)
+	$(Q)$(LINK) -Wl,-E -o $@ $^ $(LDLIBS)
+
+# The rig as a Lua module. Its Lua is the one of the process that loads it, so it links none.
+$(BUILD)/lib/sluice/core.so: $(MODULE_O)
+	$(call say,LINK)
+	@mkdir -p $(@D)
+	$(Q)$(LINK) -shared -o $@ $^ -lm
+
+$(BUILD)/core.a: $(TESTED_O)
+	$(call say,AR)
+	$(Q)rm -f $@ && ar qcs $@ $^
+
+$(BUILD)/obj/%.o: %.c $(BUILD)/flags
+	$(call say,CC)
+	@mkdir -p $(@D)
+	$(Q)$(COMPILE) $(ERROR) -MMD -MP -c -o $@ $<
+
+$(BUILD)/obj/llhttp/%.o: /usr/share/llhttp/%.c $(BUILD)/flags
+	$(call say,CC)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) $(LLHTTP_FLAGS) -fPIC -fvisibility=hidden -w $(SANITIZE) -c -o $@ $<
+
+$(BUILD)/spec/%: $(BUILD)/obj/spec/c/%.o $(BUILD)/core.a
+	$(call say,LINK)
+	@mkdir -p $(@D)
+	$(Q)$(LINK) -o $@ $^ -lcmocka $(LDLIBS)
+
+$(BUILD)/bench/%: $(BUILD)/obj/bench/%.o $(BUILD)/core.a
+	$(call say,LINK)
+	@mkdir -p $(@D)
+	$(Q)$(LINK) -o $@ $^ $(LDLIBS)
+
+$(BUILD)/fuzz/%: $(BUILD)/obj/spec/fuzz/%.o $(BUILD)/core.a
+	$(call say,LINK)
+	@mkdir -p $(@D)
+	$(Q)$(LINK) -fsanitize=fuzzer -o $@ $^ $(LDLIBS)
+
+# Changed flags rebuild what they built.
+$(BUILD)/flags: FORCE
+	@pkg-config --exists $(PKGS) || { echo 'Libraries are missing: `make deps-run` installs them.' >&2; exit 1; }
+	@mkdir -p $(@D); echo "$(COMPILE)" | sed 's/"/\\"/g' | cmp -s - $@ || echo "$(COMPILE)" | sed 's/"/\\"/g' > $@
+
+units:   $(UNITS)
+benches: $(BENCHES)
+fuzzers: $(FUZZERS)
+
+.SECONDARY:
+-include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
+
+## Run -----------------------------------------------------------------------------------------------
+
+run: deps-run ## install what is missing, build, start the chat example and print its address
+	$(call sub,plain) all
+	@examples/chat/run
+
+deps-run:
+	@spec/deps $(RUN_PACKAGES)
+
+install: all ## install to PREFIX (/usr/local)
+	install -D -m 755 build/sluice $(DESTDIR)$(PREFIX)/bin/sluice
+	install -D -m 644 sse.lua.conf $(DESTDIR)$(PREFIX)/share/sluice/sse.lua.conf
+	cp -r scripts rules client $(DESTDIR)$(PREFIX)/share/sluice/
+
+clean: ## remove build/
+	rm -rf build
+
+## Test ----------------------------------------------------------------------------------------------
+
+test: deps-test ## everything: lint, C unit tests, specs, end-to-end; the last line counts
+	@spec/run lint unit spec e2e
+
+deps-test:
+	@spec/deps $(TEST_PACKAGES)
+
+lint: ## clang -Werror, headers that compile alone, luacheck
+	$(call sub,clang) all
+	@spec/lint
+
+unit: ## C unit tests under ASan and UBSan; T=buf runs one
+	$(call sub,asan) units
+	@spec/c/run build/asan/spec/test_$(T)
+
+spec: all ## busted: everything but end-to-end
+	@busted --exclude-pattern=/e2e/
+
+e2e: all ## busted: end-to-end, against the real binary
+	@busted spec/e2e
