@@ -1,0 +1,103 @@
+/* hub: the topics and subscribers of one app, and the order of its triggers.
+ *
+ * A trigger takes its place in the order when it is emitted: it gets the next
+ * position, its one frame, and stands in its topic's history. In the same
+ * moment it has its slot in every subscriber's queue: the fan-out itself may run
+ * later and in pieces (it yields), but nothing can be seen of that: runs are fanned
+ * out in order, a subscriber that joins meanwhile is marked with the position at
+ * which it joined, and no heartbeat says a position that is not fanned out.
+ *
+ * Verdicts (filters) are asked of the verdict port while the slot is taken. A
+ * slot whose verdict is open holds what stands behind it, for that subscriber.
+ *
+ * All names, users and tags are those of this app; hubs share only the order. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/atom.h"
+#include "base/dict.h"
+#include "event/cursor.h"
+#include "event/frame.h"
+#include "hub/options.h"
+#include "ports/clock.h"
+#include "ports/later.h"
+#include "ports/log.h"
+#include "ports/random.h"
+#include "ports/verdict.h"
+
+/* The one order of a node, shared by its hubs. */
+struct order {
+    struct cursor_epoch epoch;
+    uint64_t position; /* of the newest trigger; starts at 1, so that 0 is "before everything" */
+};
+
+struct hub_ports {
+    struct clock *clock;
+    struct later *later;
+    struct random *random; /* for the ending of a renamed tag */
+    struct log *log;
+    struct order *order;
+    struct verdicts *verdicts; /* ports/verdict.h */
+};
+
+struct hub_limits {
+    uint32_t forgotten_topics; /* last positions kept of destroyed topics; 65,536 */
+    uint32_t topics;           /* at once */
+    uint32_t windows;          /* open coalescing windows */
+};
+
+struct hub_counters {
+    uint64_t emitted;    /* triggers that took a place */
+    uint64_t delivered;  /* frames handed to sinks whole */
+    uint64_t denied, withheld, replaced, echoes, lagged, resyncs;
+    uint32_t subscribers, topics, users;
+};
+
+/* What a rule emits. Everything is borrowed until the call returns. */
+struct emit {
+    struct bytes type; /* refused (CHECK in the hub; the script border raises) with CR, LF, NUL */
+    struct bytes data;
+    struct bytes replaces; /* coalescing key; data NULL: none */
+    struct bytes user, tag; /* echo; data NULL: none; both or neither */
+    uint64_t within_ms;     /* wait so long for a newer one; needs `replaces` (may be empty text) */
+};
+
+struct hub;
+struct topic;
+
+struct hub *hub_new(const struct hub_ports *ports, const struct hub_limits *limits);
+
+/* All subscribers must have ended. */
+void hub_free(struct hub *hub);
+
+/* The topic of this name, made if it is not there. Lives on while it has subscribers or history
+ * or an open window; a pointer is good until the end of the turn. options must outlive the topic
+ * (see hub_topics_each and topic_set_options for a new generation). NULL above limits. */
+struct topic *hub_topic(struct hub *hub, struct bytes name, const struct topic_options *options);
+struct topic *hub_topic_find(struct hub *hub, struct bytes name); /* or NULL */
+void hub_topics_each(struct hub *hub, void (*each)(void *ctx, struct topic *topic), void *ctx);
+
+/* Emits one trigger. Returns its position, or 0 if it waits in a window. */
+uint64_t topic_emit(struct topic *topic, const struct emit *emit);
+
+/* Tells every subscriber of the topic to re-read: a trigger of type "resync" with a place in the
+ * order and in history, never filtered: {"reason":reason,"missed":null,"topics":[name]}. */
+void topic_resync(struct topic *topic, const char *reason);
+
+struct atom *topic_name(const struct topic *topic);
+const struct topic_options *topic_options(const struct topic *topic);
+void topic_set_options(struct topic *topic, const struct topic_options *options);
+uint32_t topic_subscribers(const struct topic *topic);
+
+/* Publishes what waits in windows now (drain). */
+void hub_windows_flush(struct hub *hub);
+
+/* A cursor for the newest position that is fanned out (for pages that embed it). */
+void hub_cursor(struct hub *hub, char out[CURSOR_SIZE]);
+
+const struct hub_counters *hub_counters(const struct hub *hub);
+
+/* True when no run waits for its fan-out and no subscriber for its flush. */
+bool hub_idle(const struct hub *hub);

@@ -1,0 +1,85 @@
+/* subscriber: one open stream: who it is, which topics it has, the queue of
+ * slots that wait for its socket. Everything that goes out to it goes through
+ * its queue, in order.
+ *
+ *   NEW ──start──▶ LIVE ──overflow──▶ LAGGED ──socket drained──▶ LIVE (one resync)
+ *    │              │                   │
+ *    └────end───────┴────── end ────────┴──▶ ENDED
+ *
+ * subscriber_end is the only way out; it may be called from anywhere, any
+ * number of times; the memory goes at the end of the turn. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/atom.h"
+#include "hub/hub.h"
+#include "hub/options.h"
+#include "ports/sink.h"
+
+enum end_reason {
+    END_CLIENT,   /* it went away */
+    END_SLOW,     /* stalled */
+    END_EXPIRED,  /* what authenticate said of it */
+    END_LIFETIME,
+    END_DRAIN,
+    END_KICKED,
+    END_REFUSED,
+    END_RELOAD,
+    END_ERROR,
+    END_REASONS
+};
+
+const char *end_reason_name(enum end_reason reason);
+
+struct subscriber_events {
+    /* Once, when it has ended, before its memory goes; its topics are left already. */
+    void (*ended)(void *owner, enum end_reason reason);
+};
+
+struct subscriber;
+
+/* Takes the sink. user may be NULL (nobody known); tag may be NULL: one is not needed. If the user
+ * has a subscriber with this tag already, the new one gets the tag with a random ending. Takes
+ * its own references. */
+struct subscriber *subscriber_new(struct hub *hub, const struct subscriber_options *options,
+                                  struct sink *sink, struct atom *user, struct atom *tag,
+                                  const struct subscriber_events *events, void *owner);
+
+/* A topic more. Before start it takes part in the replay; afterwards it begins now. False: has it
+ * already. */
+bool subscriber_join(struct subscriber *subscriber, struct topic *topic);
+bool subscriber_leave(struct subscriber *subscriber, struct topic *topic);
+
+/* Begins: `retry:`, the `ready` event, what was missed, then live; all in order, without a hole.
+ * `cursor` is what the client gave as its last event id; data NULL: nothing. */
+void subscriber_start(struct subscriber *subscriber, struct bytes cursor);
+
+/* Tells this one subscriber to re-read; topics NULL: all of it. */
+void subscriber_resync(struct subscriber *subscriber, const char *reason, struct topic *topic);
+
+/* A control event of its own ("expired"), through the queue. */
+void subscriber_control(struct subscriber *subscriber, const char *name, struct bytes data);
+
+/* Ends: what stands in the queue with a verdict is tried once more, then the sink is closed. */
+void subscriber_end(struct subscriber *subscriber, enum end_reason reason);
+
+struct hub *subscriber_hub(const struct subscriber *subscriber);
+struct atom *subscriber_user(const struct subscriber *subscriber);
+struct atom *subscriber_tag(const struct subscriber *subscriber);
+void *subscriber_owner(const struct subscriber *subscriber);
+bool subscriber_ended(const struct subscriber *subscriber);
+uint32_t subscriber_topic_count(const struct subscriber *subscriber);
+struct topic *subscriber_topic(const struct subscriber *subscriber, uint32_t index);
+uint32_t subscriber_queued(const struct subscriber *subscriber);
+
+/* The subscribers of a user (or, with a tag, that one); stops when `each` returns false. `each`
+ * may end the subscriber at hand. Users' names: hub_users_each. */
+void hub_subscribers_each(struct hub *hub, struct atom *user, struct atom *tag,
+                          bool (*each)(void *ctx, struct subscriber *subscriber), void *ctx);
+void hub_all_each(struct hub *hub, bool (*each)(void *ctx, struct subscriber *subscriber),
+                  void *ctx);
+void hub_users_each(struct hub *hub, bool (*each)(void *ctx, struct atom *user, uint32_t tabs),
+                    void *ctx);
+uint32_t hub_user_subscribers(struct hub *hub, struct atom *user);
