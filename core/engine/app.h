@@ -1,0 +1,75 @@
+/* app: one application at run time: its plan and hooks (which a reload
+ * replaces) and its state (which stays): hub, links, store, timers. The face
+ * that the script border's bindings call. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/atom.h"
+#include "engine/hooks.h"
+#include "hub/hub.h"
+#include "hub/store.h"
+#include "hub/subscriber.h"
+#include "plan/plan.h"
+#include "ports/clock.h"
+#include "ports/fetch.h"
+#include "ports/later.h"
+#include "ports/log.h"
+#include "ports/random.h"
+#include "ports/transport.h"
+#include "upstream/gate.h"
+
+/* What the outside gives; shared by all apps of a node. */
+struct engine_ports {
+    struct clock *clock;
+    struct later *later;
+    struct random *random;
+    struct log *log;
+    struct transport *transport;
+    struct fetch *fetch;
+    struct gate *gate;
+    struct order *order;
+};
+
+struct engine_limits {
+    uint32_t streams;          /* per node; above: refused */
+    uint32_t streams_per_user; /* 0: no bound of its own */
+    uint32_t links;
+    struct hub_limits hub;
+    uint32_t store_entries;
+    size_t store_bytes;
+};
+
+struct app;
+
+/* One trigger that a handler wants out. Borrowed until app_emit returns. */
+struct app_emit {
+    const struct plan_topic *topic;
+    struct bytes name;        /* the topic's full name */
+    struct emit emit;
+    const char *resync;       /* a reason: tells the topic to re-read instead of emitting */
+};
+
+/* Publishes all of them, in order. */
+void app_emit(struct app *app, const struct app_emit *emits, size_t count);
+
+struct hub *app_hub(struct app *app);
+struct store *app_store(struct app *app);
+const struct plan *app_plan(const struct app *app);
+const struct engine_ports *app_ports(const struct app *app);
+
+/* The declaration of this name in the running plan, or NULL. */
+struct plan_topic *app_topic(struct app *app, struct bytes name, struct pattern_match *match);
+
+/* Ends a user's streams (tag NULL: all of them; user NULL: everybody); returns how many. */
+uint32_t app_disconnect(struct app *app, struct atom *user, struct atom *tag,
+                        enum end_reason reason);
+
+/* Does this user have a stream with this tag now? */
+bool app_tab_open(struct app *app, struct atom *user, struct atom *tag);
+
+/* Links of one upstream: calls back with each key and its state. */
+void app_links_each(struct app *app, void (*each)(void *ctx, const struct plan_upstream *upstream,
+                                                  struct bytes key, struct link *link),
+                    void *ctx);

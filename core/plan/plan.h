@@ -1,0 +1,138 @@
+/* plan: what one app's rule files declared, checked and immutable. Plain
+ * values: the script border fills it while the files load, plan_finish checks it
+ * as a whole, afterwards everybody only reads.
+ *
+ * What a rule does (a Lua function) stands here as a hook: a number under which
+ * the VM of this generation finds it; 0 says that the rule file gave none. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/atom.h"
+#include "base/buf.h"
+#include "base/dict.h"
+#include "hub/options.h"
+#include "plan/pattern.h"
+#include "upstream/link.h"
+
+typedef uint32_t hook;
+
+/* Where a declaration stands, for errors: "rules/posta.lua:12". */
+struct plan_place {
+    char text[120];
+};
+
+struct plan_topic {
+    struct atom *name; /* the pattern's text */
+    struct plan_place place;
+    struct pattern *pattern;
+    struct topic_options options;
+    hook subscribe; /* (sub, params, req) -> true | false, for topics that clients ask for */
+    hook filter;    /* (ev, sub) -> true | false */
+};
+
+struct plan_handler {
+    struct atom *type; /* an event type, "@open", "@lost", "@unauthorized", or "*" */
+    hook run;          /* (ev) */
+};
+
+struct plan_upstream {
+    struct atom *name;
+    struct plan_place place;
+    hook key;     /* (sub) -> text or nil: no lease */
+    hook request; /* (key, data) -> { url, headers } */
+    struct plan_topic *topic; /* whom a lost and reopened link concerns, with the key as its one
+                                 parameter; NULL: the leaseholders */
+    struct link_policy policy;
+    uint32_t queue_max; /* events that wait for their handler before the link is paused; 256 */
+    struct plan_handler *handlers;
+    size_t handler_count;
+};
+
+/* What streams and routes have in common. */
+struct plan_endpoint {
+    struct atom *name;
+    struct plan_place place;
+    struct atom *method; /* "GET" for streams and statics */
+    struct pattern *path;
+    hook identity; /* 0: everybody is let in, with no user */
+    struct atom **origins; /* exact origins that may send credentials; "*" only without identity */
+    size_t origin_count;
+};
+
+enum refusal { REFUSE_STATUS, REFUSE_RETRY };
+
+struct plan_stream {
+    struct plan_endpoint at;
+    hook topics;     /* (req, sub) -> a topic name or a list of them; nil: none */
+    hook connect;    /* (sub) */
+    hook disconnect; /* (sub, reason) */
+    struct plan_upstream **upstreams;
+    size_t upstream_count;
+    struct subscriber_options options;
+    enum refusal refusal;
+    uint64_t lifetime_ms; /* 0: none; ends at a random point of the last fifth */
+    uint32_t topics_max;  /* that one subscriber may have; 64 */
+};
+
+struct plan_route {
+    struct plan_endpoint at;
+    hook run; /* (req, params) -> status[, body] | { status, headers, body | json | html } */
+};
+
+struct plan_static {
+    struct plan_endpoint at; /* path: the prefix, "/" or "/assets/" */
+    char *directory;         /* as given; relative to the rule file */
+    struct atom *cache_control;
+};
+
+struct plan_every {
+    struct atom *name;
+    struct plan_place place;
+    uint64_t period_ms;
+    hook run;
+};
+
+struct plan {
+    struct atom *app;
+    struct plan_topic **topics;
+    size_t topic_count;
+    struct plan_upstream **upstreams;
+    size_t upstream_count;
+    struct plan_stream **streams;
+    size_t stream_count;
+    struct plan_route **routes;
+    size_t route_count;
+    struct plan_static **statics;
+    size_t static_count;
+    struct plan_every **everys;
+    size_t every_count;
+    uint64_t handler_deadline_ms; /* waiting; from the config */
+};
+
+struct plan *plan_new(struct bytes app);
+void plan_free(struct plan *plan);
+
+/* Each adds a zeroed declaration that the caller fills; the plan owns it, its patterns, atoms,
+ * arrays and texts. */
+struct plan_topic *plan_add_topic(struct plan *plan);
+struct plan_upstream *plan_add_upstream(struct plan *plan);
+struct plan_stream *plan_add_stream(struct plan *plan);
+struct plan_route *plan_add_route(struct plan *plan);
+struct plan_static *plan_add_static(struct plan *plan);
+struct plan_every *plan_add_every(struct plan *plan);
+
+/* Checks the whole: clashing names and paths, ambiguous topic patterns, an upstream's topic with
+ * one parameter, origins. True, or false with one line a fault in `errors`, each "file:line:
+ * what is wrong, what to do". */
+bool plan_finish(struct plan *plan, struct buf *errors);
+
+/* The topic declaration that a name belongs to: the most literal match, or NULL. The match is
+ * filled; pattern_match_destroy it. `match` may be NULL. */
+struct plan_topic *plan_topic_of(const struct plan *plan, struct bytes name,
+                                 struct pattern_match *match);
+
+/* The handler for an event type: the exact one, else "*" (not for '@' events), else 0. */
+hook plan_handler_of(const struct plan_upstream *upstream, struct bytes type);
