@@ -1,0 +1,148 @@
+#include "plan/plan.h"
+
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/check.h"
+
+struct plan *plan_new(struct bytes app)
+{
+    struct plan *plan = xcalloc(1, sizeof(*plan));
+    plan->app = atom_get(app);
+    plan->handler_deadline_ms = 10000;
+    return plan;
+}
+
+/* Grows an array of pointers by one zeroed declaration of `size` bytes. */
+static void *add(void *array, size_t *count, size_t size)
+{
+    void ***items = array;
+    *items = xrealloc(*items, (*count + 1) * sizeof(void *));
+    return (*items)[(*count)++] = xcalloc(1, size);
+}
+
+struct plan_topic *plan_add_topic(struct plan *plan)
+{
+    struct plan_topic *topic = add(&plan->topics, &plan->topic_count, sizeof(*topic));
+    topic->options.owner = topic;
+    return topic;
+}
+
+struct plan_upstream *plan_add_upstream(struct plan *plan)
+{
+    return add(&plan->upstreams, &plan->upstream_count, sizeof(struct plan_upstream));
+}
+
+struct plan_stream *plan_add_stream(struct plan *plan)
+{
+    return add(&plan->streams, &plan->stream_count, sizeof(struct plan_stream));
+}
+
+struct plan_route *plan_add_route(struct plan *plan)
+{
+    return add(&plan->routes, &plan->route_count, sizeof(struct plan_route));
+}
+
+struct plan_static *plan_add_static(struct plan *plan)
+{
+    return add(&plan->statics, &plan->static_count, sizeof(struct plan_static));
+}
+
+struct plan_every *plan_add_every(struct plan *plan)
+{
+    return add(&plan->everys, &plan->every_count, sizeof(struct plan_every));
+}
+
+static void endpoint_destroy(struct plan_endpoint *at)
+{
+    atom_unref(at->name);
+    atom_unref(at->method);
+    pattern_free(at->path);
+    for (size_t i = 0; i < at->origin_count; i++) atom_unref(at->origins[i]);
+    xfree(at->origins);
+}
+
+static void topic_free(struct plan_topic *topic)
+{
+    atom_unref(topic->name);
+    pattern_free(topic->pattern);
+    xfree(topic);
+}
+
+static void upstream_free(struct plan_upstream *upstream)
+{
+    atom_unref(upstream->name);
+    for (size_t i = 0; i < upstream->handler_count; i++) atom_unref(upstream->handlers[i].type);
+    xfree(upstream->handlers);
+    xfree(upstream);
+}
+
+static void stream_free(struct plan_stream *stream)
+{
+    endpoint_destroy(&stream->at);
+    xfree(stream->upstreams);
+    xfree(stream);
+}
+
+static void static_free(struct plan_static *files)
+{
+    endpoint_destroy(&files->at);
+    xfree(files->directory);
+    atom_unref(files->cache_control);
+    xfree(files);
+}
+
+void plan_free(struct plan *plan)
+{
+    if (!plan) return;
+    for (size_t i = 0; i < plan->topic_count; i++) topic_free(plan->topics[i]);
+    for (size_t i = 0; i < plan->upstream_count; i++) upstream_free(plan->upstreams[i]);
+    for (size_t i = 0; i < plan->stream_count; i++) stream_free(plan->streams[i]);
+    for (size_t i = 0; i < plan->static_count; i++) static_free(plan->statics[i]);
+    for (size_t i = 0; i < plan->route_count; i++) {
+        endpoint_destroy(&plan->routes[i]->at);
+        xfree(plan->routes[i]);
+    }
+    for (size_t i = 0; i < plan->every_count; i++) {
+        atom_unref(plan->everys[i]->name);
+        xfree(plan->everys[i]);
+    }
+    xfree(plan->topics);
+    xfree(plan->upstreams);
+    xfree(plan->streams);
+    xfree(plan->statics);
+    xfree(plan->routes);
+    xfree(plan->everys);
+    atom_unref(plan->app);
+    xfree(plan);
+}
+
+struct plan_topic *plan_topic_of(const struct plan *plan, struct bytes name,
+                                 struct pattern_match *match)
+{
+    struct plan_topic *best = NULL;
+    struct pattern_match found;
+    for (size_t i = 0; i < plan->topic_count; i++) {
+        struct plan_topic *topic = plan->topics[i];
+        if (best && pattern_literals(topic->pattern) <= pattern_literals(best->pattern)) continue;
+        if (!pattern_match(topic->pattern, name, &found)) continue;
+        if (best && match) pattern_match_destroy(match);
+        best = topic;
+        if (match)
+            *match = found;
+        else
+            pattern_match_destroy(&found);
+    }
+    return best;
+}
+
+hook plan_handler_of(const struct plan_upstream *upstream, struct bytes type)
+{
+    hook any = 0;
+    for (size_t i = 0; i < upstream->handler_count; i++) {
+        const struct plan_handler *handler = &upstream->handlers[i];
+        if (bytes_equal(atom_bytes(handler->type), type)) return handler->run;
+        if (bytes_is(atom_bytes(handler->type), "*")) any = handler->run;
+    }
+    return type.size && type.data[0] == '@' ? 0 : any;
+}
