@@ -1,5 +1,6 @@
 /* dict: bytes to pointers. Keys are copied; values are the caller's. Iteration
- * is in no order and tolerates removal of the entry at hand only. */
+ * is in no order and tolerates removal of the entry at hand only: it stays
+ * readable, and dict_next goes on from it, until the next change. */
 #pragma once
 
 #include <stdbool.h>
@@ -18,9 +19,10 @@ struct dict_entry {
 struct dict {
     struct dict_entry **_buckets;
     uint32_t _mask, count;
+    struct dict_entry *_removed; /* the last one, kept for a walk that stands on it */
 };
 
-#define DICT_EMPTY ((struct dict){NULL, 0, 0})
+#define DICT_EMPTY ((struct dict){NULL, 0, 0, NULL})
 
 /* Frees the entries, not the values. */
 void dict_destroy(struct dict *dict);
