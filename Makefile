@@ -7,14 +7,13 @@ VERSION := 0.1.0
 PREFIX  ?= /usr/local
 VARIANT ?= plain
 T       ?= *
-M       ?= *
 SECONDS ?= 60
 
 # What apt-get installs. `command:package` asks for the package only where the command is missing.
 RUN_PACKAGES  := gcc:gcc make:make pkg-config:pkg-config libc6-dev libev-dev libluajit-5.1-dev \
                  libcurl4-openssl-dev lua-cjson node-llhttp ca-certificates node:nodejs npm:npm
-TEST_PACKAGES := $(RUN_PACKAGES) git:git luajit:luajit lua-busted lua-check lua-posix lua-socket \
-                 libcmocka-dev clang:clang libclang-rt-14-dev valgrind:valgrind curl:curl chromium:chromium
+TEST_PACKAGES := $(RUN_PACKAGES) git:git luajit:luajit lua-busted lua-check lua-posix libcmocka-dev \
+                 clang:clang libclang-rt-dev valgrind:valgrind curl:curl chromium:chromium
 
 # The floors that know no descriptor, and the adapters. core.so holds the first and the rig.
 FLOORS   := base event ports hub upstream plan engine script
@@ -58,22 +57,29 @@ SERVER_O := $(call objects,$(FLOORS) $(ADAPTERS) server) $(LLHTTP_O)
 MODULE_O := $(call objects,$(FLOORS) rig)
 TESTED_O := $(call objects,$(FLOORS) $(ADAPTERS)) $(LLHTTP_O)
 UNITS    := $(patsubst spec/c/%.c,$(BUILD)/spec/%,$(wildcard spec/c/test_$(T).c))
-BENCHES  := $(patsubst bench/%.c,$(BUILD)/bench/%,$(wildcard bench/*.c))
+BENCHES  := $(patsubst bench/%.c,$(BUILD)/bench/%,$(shell grep -l '^int main' bench/*.c 2>/dev/null))
 FUZZERS  := $(patsubst spec/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard spec/fuzz/fuzz_$(T).c))
 
+# The spec runner itself, without busted's detour through another Lua. A module under ASan needs its runtime first.
+PRELOAD_asan = LD_PRELOAD=$(shell $(CC) -print-file-name=libasan.so)
+BUSTED       = $(PRELOAD_$(VARIANT)) SLUICE_BUILD=$(BUILD) luajit /usr/bin/busted --ignore-lua
+VALGRIND    := valgrind -q --error-exitcode=97 --leak-check=full --errors-for-leak-kinds=definite,indirect \
+               --show-leak-kinds=definite,indirect --suppressions=$(CURDIR)/spec/valgrind.supp
+
+NPM := $(patsubst %/package-lock.json,%/node_modules,$(wildcard examples/chat/package-lock.json spec/browser/package-lock.json))
 Q   := $(if $(V),,@)
 say  = $(if $(V),@:,@printf '  %-5s %s\n' $1 $@)
 sub  = @$(MAKE) --no-print-directory VARIANT=$1
 
 .DEFAULT_GOAL := all
 .PHONY: all help run test lint unit spec e2e asan valgrind mutants bench fuzz docs install clean deps-run deps-test \
-        clean-room units benches fuzzers FORCE
+        clean-room units benches fuzzers docs-check mutants-check FORCE
 .DELETE_ON_ERROR:
 
 all: $(if $(wildcard core/server/main.c),$(BUILD)/sluice,$(SERVER_O)) $(BUILD)/lib/sluice/core.so
 
 help: ## list the targets
-	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 ## Build ---------------------------------------------------------------------------------------------
 
@@ -88,6 +94,8 @@ $(BUILD)/lib/sluice/core.so: $(MODULE_O)
 	$(Q)$(LINK) -shared -o $@ $^ -lm
 
 $(BUILD)/core.a: $(TESTED_O)
+$(BUILD)/bench.a: $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard bench/*.c))
+%.a:
 	$(call say,AR)
 	$(Q)rm -f $@ && ar qcs $@ $^
 
@@ -106,7 +114,7 @@ $(BUILD)/spec/%: $(BUILD)/obj/spec/c/%.o $(BUILD)/core.a
 	@mkdir -p $(@D)
 	$(Q)$(LINK) -o $@ $^ -lcmocka $(LDLIBS)
 
-$(BUILD)/bench/%: $(BUILD)/obj/bench/%.o $(BUILD)/core.a
+$(BUILD)/bench/%: $(BUILD)/obj/bench/%.o $(BUILD)/bench.a $(BUILD)/core.a
 	$(call say,LINK)
 	@mkdir -p $(@D)
 	$(Q)$(LINK) -o $@ $^ $(LDLIBS)
@@ -121,21 +129,26 @@ $(BUILD)/flags: FORCE
 	@pkg-config --exists $(PKGS) || { echo 'Libraries are missing: `make deps-run` installs them.' >&2; exit 1; }
 	@mkdir -p $(@D); echo "$(COMPILE)" | sed 's/"/\\"/g' | cmp -s - $@ || echo "$(COMPILE)" | sed 's/"/\\"/g' > $@
 
-units:   $(UNITS)
+units: $(UNITS)
 benches: $(BENCHES)
 fuzzers: $(FUZZERS)
+units benches fuzzers: ; @:
 
 .SECONDARY:
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
 
 ## Run -----------------------------------------------------------------------------------------------
 
-run: deps-run ## install what is missing, build, start the chat example and print its address
+run: deps-run $(filter examples/%,$(NPM)) ## install what is missing, build, start the chat example and print its address
 	$(call sub,plain) all
 	@examples/chat/run
 
 deps-run:
 	@spec/deps $(RUN_PACKAGES)
+
+%/node_modules: %/package-lock.json | deps-run
+	@echo "Installing with npm: $(notdir $*)'s packages"
+	$(Q)cd $* && npm ci --no-audit --no-fund --loglevel=error && touch node_modules
 
 install: all ## install to PREFIX (/usr/local)
 	install -D -m 755 build/sluice $(DESTDIR)$(PREFIX)/bin/sluice
@@ -147,22 +160,52 @@ clean: ## remove build/
 
 ## Test ----------------------------------------------------------------------------------------------
 
-test: deps-test ## everything: lint, C unit tests, specs, end-to-end; the last line counts
-	@spec/run lint unit spec e2e
+test: deps-test ## all of lint, unit, spec, e2e, stale docs and patches; the last line counts
+	@WERROR=1 spec/run lint unit spec e2e docs-check mutants-check
 
 deps-test:
 	@spec/deps $(TEST_PACKAGES)
+	$(if $(NPM),$(call sub,plain) $(NPM))
 
 lint: ## clang -Werror, headers that compile alone, luacheck
-	$(call sub,clang) all
+	$(call sub,clang) all units benches
 	@spec/lint
 
 unit: ## C unit tests under ASan and UBSan; T=buf runs one
 	$(call sub,asan) units
-	@spec/c/run build/asan/spec/test_$(T)
+	@spec/c/run $(patsubst spec/c/%.c,build/asan/spec/%,$(wildcard spec/c/test_$(T).c))
 
-spec: all ## busted: everything but end-to-end
-	@busted --exclude-pattern=/e2e/
+spec: all ## busted, all but end-to-end; T=posta runs one
+	@$(BUSTED) $(shell find spec -name '$(T)_spec.lua' -not -path 'spec/e2e/*')
 
-e2e: all ## busted: end-to-end, against the real binary
-	@busted spec/e2e
+e2e: all ## busted, end-to-end, against the real binary; T=resume runs one
+	@$(BUSTED) $(BUSTED_FLAGS) $(shell find spec/e2e -name '$(T)_spec.lua')
+
+asan: deps-test ## unit, spec and e2e, with the server and the specs' module under ASan and UBSan
+	@VARIANT=asan SLUICE_PATIENCE=4 spec/run unit spec e2e
+
+valgrind: deps-test ## e2e under valgrind, without the browser
+	@SLUICE_WRAP="$(VALGRIND)" SLUICE_PATIENCE=10 BUSTED_FLAGS=--exclude-tags=browser spec/run e2e
+
+mutants: deps-test ## break each promise and see its spec fail; M=name does one
+	@spec/mutants/run $(M)
+
+mutants-check:
+	@spec/mutants/run --check
+
+fuzz: ## fuzz each parser for SECONDS (60) under ASan and UBSan; T=parser does one
+	$(call sub,fuzz) fuzzers
+	@spec/fuzz/run $(SECONDS) $(patsubst spec/fuzz/fuzz_%.c,%,$(wildcard spec/fuzz/fuzz_$(T).c))
+
+bench: ## measure against the bare loop; prints a table, writes JSON
+	$(call sub,plain) all benches
+	@bench/run
+
+docs: all ## write the generated documents again
+	@spec/docs
+
+docs-check: all
+	@spec/docs --check
+
+clean-room: ## `make run` and `make test` in a fresh Debian, then again without a network (root)
+	@spec/chroot/run
