@@ -107,7 +107,7 @@ void wheel_create(struct wheel *wheel, uint64_t now_ms)
     for (unsigned i = 0; i < WHEEL_LISTS; i++) list_create(&wheel->_lists[i]);
 }
 
-void timer_create(struct timer *timer, void (*fire)(struct timer *timer))
+void timer_init(struct timer *timer, void (*fire)(struct timer *timer))
 {
     *timer = (struct timer){.fire = fire};
     list_create(&timer->_node);

@@ -45,7 +45,7 @@ struct wheel {
 void wheel_create(struct wheel *wheel, uint64_t now_ms);
 
 /* A zeroed timer must be created once before any other call. */
-void timer_create(struct timer *timer, void (*fire)(struct timer *timer));
+void timer_init(struct timer *timer, void (*fire)(struct timer *timer));
 bool timer_armed(const struct timer *timer);
 
 /* Arms, or moves, the timer. A due time that is not in the future is taken for the present one,

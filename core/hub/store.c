@@ -80,7 +80,7 @@ bool store_set(struct store *store, struct bytes key, struct bytes value, uint64
     if (value.size) memcpy(entry->value, value.data, value.size);
     memcpy(entry->value + value.size, key.data, key.size);
     entry->key = bytes_run(entry->value + value.size, key.size);
-    timer_create(&entry->timer, expire);
+    timer_init(&entry->timer, expire);
     if (ttl_ms) clock_after(store->clock, &entry->timer, ttl_ms);
     store->bytes += key.size + value.size;
     dict_set(&store->entries, entry->key, entry);
