@@ -37,6 +37,7 @@ WERROR := 1
 endif
 
 # llhttp: the library where there is one, else the C sources that Debian's node-llhttp installs.
+# Their loose mode takes any two bytes for the CRLF behind a chunk: STRICT_MODE is what 9 always does.
 ifneq ($(shell pkg-config --exists libllhttp 2>/dev/null && echo yes),)
 PKGS += libllhttp
 else
@@ -107,7 +108,7 @@ $(BUILD)/obj/%.o: %.c $(BUILD)/flags
 $(BUILD)/obj/llhttp/%.o: /usr/share/llhttp/%.c $(BUILD)/flags
 	$(call say,CC)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(CFLAGS) $(LLHTTP_FLAGS) -fPIC -fvisibility=hidden -w $(SANITIZE) -c -o $@ $<
+	$(Q)$(CC) $(CFLAGS) $(LLHTTP_FLAGS) -DLLHTTP_STRICT_MODE=1 -fPIC -fvisibility=hidden -w $(SANITIZE) -c -o $@ $<
 
 $(BUILD)/spec/%: $(BUILD)/obj/spec/c/%.o $(BUILD)/core.a
 	$(call say,LINK)
