@@ -1,18 +1,14 @@
 /* log: one line a fact. A line has a level, a message in fixed words, and named
- * values; how it looks (key=value or JSON) is the adapter's. */
+ * values; how it looks is base/line's, where it goes the adapter's. */
 #pragma once
 
 #include <stddef.h>
 
-#include "base/bytes.h"
+#include "base/line.h"
 
 enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG };
 
-struct log_field {
-    const char *name;
-    struct bytes text; /* used if data is not NULL, else the number */
-    long long number;
-};
+#define log_field line_field /* an adapter hands its fields to line_write as they are */
 
 struct log {
     enum log_level level; /* lines above it are not written */
