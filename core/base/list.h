@@ -47,6 +47,6 @@ static inline void list_move(struct list *to, struct list *from)
 }
 
 /* Walks a list; the node at hand may be removed. */
-#define LIST_EACH(node, list)                                                                      \
-    for (struct list *node = (list)->next, *node##_next = node->next; node != (list);             \
+#define LIST_EACH(node, head)                                                                      \
+    for (struct list *node = (head)->next, *node##_next = node->next; node != (head);             \
          node = node##_next, node##_next = node->next)

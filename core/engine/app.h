@@ -42,6 +42,9 @@ struct engine_limits {
 };
 
 struct app;
+struct feeds;
+struct node;
+struct seats;
 
 /* One trigger that a handler wants out. Borrowed until app_emit returns. */
 struct app_emit {
@@ -51,10 +54,36 @@ struct app_emit {
     const char *resync;       /* a reason: tells the topic to re-read instead of emitting */
 };
 
+/* Counts the requests for routes that are under way, which a drain waits for. */
+void app_visit_began(struct app *app);
+void app_visit_ended(struct app *app);
+
 /* Publishes all of them, in order. */
 void app_emit(struct app *app, const struct app_emit *emits, size_t count);
 
+struct app *app_new(const struct engine_ports *ports, const struct engine_limits *limits,
+                    struct node *node, struct plan *plan, struct hooks *hooks);
+
+/* Ends every subscriber with a spread-out `retry:`, flushes windows and closes links; app_idle
+ * tells when all of it is through. */
+void app_drain(struct app *app, uint64_t spread_ms);
+bool app_idle(const struct app *app);
+
+/* Needs app_idle. Plan and hooks are the caller's to free afterwards. */
+void app_free(struct app *app);
+
 struct hub *app_hub(struct app *app);
+struct hooks *app_hooks(struct app *app);
+struct feeds *app_feeds(struct app *app);
+struct seats *app_seats(struct app *app);
+struct node *app_node(struct app *app);
+bool app_draining(const struct app *app);
+
+const struct engine_limits *app_limits(const struct app *app);
+
+/* May the node open one more link? */
+bool app_links_left(const struct app *app);
+
 struct store *app_store(struct app *app);
 const struct plan *app_plan(const struct app *app);
 const struct engine_ports *app_ports(const struct app *app);

@@ -10,6 +10,8 @@
  * it holds. */
 #pragma once
 
+#include <stdbool.h>
+
 #include "base/atom.h"
 #include "engine/app.h"
 #include "engine/hooks.h"
@@ -21,6 +23,13 @@ struct seat;
 
 /* Takes a request that matched this stream. */
 void attach_request(struct app *app, struct plan_stream *stream, struct exchange *exchange);
+
+/* Ends a seat in whatever step it is (drain): refused as don't know, or ended with `retry:`. */
+void attach_abandon(struct seat *seat, uint64_t retry_ms);
+
+/* Reads the tab's tag: X-Session-Tag, then ?tag=; NULL if there is none; the reference is the
+ * caller's. False: it is malformed and the exchange is answered with 400. */
+bool attach_read_tag(struct exchange *exchange, struct atom **tag);
 
 /* Queries for the script border. */
 const struct identity *seat_identity(const struct seat *seat);

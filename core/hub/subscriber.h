@@ -65,6 +65,9 @@ void subscriber_control(struct subscriber *subscriber, const char *name, struct 
 /* Ends: what stands in the queue with a verdict is tried once more, then the sink is closed. */
 void subscriber_end(struct subscriber *subscriber, enum end_reason reason);
 
+/* Ends it likewise, with a last `retry:` that says when to come back (drain). */
+void subscriber_dismiss(struct subscriber *subscriber, enum end_reason reason, uint64_t retry_ms);
+
 struct hub *subscriber_hub(const struct subscriber *subscriber);
 struct atom *subscriber_user(const struct subscriber *subscriber);
 struct atom *subscriber_tag(const struct subscriber *subscriber);

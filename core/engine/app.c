@@ -1,0 +1,211 @@
+#include "engine/app.h"
+
+#include "base/alloc.h"
+#include "base/check.h"
+#include "engine/attach.h"
+#include "engine/beats.h"
+#include "engine/feeds.h"
+#include "engine/node.h"
+#include "engine/seats.h"
+#include "engine/verdicts.h"
+
+struct app {
+    const struct engine_ports *ports;
+    const struct engine_limits *limits;
+    struct node *node;
+    struct plan *plan;
+    struct hooks *hooks;
+    struct hub *hub;
+    struct store *store;
+    struct filter_verdicts verdicts;
+    struct feeds feeds;
+    struct seats seats;
+    struct beats beats;
+    uint32_t visits;
+    bool draining;
+};
+
+struct app *app_new(const struct engine_ports *ports, const struct engine_limits *limits,
+                    struct node *node, struct plan *plan, struct hooks *hooks)
+{
+    struct app *app = xcalloc(1, sizeof(*app));
+    app->ports = ports;
+    app->limits = limits;
+    app->node = node;
+    app->plan = plan;
+    app->hooks = hooks;
+    filter_verdicts_create(&app->verdicts, app);
+    const struct hub_ports hub_ports = {.clock = ports->clock,
+                                        .later = ports->later,
+                                        .random = ports->random,
+                                        .log = ports->log,
+                                        .order = ports->order,
+                                        .verdicts = &app->verdicts.port};
+    app->hub = hub_new(&hub_ports, &limits->hub);
+    app->store = store_new(ports->clock, limits->store_entries, limits->store_bytes);
+    feeds_create(&app->feeds, app);
+    app->seats = SEATS_EMPTY;
+    beats_start(&app->beats, app);
+    return app;
+}
+
+/* What waits in windows goes out before anybody is sent away. */
+void app_drain(struct app *app, uint64_t spread_ms)
+{
+    if (app->draining) return;
+    app->draining = true;
+    beats_stop(&app->beats);
+    hub_windows_flush(app->hub);
+    uint32_t index = 0;
+    for (struct seat *seat; (seat = seats_next(&app->seats, &index));)
+        attach_abandon(seat, 1000 + random_below(app->ports->random, spread_ms + 1));
+    feeds_close(&app->feeds);
+}
+
+bool app_idle(const struct app *app)
+{
+    return app->seats.count == 0 && app->feeds.counters.links == 0 && app->visits == 0 &&
+           hub_idle(app->hub);
+}
+
+void app_free(struct app *app)
+{
+    CHECK(app_idle(app));
+    beats_stop(&app->beats);
+    feeds_destroy(&app->feeds);
+    hub_free(app->hub);
+    seats_destroy(&app->seats);
+    store_free(app->store);
+    filter_verdicts_destroy(&app->verdicts);
+    xfree(app);
+}
+
+void app_emit(struct app *app, const struct app_emit *emits, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct topic *topic = hub_topic(app->hub, emits[i].name, &emits[i].topic->options);
+        if (!topic)
+            LOG(app->ports->log, LOG_ERROR, "a trigger is lost: too many topics",
+                F_BYTES("topic", emits[i].name));
+        else if (emits[i].resync)
+            topic_resync(topic, emits[i].resync);
+        else
+            topic_emit(topic, &emits[i].emit);
+    }
+}
+
+struct plan_topic *app_topic(struct app *app, struct bytes name, struct pattern_match *match)
+{
+    return plan_topic_of(app->plan, name, match);
+}
+
+struct ending_all {
+    enum end_reason reason;
+    uint32_t count;
+};
+
+static bool end_one(void *ctx, struct subscriber *subscriber)
+{
+    struct ending_all *all = ctx;
+    subscriber_end(subscriber, all->reason);
+    all->count++;
+    return true;
+}
+
+uint32_t app_disconnect(struct app *app, struct atom *user, struct atom *tag,
+                        enum end_reason reason)
+{
+    struct ending_all all = {reason, 0};
+    if (user)
+        hub_subscribers_each(app->hub, user, tag, end_one, &all);
+    else
+        hub_all_each(app->hub, end_one, &all);
+    return all.count;
+}
+
+static bool see_one(void *ctx, struct subscriber *subscriber)
+{
+    (void)subscriber;
+    *(bool *)ctx = true;
+    return false;
+}
+
+bool app_tab_open(struct app *app, struct atom *user, struct atom *tag)
+{
+    bool open = false;
+    hub_subscribers_each(app->hub, user, tag, see_one, &open);
+    return open;
+}
+
+void app_links_each(struct app *app,
+                    void (*each)(void *ctx, const struct plan_upstream *upstream,
+                                 struct bytes key, struct link *link),
+                    void *ctx)
+{
+    feeds_each(&app->feeds, each, ctx);
+}
+
+void app_visit_began(struct app *app)
+{
+    app->visits++;
+}
+
+void app_visit_ended(struct app *app)
+{
+    app->visits--;
+}
+
+bool app_links_left(const struct app *app)
+{
+    return node_links(app->node) < app->limits->links;
+}
+
+struct hub *app_hub(struct app *app)
+{
+    return app->hub;
+}
+
+struct store *app_store(struct app *app)
+{
+    return app->store;
+}
+
+const struct plan *app_plan(const struct app *app)
+{
+    return app->plan;
+}
+
+const struct engine_ports *app_ports(const struct app *app)
+{
+    return app->ports;
+}
+
+const struct engine_limits *app_limits(const struct app *app)
+{
+    return app->limits;
+}
+
+struct hooks *app_hooks(struct app *app)
+{
+    return app->hooks;
+}
+
+struct feeds *app_feeds(struct app *app)
+{
+    return &app->feeds;
+}
+
+struct seats *app_seats(struct app *app)
+{
+    return &app->seats;
+}
+
+struct node *app_node(struct app *app)
+{
+    return app->node;
+}
+
+bool app_draining(const struct app *app)
+{
+    return app->draining;
+}

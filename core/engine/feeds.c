@@ -1,0 +1,371 @@
+/* A feed lives as long as its link or its queue: when the last lease is gone
+ * and the grace is over, the link closes, what it brought before is still
+ * handled, then the feed goes. A new lease for the same key meanwhile gets a
+ * new feed.
+ *
+ * The queue holds copies: the parser's bytes are gone when its callback
+ * returns. It is bounded: when it is full the link is paused, which the
+ * upstream feels as a closed window, so nothing is dropped here. */
+#include "engine/feeds.h"
+
+#include <stdio.h>
+
+#include "base/alloc.h"
+#include "base/text.h"
+#include "engine/app.h"
+#include "engine/attach.h"
+
+#define EVENTS_PER_ROUND 64
+
+enum item_kind { ITEM_EVENT, ITEM_REOPENED };
+
+struct item {
+    struct list node;
+    enum item_kind kind;
+    uint32_t type_size, id_size;
+    size_t data_size;
+    char bytes[]; /* type, id, data */
+};
+
+struct feed {
+    struct app *app;
+    struct feeds *feeds;
+    const struct plan_upstream *upstream;
+    struct atom *key;
+    struct link *link; /* NULL once closed */
+    struct list leases; /* the most recently authenticated last */
+    struct atom *data;  /* the last leaseholder's, for a link that is reopened without one */
+    struct running *asking, *handling;
+    struct item *current; /* what the handler has at hand, and its view of it */
+    struct event event;
+    bool paused;
+    struct list queue;
+    uint32_t queued;
+    struct job job;
+};
+
+static void feed_key_bytes(const struct plan_upstream *upstream, struct bytes key, struct buf *out)
+{
+    buf_add_bytes(out, atom_bytes(upstream->name));
+    buf_add_char(out, '\0');
+    buf_add_bytes(out, key);
+}
+
+void feeds_create(struct feeds *feeds, struct app *app)
+{
+    *feeds = (struct feeds){._app = app, ._feeds = DICT_EMPTY};
+}
+
+static void feed_post(struct feed *feed)
+{
+    later_post(app_ports(feed->app)->later, LATER_SOON, &feed->job);
+}
+
+static void feed_free(struct feed *feed)
+{
+    later_cancel(&feed->job);
+    atom_unref(feed->data);
+    atom_unref(feed->key);
+    xfree(feed);
+}
+
+/* Forgets the feed under its key, unless a newer one stands there. */
+static void feed_unlist(struct feed *feed)
+{
+    struct buf name = BUF_EMPTY;
+    feed_key_bytes(feed->upstream, atom_bytes(feed->key), &name);
+    if (dict_get(&feed->feeds->_feeds, buf_bytes(&name)) == feed)
+        dict_remove(&feed->feeds->_feeds, buf_bytes(&name));
+    buf_destroy(&name);
+}
+
+/* Those whom a gap in this feed concerns must re-read. */
+static void tell_resync(struct feed *feed, const char *reason)
+{
+    const struct plan_topic *topic = feed->upstream->topic;
+    if (topic) {
+        struct buf name = BUF_EMPTY;
+        struct bytes key = atom_bytes(feed->key);
+        pattern_format(topic->pattern, &key, &name);
+        const struct app_emit emit = {.topic = topic, .name = buf_bytes(&name), .resync = reason};
+        app_emit(feed->app, &emit, 1);
+        buf_destroy(&name);
+        return;
+    }
+    LIST_EACH(node, &feed->leases) {
+        struct subscriber *subscriber =
+            seat_subscriber(CONTAINER(node, struct lease, _node)->seat);
+        if (subscriber) subscriber_resync(subscriber, reason, NULL);
+    }
+}
+
+static void enqueue(struct feed *feed, enum item_kind kind, struct bytes type, struct bytes id,
+                    struct bytes data)
+{
+    struct item *item = xmalloc(sizeof(*item) + type.size + id.size + data.size);
+    item->kind = kind;
+    item->type_size = (uint32_t)type.size;
+    item->id_size = (uint32_t)id.size;
+    item->data_size = data.size;
+    char *at = item->bytes;
+    if (type.size) memcpy(at, type.data, type.size);
+    if (id.size) memcpy(at + type.size, id.data, id.size);
+    if (data.size) memcpy(at + type.size + id.size, data.data, data.size);
+    list_append(&feed->queue, &item->node);
+    feed->queued++;
+    if (!feed->paused && feed->link && feed->queued >= feed->upstream->queue_max) {
+        feed->paused = true;
+        link_pause(feed->link, true);
+    }
+    feed_post(feed);
+}
+
+static void on_handled(void *owner, const struct hook_result *result)
+{
+    struct feed *feed = owner;
+    feed->handling = NULL;
+    xfree(feed->current);
+    feed->current = NULL;
+    if (result->outcome == OUTCOME_UNKNOWN) {
+        feed->feeds->counters.failed++;
+        tell_resync(feed, "rule");
+    }
+    feed_post(feed);
+}
+
+/* Takes the item: the handler borrows its bytes until on_handled, which may come at once. */
+static void handle_event(struct feed *feed, struct item *item)
+{
+    const struct bytes type = bytes_run(item->bytes, item->type_size);
+    const hook run = plan_handler_of(feed->upstream, type);
+    const bool own = type.size && type.data[0] == '@';
+    if (!own) feed->feeds->counters.events++;
+    if (!run) {
+        if (!own) feed->feeds->counters.unhandled++;
+        xfree(item);
+        return;
+    }
+    const char *id = item->bytes + item->type_size;
+    feed->event = (struct event){
+        .source = feed->upstream->name,
+        .type = type,
+        .id = bytes_run(id, item->id_size),
+        .data = bytes_run(id + item->id_size, item->data_size),
+        .key = atom_bytes(feed->key),
+    };
+    const struct hook_call call = {.kind = HOOK_EVENT, .hook = run, .event = &feed->event};
+    struct hooks *hooks = app_hooks(feed->app);
+    feed->current = item;
+    struct running *running = hooks->call(hooks, &call, on_handled, feed);
+    if (running) feed->handling = running;
+}
+
+static void unpause(struct feed *feed)
+{
+    if (!feed->paused || feed->queued > feed->upstream->queue_max / 2) return;
+    feed->paused = false;
+    if (feed->link) link_pause(feed->link, false);
+}
+
+/* Handles what waits until a handler has to wait itself. */
+static void feed_work(struct job *job)
+{
+    struct feed *feed = CONTAINER(job, struct feed, job);
+    for (int i = 0; i < EVENTS_PER_ROUND && !feed->current && feed->queued; i++) {
+        struct item *item = CONTAINER(feed->queue.next, struct item, node);
+        list_remove(&item->node);
+        feed->queued--;
+        if (item->kind == ITEM_EVENT) {
+            handle_event(feed, item);
+        } else {
+            tell_resync(feed, "upstream");
+            xfree(item);
+        }
+    }
+    unpause(feed);
+    if (!feed->current && feed->queued) feed_post(feed);
+    if (!feed->current && !feed->queued && !feed->link) feed_free(feed);
+}
+
+/* The request that opens the link: the data is the most recently authenticated leaseholder's. */
+static void on_asked(void *owner, const struct hook_result *result)
+{
+    struct feed *feed = owner;
+    feed->asking = NULL;
+    if (!feed->link) return;
+    if (result->outcome == OUTCOME_YES)
+        link_request(feed->link, result->text, result->headers, result->header_count);
+    else
+        link_request_failed(feed->link, result->outcome == OUTCOME_NO ? "the rule gave no request"
+                                                                      : "the rule failed");
+}
+
+static void on_ask(void *owner, bool second_opinion)
+{
+    struct feed *feed = owner;
+    (void)second_opinion; /* the newest leaseholder's data is what is always used */
+    if (!list_empty(&feed->leases)) {
+        struct lease *newest = CONTAINER(feed->leases.prev, struct lease, _node);
+        struct atom *data = atom_ref(seat_identity(newest->seat)->data);
+        atom_unref(feed->data);
+        feed->data = data;
+    }
+    const struct hook_call call = {.kind = HOOK_REQUEST,
+                                   .hook = feed->upstream->request,
+                                   .key = atom_bytes(feed->key),
+                                   .data = feed->data};
+    struct hooks *hooks = app_hooks(feed->app);
+    struct running *running = hooks->call(hooks, &call, on_asked, feed);
+    if (running) feed->asking = running;
+}
+
+static void on_ask_cancel(void *owner)
+{
+    struct feed *feed = owner;
+    struct hooks *hooks = app_hooks(feed->app);
+    if (feed->asking) hooks->cancel(hooks, feed->asking);
+    feed->asking = NULL;
+}
+
+/* Those accepted before the first opening cannot know what happened in between. */
+static void tell_early(struct feed *feed)
+{
+    LIST_EACH(node, &feed->leases) {
+        struct lease *lease = CONTAINER(node, struct lease, _node);
+        struct subscriber *subscriber = seat_subscriber(lease->seat);
+        if (lease->_early && subscriber)
+            subscriber_resync(subscriber, "upstream", NULL);
+        lease->_early = false;
+    }
+}
+
+static void on_opened(void *owner, bool reopened)
+{
+    struct feed *feed = owner;
+    feed->feeds->counters.opened++;
+    tell_early(feed);
+    if (reopened && !feed->upstream->policy.trust_resume)
+        enqueue(feed, ITEM_REOPENED, BYTES(""), BYTES(""), BYTES(""));
+    enqueue(feed, ITEM_EVENT, BYTES("@open"), BYTES(""),
+            reopened ? BYTES("{\"reopened\":true}") : BYTES("{\"reopened\":false}"));
+}
+
+static void on_event(void *owner, const struct sse_event *event)
+{
+    enqueue(owner, ITEM_EVENT, event->type, event->id, event->data);
+}
+
+static void on_lost(void *owner, enum link_loss loss, int status, const char *detail,
+                    int64_t delay_ms)
+{
+    struct feed *feed = owner;
+    feed->feeds->counters.lost++;
+    struct buf data = BUF_EMPTY;
+    buf_printf(&data, "{\"status\":%d,\"detail\":", status);
+    text_json_string(&data, bytes_of(detail));
+    if (delay_ms >= 0)
+        buf_printf(&data, ",\"retry\":%lld.%03lld}", (long long)delay_ms / 1000,
+                   (long long)delay_ms % 1000);
+    else
+        buf_add_text(&data, ",\"retry\":null}");
+    enqueue(feed, ITEM_EVENT,
+            loss == LINK_UNAUTHORIZED ? BYTES("@unauthorized") : BYTES("@lost"), BYTES(""),
+            buf_bytes(&data));
+    buf_destroy(&data);
+}
+
+static void on_closed(void *owner)
+{
+    struct feed *feed = owner;
+    feed_unlist(feed);
+    link_unref(feed->link);
+    feed->link = NULL;
+    feed->feeds->counters.links--;
+    feed_post(feed);
+}
+
+static const struct link_events link_events = {
+    .ask = on_ask,
+    .ask_cancel = on_ask_cancel,
+    .opened = on_opened,
+    .event = on_event,
+    .lost = on_lost,
+    .closed = on_closed,
+};
+
+static struct feed *feed_new(struct feeds *feeds, const struct plan_upstream *upstream,
+                             struct bytes key)
+{
+    const struct engine_ports *ports = app_ports(feeds->_app);
+    const struct link_ports link_ports = {.clock = ports->clock,
+                                          .random = ports->random,
+                                          .log = ports->log,
+                                          .transport = ports->transport,
+                                          .gate = ports->gate};
+    struct feed *feed = xcalloc(1, sizeof(*feed));
+    feed->app = feeds->_app;
+    feed->feeds = feeds;
+    feed->upstream = upstream;
+    feed->key = atom_get(key);
+    list_create(&feed->leases);
+    list_create(&feed->queue);
+    job_create(&feed->job, feed_work);
+    feed->link = link_new(&link_ports, &upstream->policy, atom_bytes(upstream->name), key,
+                          &link_events, feed);
+    feeds->counters.links++;
+    return feed;
+}
+
+bool feeds_lease(struct feeds *feeds, const struct plan_upstream *upstream, struct bytes key,
+                 struct seat *seat, struct lease *lease)
+{
+    struct buf name = BUF_EMPTY;
+    feed_key_bytes(upstream, key, &name);
+    struct feed *feed = dict_get(&feeds->_feeds, buf_bytes(&name));
+    if (!feed && app_links_left(feeds->_app)) {
+        feed = feed_new(feeds, upstream, key);
+        dict_set(&feeds->_feeds, buf_bytes(&name), feed);
+    }
+    buf_destroy(&name);
+    if (!feed) return false;
+    *lease = (struct lease){.feed = feed, .seat = seat};
+    list_append(&feed->leases, &lease->_node);
+    lease->_early = !link_ever_opened(feed->link);
+    link_acquire(feed->link);
+    return true;
+}
+
+void lease_release(struct lease *lease)
+{
+    struct feed *feed = lease->feed;
+    if (!feed) return;
+    lease->feed = NULL;
+    list_remove(&lease->_node);
+    if (feed->link) link_release(feed->link);
+}
+
+void feeds_close(struct feeds *feeds)
+{
+    for (struct dict_entry *at = dict_next(&feeds->_feeds, NULL), *next; at; at = next) {
+        next = dict_next(&feeds->_feeds, at);
+        struct feed *feed = at->value;
+        link_close(feed->link);
+    }
+}
+
+void feeds_destroy(struct feeds *feeds)
+{
+    CHECK(feeds->_feeds.count == 0);
+    dict_destroy(&feeds->_feeds);
+}
+
+void feeds_each(struct feeds *feeds,
+                void (*each)(void *ctx, const struct plan_upstream *upstream, struct bytes key,
+                             struct link *link),
+                void *ctx)
+{
+    for (struct dict_entry *at = NULL; (at = dict_next(&feeds->_feeds, at));) {
+        struct feed *feed = at->value;
+        each(ctx, feed->upstream, atom_bytes(feed->key), feed->link);
+    }
+}

@@ -1,0 +1,59 @@
+/* feeds: an app's links and what they bring. A feed is one key of one declared
+ * upstream: its link, its leases, and the events that wait for their handler,
+ * which are handled in order, one at a time; other keys run beside.
+ *
+ * What the rules missed is told: a reopened link, a full queue that the upstream
+ * outran and a handler that failed each end in a resync to the upstream's topic
+ * (or to the leaseholders, where it has none). */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/bytes.h"
+#include "base/dict.h"
+#include "plan/plan.h"
+#include "upstream/link.h"
+
+struct app;
+struct feed;
+struct seat;
+
+struct feeds_counters {
+    uint64_t events, unhandled, failed, opened, lost;
+    uint32_t links;
+};
+
+struct feeds {
+    struct app *_app;
+    struct dict _feeds; /* "upstream name" NUL key */
+    struct feeds_counters counters;
+};
+
+/* One subscriber's hold on a feed. Embedded in its seat's array. */
+struct lease {
+    struct list _node;
+    struct feed *feed; /* NULL: not held */
+    struct seat *seat;
+    bool _early; /* taken before the link's first opening */
+};
+
+void feeds_create(struct feeds *feeds, struct app *app);
+
+/* All links must be closed (feeds_close) and the turn ended. */
+void feeds_destroy(struct feeds *feeds);
+
+/* Takes the lease, opening the link if it is the first. False: the node has too many links. */
+bool feeds_lease(struct feeds *feeds, const struct plan_upstream *upstream, struct bytes key,
+                 struct seat *seat, struct lease *lease);
+
+/* Gives it back; harmless if it is not held. */
+void lease_release(struct lease *lease);
+
+/* Closes every link now (drain). */
+void feeds_close(struct feeds *feeds);
+
+void feeds_each(struct feeds *feeds,
+                void (*each)(void *ctx, const struct plan_upstream *upstream, struct bytes key,
+                             struct link *link),
+                void *ctx);

@@ -1,0 +1,50 @@
+/* node: one running sluice process as the engine sees it: its apps, and the
+ * handler that all public listeners share. A request goes to the stream, route
+ * or static directory that it names; the rest is 404, 405, 403. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "engine/app.h"
+#include "engine/refusal.h"
+#include "hub/subscriber.h"
+#include "ports/exchange.h"
+#include "ports/files.h"
+
+struct node;
+
+struct node_counters {
+    uint32_t streams;      /* seats: open, or on their way in */
+    uint64_t requests, not_found, cross_site;
+    uint64_t refused[REFUSED_REASONS];
+    uint64_t ends[END_REASONS];
+};
+
+struct node *node_new(const struct engine_ports *ports, const struct engine_limits *limits,
+                      struct files *files);
+
+/* Needs node_idle. Frees the apps; plans and hooks are the caller's. */
+void node_free(struct node *node);
+
+/* One more app. NULL: a name or path clashes with another app's; one line in errors. */
+struct app *node_add_app(struct node *node, struct plan *plan, struct hooks *hooks,
+                         struct buf *errors);
+
+struct http_handler *node_handler(struct node *node);
+
+/* No new streams (503); ends what is there, see app_drain. */
+void node_drain(struct node *node, uint64_t spread_ms);
+bool node_draining(const struct node *node);
+bool node_idle(const struct node *node);
+
+const struct node_counters *node_counters(const struct node *node);
+uint32_t node_links(const struct node *node);
+size_t node_apps(const struct node *node);
+struct app *node_app(const struct node *node, size_t index);
+
+/* For attach and visit. */
+bool node_seat_taken(struct node *node); /* false: full, or draining */
+void node_seat_left(struct node *node);
+void node_ended(struct node *node, enum end_reason reason);
+void node_refused(struct node *node, enum refused why);

@@ -1,0 +1,58 @@
+#include "engine/refusal.h"
+
+#include "event/frame.h"
+
+static const struct {
+    int status;
+    const char *name, *message;
+} table[] = {
+    [REFUSED_NO_IDENTITY] = {401, "unauthorized", "Who you are is not known here; sign in first."},
+    [REFUSED_FORBIDDEN] = {403, "forbidden", "You may not have what you asked for."},
+    [REFUSED_UNKNOWN] = {503, "unavailable",
+                         "Whether you may have this is not known now; try again."},
+    [REFUSED_FULL] = {503, "full", "No more streams can be taken now; try again."},
+};
+
+const char *refused_name(enum refused why)
+{
+    return table[why].name;
+}
+
+static void write_frame(struct sink *sink, struct frame *frame)
+{
+    struct iovec piece = {frame->bytes, frame->size};
+    sink->ops->write(sink, &piece, 1);
+    frame_unref(frame);
+}
+
+static void on_gone(void *owner, const char *why)
+{
+    (void)owner;
+    (void)why;
+}
+
+static const struct sink_events sink_events = {.gone = on_gone};
+
+/* Comes back between 2 and 10 s from now, so that those refused together do not return together. */
+static void refuse_by_stream(struct exchange *exchange, enum refused why, struct random *random,
+                             const struct answer_headers *extra)
+{
+    struct answer_headers headers = *extra;
+    answer_stream_headers(&headers);
+    struct sink *sink = exchange->ops->stream(exchange, 200, headers.items, headers.count);
+    sink->events = &sink_events;
+    write_frame(sink, frame_retry(2000 + random_below(random, 8000)));
+    write_frame(sink, frame_comment(bytes_of(table[why].message)));
+    sink->ops->close(sink, "refused");
+}
+
+void refusal_answer(struct exchange *exchange, enum refused why, enum refusal how,
+                    struct random *random, const struct answer_headers *extra)
+{
+    const bool later = table[why].status == 503;
+    if (later && how == REFUSE_RETRY)
+        refuse_by_stream(exchange, why, random, extra);
+    else
+        answer_error(exchange, table[why].status, table[why].name, table[why].message,
+                     later ? 1 + (unsigned)random_below(random, 5) : 0, extra);
+}

@@ -1,0 +1,27 @@
+/* refusal: how a request that may not be served is sent away.
+ *
+ * EventSource gives up for good on any status but 200, a 503 too. So a stream says
+ * how it refuses what may be right in a minute: by status, which programs and
+ * load balancers understand, or by an event stream that names a time to come back
+ * and ends, which a browser takes as a lost connection. What is a plain no is
+ * always a status. */
+#pragma once
+
+#include "engine/answer.h"
+#include "plan/plan.h"
+#include "ports/exchange.h"
+#include "ports/random.h"
+
+enum refused {
+    REFUSED_NO_IDENTITY, /* 401: authenticate said no */
+    REFUSED_FORBIDDEN,   /* 403: subscribe said no */
+    REFUSED_UNKNOWN,     /* 503: a hook failed, so nobody knows */
+    REFUSED_FULL,        /* 503: a limit */
+    REFUSED_REASONS
+};
+
+const char *refused_name(enum refused why);
+
+/* Answers the exchange. `extra` are headers that the answer has besides its own. */
+void refusal_answer(struct exchange *exchange, enum refused why, enum refusal how,
+                    struct random *random, const struct answer_headers *extra);
