@@ -25,13 +25,10 @@ LIBS     := -lev -lm
 
 # ---------------------------------------------------------------------------------------------------
 
-BUILD_plain := build
-BUILD       := $(or $(BUILD_$(VARIANT)),build/$(VARIANT))
-
-SANITIZE_asan := -fsanitize=address,undefined -fno-sanitize-recover=undefined
-SANITIZE_fuzz := -fsanitize=address,undefined,fuzzer-no-link -fno-sanitize-recover=undefined
-SANITIZE      := $(SANITIZE_$(VARIANT))
-ifneq ($(filter $(VARIANT),clang fuzz),)
+BUILD    := $(if $(filter plain,$(VARIANT)),build,build/$(VARIANT))
+SANITIZE := $(if $(filter asan fuzz,$(VARIANT)),-fsanitize=address -fsanitize=undefined -fno-sanitize-recover=undefined) \
+            $(if $(filter fuzz,$(VARIANT)),-fsanitize=fuzzer-no-link)
+ifneq ($(filter clang fuzz,$(VARIANT)),)
 CC     := clang
 WERROR := 1
 endif
@@ -45,21 +42,25 @@ LLHTTP       := $(wildcard /usr/share/llhttp/*.c)
 LLHTTP_FLAGS := -I/usr/share/include/llhttp
 endif
 
-CFLAGS  ?= -O2 -g
-CPPFLAGS += -D_GNU_SOURCE -DSLUICE_VERSION='"$(VERSION)"' -Icore $(LLHTTP_FLAGS) $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
-COMPILE = $(CC) -std=c11 $(CPPFLAGS) $(CFLAGS) -fPIC -fvisibility=hidden -fno-omit-frame-pointer $(WARNINGS) $(SANITIZE)
-LINK    = $(CC) $(CFLAGS) $(LDFLAGS) $(SANITIZE)
-LDLIBS  += $(shell pkg-config --libs $(PKGS) 2>/dev/null) $(LIBS)
-ERROR   := $(if $(WERROR),-Werror)
+CFLAGS   ?= -O2 -g
+DEFINES  := -D_GNU_SOURCE -DSLUICE_VERSION=\"$(VERSION)\" -Icore $(LLHTTP_FLAGS) \
+            $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
+LIBS     := $(shell pkg-config --libs $(PKGS) 2>/dev/null) $(LIBS) $(LDLIBS)
+SHAPE    := -fPIC -fvisibility=hidden -fno-omit-frame-pointer
+COMPILE   = $(CC) -std=c11 $(DEFINES) $(CPPFLAGS) $(CFLAGS) $(SHAPE) $(WARNINGS) $(SANITIZE)
+LINK      = $(CC) $(CFLAGS) $(LDFLAGS) $(SANITIZE)
 
-objects = $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard $(foreach folder,$1,core/$(folder)/*.c)))
+objects   = $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard $(foreach folder,$1,core/$(folder)/*.c)))
 LLHTTP_O := $(patsubst /usr/share/llhttp/%.c,$(BUILD)/obj/llhttp/%.o,$(LLHTTP))
-SERVER_O := $(call objects,$(FLOORS) $(ADAPTERS) server) $(LLHTTP_O)
+ROOMS_O  := $(call objects,$(FLOORS) $(ADAPTERS)) $(LLHTTP_O)
+SERVER_O := $(call objects,server) $(ROOMS_O)
 MODULE_O := $(call objects,$(FLOORS) rig)
-TESTED_O := $(call objects,$(FLOORS) $(ADAPTERS)) $(LLHTTP_O)
+BENCH_O  := $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard bench/*.c))
 UNITS    := $(patsubst spec/c/%.c,$(BUILD)/spec/%,$(wildcard spec/c/test_$(T).c))
-BENCHES  := $(patsubst bench/%.c,$(BUILD)/bench/%,$(shell grep -l '^int main' bench/*.c 2>/dev/null))
 FUZZERS  := $(patsubst spec/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard spec/fuzz/fuzz_$(T).c))
+BENCHES  := $(patsubst bench/%.c,$(BUILD)/bench/%,$(shell grep -l '^int main' bench/*.c 2>/dev/null))
+SPECS     = $(or $(shell find spec -name '$(T)_spec.lua' $1 -path 'spec/e2e/*'),no-spec-named-$(T))
+MODULES  := $(patsubst %/package-lock.json,%/node_modules,$(wildcard examples/*/package-lock.json spec/*/package-lock.json))
 
 # The spec runner itself, without busted's detour through another Lua. A module under ASan needs its runtime first.
 PRELOAD_asan = LD_PRELOAD=$(shell $(CC) -print-file-name=libasan.so)
@@ -67,89 +68,78 @@ BUSTED       = $(PRELOAD_$(VARIANT)) SLUICE_BUILD=$(BUILD) luajit /usr/bin/buste
 VALGRIND    := valgrind -q --error-exitcode=97 --leak-check=full --errors-for-leak-kinds=definite,indirect \
                --show-leak-kinds=definite,indirect --suppressions=$(CURDIR)/spec/valgrind.supp
 
-NPM := $(patsubst %/package-lock.json,%/node_modules,$(wildcard examples/chat/package-lock.json spec/browser/package-lock.json))
 Q   := $(if $(V),,@)
 say  = $(if $(V),@:,@printf '  %-5s %s\n' $1 $@)
 sub  = @$(MAKE) --no-print-directory VARIANT=$1
+define link
+	$(call say,LINK)
+	@mkdir -p $(@D)
+	$(Q)$(LINK) -o $@ $^ $1
+endef
 
 .DEFAULT_GOAL := all
-.PHONY: all help run test lint unit spec e2e asan valgrind mutants bench fuzz docs install clean deps-run deps-test \
-        clean-room units benches fuzzers docs-check mutants-check FORCE
+.PHONY: all help units benches fuzzers run install clean test lint unit spec e2e asan valgrind mutants fuzz bench docs \
+        clean-room deps-run deps-test docs-check mutants-check FORCE
 .DELETE_ON_ERROR:
+.SECONDARY:
 
 all: $(if $(wildcard core/server/main.c),$(BUILD)/sluice,$(SERVER_O)) $(BUILD)/lib/sluice/core.so
 
 help: ## list the targets
-	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 ## Build ---------------------------------------------------------------------------------------------
 
 $(BUILD)/sluice: $(SERVER_O)
-	$(call say,LINK)
-	$(Q)$(LINK) -Wl,-E -o $@ $^ $(LDLIBS)
+	$(call link,-Wl,-E $(LIBS))
 
 # The rig as a Lua module. Its Lua is the one of the process that loads it, so it links none.
 $(BUILD)/lib/sluice/core.so: $(MODULE_O)
-	$(call say,LINK)
-	@mkdir -p $(@D)
-	$(Q)$(LINK) -shared -o $@ $^ -lm
+	$(call link,-shared -lm)
 
-$(BUILD)/core.a: $(TESTED_O)
-$(BUILD)/bench.a: $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard bench/*.c))
-%.a:
+# An archive gives a test only what it does not include itself.
+$(BUILD)/core.a: $(ROOMS_O)
+$(BUILD)/bench.a: $(BENCH_O)
+$(BUILD)/%.a:
 	$(call say,AR)
 	$(Q)rm -f $@ && ar qcs $@ $^
+
+$(BUILD)/spec/%: $(BUILD)/obj/spec/c/%.o $(BUILD)/core.a
+	$(call link,-lcmocka $(LIBS))
+
+$(BUILD)/fuzz/%: $(BUILD)/obj/spec/fuzz/%.o $(BUILD)/core.a
+	$(call link,-fsanitize=fuzzer $(LIBS))
+
+$(BUILD)/bench/%: $(BUILD)/obj/bench/%.o $(BUILD)/bench.a $(BUILD)/core.a
+	$(call link,$(LIBS))
 
 $(BUILD)/obj/%.o: %.c $(BUILD)/flags
 	$(call say,CC)
 	@mkdir -p $(@D)
-	$(Q)$(COMPILE) $(ERROR) -MMD -MP -c -o $@ $<
+	$(Q)$(COMPILE) $(if $(WERROR),-Werror) -MMD -MP -c -o $@ $<
 
 $(BUILD)/obj/llhttp/%.o: /usr/share/llhttp/%.c $(BUILD)/flags
 	$(call say,CC)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(CFLAGS) $(LLHTTP_FLAGS) -DLLHTTP_STRICT_MODE=1 -fPIC -fvisibility=hidden -w $(SANITIZE) -c -o $@ $<
+	$(Q)$(CC) $(CFLAGS) $(LLHTTP_FLAGS) -DLLHTTP_STRICT_MODE=1 $(SHAPE) -w $(SANITIZE) -c -o $@ $<
 
-$(BUILD)/spec/%: $(BUILD)/obj/spec/c/%.o $(BUILD)/core.a
-	$(call say,LINK)
-	@mkdir -p $(@D)
-	$(Q)$(LINK) -o $@ $^ -lcmocka $(LDLIBS)
-
-$(BUILD)/bench/%: $(BUILD)/obj/bench/%.o $(BUILD)/bench.a $(BUILD)/core.a
-	$(call say,LINK)
-	@mkdir -p $(@D)
-	$(Q)$(LINK) -o $@ $^ $(LDLIBS)
-
-$(BUILD)/fuzz/%: $(BUILD)/obj/spec/fuzz/%.o $(BUILD)/core.a
-	$(call say,LINK)
-	@mkdir -p $(@D)
-	$(Q)$(LINK) -fsanitize=fuzzer -o $@ $^ $(LDLIBS)
-
-# Changed flags rebuild what they built.
+# Other flags build everything again.
 $(BUILD)/flags: FORCE
 	@pkg-config --exists $(PKGS) || { echo 'Libraries are missing: `make deps-run` installs them.' >&2; exit 1; }
-	@mkdir -p $(@D); echo "$(COMPILE)" | sed 's/"/\\"/g' | cmp -s - $@ || echo "$(COMPILE)" | sed 's/"/\\"/g' > $@
+	@mkdir -p $(@D) && echo '$(COMPILE)' | cmp -s - $@ || echo '$(COMPILE)' >$@
+
+-include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
 
 units: $(UNITS)
-benches: $(BENCHES)
 fuzzers: $(FUZZERS)
-units benches fuzzers: ; @:
-
-.SECONDARY:
--include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
+benches: $(BENCHES)
+units fuzzers benches: ; @:
 
 ## Run -----------------------------------------------------------------------------------------------
 
-run: deps-run $(filter examples/%,$(NPM)) ## install what is missing, build, start the chat example and print its address
-	$(call sub,plain) all
+run: deps-run ## install what is missing, build, start the chat example and print its address
+	$(call sub,plain) all $(filter examples/%,$(MODULES))
 	@examples/chat/run
-
-deps-run:
-	@spec/deps $(RUN_PACKAGES)
-
-%/node_modules: %/package-lock.json | deps-run
-	@echo "Installing with npm: $(notdir $*)'s packages"
-	$(Q)cd $* && npm ci --no-audit --no-fund --loglevel=error && touch node_modules
 
 install: all ## install to PREFIX (/usr/local)
 	install -D -m 755 build/sluice $(DESTDIR)$(PREFIX)/bin/sluice
@@ -164,10 +154,6 @@ clean: ## remove build/
 test: deps-test ## all of lint, unit, spec, e2e, stale docs and patches; the last line counts
 	@WERROR=1 spec/run lint unit spec e2e docs-check mutants-check
 
-deps-test:
-	@spec/deps $(TEST_PACKAGES)
-	$(if $(NPM),$(call sub,plain) $(NPM))
-
 lint: ## clang -Werror, headers that compile alone, luacheck
 	$(call sub,clang) all units benches
 	@spec/lint
@@ -177,10 +163,10 @@ unit: ## C unit tests under ASan and UBSan; T=buf runs one
 	@spec/c/run $(patsubst spec/c/%.c,build/asan/spec/%,$(wildcard spec/c/test_$(T).c))
 
 spec: all ## busted, all but end-to-end; T=posta runs one
-	@$(BUSTED) $(shell find spec -name '$(T)_spec.lua' -not -path 'spec/e2e/*')
+	@$(BUSTED) $(call SPECS,-not)
 
 e2e: all ## busted, end-to-end, against the real binary; T=resume runs one
-	@$(BUSTED) $(BUSTED_FLAGS) $(shell find spec/e2e -name '$(T)_spec.lua')
+	@$(BUSTED) $(BUSTED_FLAGS) $(SPECS)
 
 asan: deps-test ## unit, spec and e2e, with the server and the specs' module under ASan and UBSan
 	@VARIANT=asan SLUICE_PATIENCE=4 spec/run unit spec e2e
@@ -190,9 +176,6 @@ valgrind: deps-test ## e2e under valgrind, without the browser
 
 mutants: deps-test ## break each promise and see its spec fail; M=name does one
 	@spec/mutants/run $(M)
-
-mutants-check:
-	@spec/mutants/run --check
 
 fuzz: ## fuzz each parser for SECONDS (60) under ASan and UBSan; T=parser does one
 	$(call sub,fuzz) fuzzers
@@ -205,8 +188,24 @@ bench: ## measure against the bare loop; prints a table, writes JSON
 docs: all ## write the generated documents again
 	@spec/docs
 
-docs-check: all
-	@spec/docs --check
-
 clean-room: ## `make run` and `make test` in a fresh Debian, then again without a network (root)
 	@spec/chroot/run
+
+## The parts ----------------------------------------------------------------------------------------
+
+deps-run: ## install the packages that building and running need
+	@spec/deps $(RUN_PACKAGES)
+
+deps-test: ## install the packages that the tests need
+	@spec/deps $(TEST_PACKAGES)
+	$(if $(MODULES),$(call sub,plain) $(MODULES))
+
+%/node_modules: %/package-lock.json
+	@echo "Installing with npm: what $(<D) names"
+	$(Q)cd $(<D) && npm ci --no-audit --no-fund --loglevel=error && touch node_modules
+
+docs-check: all ## are the generated documents fresh?
+	@spec/docs --check
+
+mutants-check: ## do the mutants' patches still apply?
+	@spec/mutants/run --check
