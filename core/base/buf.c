@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "base/alloc.h"
+#include "base/check.h"
 
 void buf_destroy(struct buf *buf)
 {
@@ -66,6 +67,8 @@ void buf_printf(struct buf *buf, const char *format, ...)
 
 void buf_consume(struct buf *buf, size_t size)
 {
+    CHECK(size <= buf->size);
+    if (!size) return;
     memmove(buf->data, buf->data + size, buf->size - size);
     buf->size -= size;
 }
