@@ -203,7 +203,8 @@ static bool match_topic(const struct pattern *pattern, struct bytes name,
             continue;
         }
         char stop = stop_of(pattern, i);
-        while (at < end && (*at == '%' || is_plain(*at, stop))) at++;
+        while (at < end && (*at == '%' || is_plain(*at, stop)))
+            at += *at == '%' && end - at >= 3 ? 3 : 1; /* the stop may be a digit of an escape */
         if (!add_value(match, bytes_run(start, (size_t)(at - start)))) return false;
     }
     return at == end;
