@@ -19,7 +19,7 @@ char *buf_reserve(struct buf *buf, size_t more)
         buf->data = xrealloc(buf->data, capacity);
         buf->capacity = capacity;
     }
-    return buf->data + buf->size;
+    return buf->size ? buf->data + buf->size : buf->data; /* NULL + 0 is undefined */
 }
 
 void buf_add(struct buf *buf, const void *data, size_t size)
