@@ -43,7 +43,7 @@ LLHTTP_FLAGS := -I/usr/share/include/llhttp
 endif
 
 CFLAGS   ?= -O2 -g
-DEFINES  := -D_GNU_SOURCE -DSLUICE_VERSION=\"$(VERSION)\" -Icore $(LLHTTP_FLAGS) \
+DEFINES  := -D_GNU_SOURCE -DSLUICE_VERSION=\"$(VERSION)\" -I. -Icore $(LLHTTP_FLAGS) \
             $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
 LIBS     := $(shell pkg-config --libs $(PKGS) 2>/dev/null) $(LIBS) $(LDLIBS)
 SHAPE    := -fPIC -fvisibility=hidden -fno-omit-frame-pointer
