@@ -28,7 +28,8 @@ struct wire;
 struct transport {
     /* Opens a GET with these headers; everything is copied. `connect_timeout_ms` bounds the time
      * to the head. fetch_request's timeout and size bounds are not used. The wire is stored
-     * in *slot before any event is called; after `end` it is freed by itself and *slot is NULL. */
+     * in *slot before any event is called; *slot is NULL when `end` is called, and the wire is freed
+     * by itself. */
     void (*open)(struct transport *transport, const struct fetch_request *request,
                  uint64_t connect_timeout_ms, const struct wire_events *events, void *owner,
                  struct wire **slot);
