@@ -3,17 +3,45 @@
  * answer's status means, and when to stop; bytes come through the transport
  * port, what the events mean is its owner's.
  *
- *              acquire                  head 200 + event-stream
- *    (new) ───────────▶ CONNECTING ───────────────────────────▶ OPEN
- *                        ▲    │                                  │
- *                  gate, │    │ failure, end                     │ end, idle, too large
- *                  timer │    ▼                                  ▼
- *                       WAITING ◀────────────────────────────────┘
- *                        │    204, @unauthorized: STOPPED (a new lease may try again)
- *    last release: grace ┴▶ the end of grace: CLOSED, on any state; a lost link is
- *                          not reopened within grace, a new lease cancels it
+ *     (new) ──▶ IDLE ───▶ ASKING ───▶ QUEUED ───▶ CONNECTING ───▶ OPEN
+ *                ▲         ▲  │                    │    │           │
+ *                │         │  └────▶ WAITING ◀─────┘    │           │
+ *                │         │         │  │  ▲            │           │
+ *                └─────────┼─────────┘  │  └────────────┼───────────┘
+ *                          ├────────────┘               ▼
+ *                          └────────────────────────STOPPED
  *
- * Leases are counted, never inferred: acquire and release pair up exactly. */
+ *     from        to          when
+ *     IDLE        ASKING      a lease (link_acquire)
+ *     ASKING      QUEUED      link_request
+ *                 WAITING     link_request_failed
+ *                 IDLE        the last release
+ *     QUEUED      CONNECTING  the gate opens
+ *                 IDLE        the last release
+ *     CONNECTING  OPEN        200 and text/event-stream
+ *                 ASKING      401: a second opinion
+ *                 IDLE        the same, but nobody is left to ask
+ *                 STOPPED     204, 403, 401 to the newest leaseholder's data
+ *                 WAITING     any other answer, a failure, an end
+ *     OPEN        WAITING     an end, a failure, silence, an event too large
+ *     WAITING     ASKING      backed off
+ *                 IDLE        backed off, but there is no lease
+ *     STOPPED     ASKING      a new lease; after 204 a new first one
+ *     any         CLOSED      the end of grace, link_close
+ *
+ * Leases are counted, never inferred: acquire and release pair up exactly. The
+ * last release starts the grace period. In it nothing new begins: an attempt
+ * that is under way goes on, an open link stays open, a lost one is not opened
+ * again. A new lease cancels the closing, and opens again what was lost (not
+ * sooner than its backoff allows).
+ *
+ * Statuses: 429 and 503 honour Retry-After (at most LINK_RETRY_AFTER_MAX_MS, the
+ * jittered backoff on top). 401 is given one second opinion per newest lease,
+ * since that one may have brought a fresher token. 403 is final like the second
+ * 401: the upstream knows who asks, so that asking again by the clock only
+ * hammers it; the rules are told and a new lease tries again. All else backs
+ * off, and the backoff starts over only once a link brought an event or stayed
+ * open for LINK_PROVEN_MS: an upstream that accepts and drops is not spun on. */
 #pragma once
 
 #include <stdbool.h>
@@ -27,41 +55,49 @@
 #include "ports/transport.h"
 #include "upstream/gate.h"
 
+enum { LINK_RETRY_AFTER_MAX_MS = 5 * 60 * 1000, LINK_PROVEN_MS = 5000 };
+
 enum link_state {
+    LINK_IDLE,       /* may open, but nobody holds a lease: new, or lost in grace */
     LINK_ASKING,     /* the owner is working out the request (a rule's `request` hook) */
     LINK_QUEUED,     /* has a request, waits for the gate */
     LINK_CONNECTING,
     LINK_OPEN,
     LINK_WAITING,    /* backing off */
-    LINK_STOPPED,    /* 204, 401 twice, 403: waits for a new lease */
-    LINK_CLOSED
+    LINK_STOPPED,    /* told to stop, or not authorized: waits for a new lease */
+    LINK_CLOSED,     /* for good */
+    LINK_STATES
 };
 
 /* How one declared upstream's links behave. */
 struct link_policy {
-    uint64_t grace_ms;          /* 10,000 */
-    uint64_t backoff_min_ms;    /* 1,000; also raised by the server's retry: */
-    uint64_t backoff_max_ms;    /* 30,000 */
-    uint64_t idle_ms;           /* 90,000; silent for longer is dead */
+    uint64_t grace_ms;           /* 10,000 */
+    uint64_t backoff_min_ms;     /* 1,000; also raised by the server's retry: */
+    uint64_t backoff_max_ms;     /* 30,000 */
+    uint64_t idle_ms;            /* 90,000; silent for longer is dead (comments are no silence) */
     uint64_t connect_timeout_ms; /* 10,000 */
-    size_t event_limit_bytes;   /* 1 MiB + what a line needs */
-    bool trust_resume;          /* reopened with Last-Event-ID: no resync */
+    size_t event_limit_bytes;    /* 1 MiB + what a line needs */
+    bool trust_resume;           /* an upstream that got Last-Event-ID has sent all: link_resumed */
 };
 
-enum link_loss { LINK_LOST, LINK_REFUSED, LINK_UNAUTHORIZED };
+enum link_loss {
+    LINK_LOST,        /* no answer, or the connection was lost */
+    LINK_REFUSED,     /* an answer, but no events: a status, a wrong content type */
+    LINK_UNAUTHORIZED /* 401 twice, 403 */
+};
 
 /* What a link asks and tells its owner. Each may come from within any call below, and from the
- * clock; none may free the link (link_unref it later). */
+ * clock; each may call anything below. The owner's reference lasts until `closed`. */
 struct link_events {
     /* The request to open with; answered by link_request or link_request_failed, at once or
-     * later. `attempt` is 0 at first; `second_opinion` asks for the most recently authenticated
-     * leaseholder's data, after a 401. */
+     * later. `second_opinion` asks for the most recently authenticated leaseholder's data, after
+     * a 401. */
     void (*ask)(void *owner, bool second_opinion);
-    void (*ask_cancel)(void *owner); /* the answer to `ask` is no longer wanted */
+    void (*ask_cancel)(void *owner); /* the answer to `ask` must not come any more */
     void (*opened)(void *owner, bool reopened); /* reopened: what was sent meanwhile may be lost */
     void (*event)(void *owner, const struct sse_event *event);
-    /* Lost or refused; `detail` for people and rules ("status 503", "idle 90 s"); delay_ms -1: no
-     * retry of its own. Told once per loss. */
+    /* Told once per loss; `detail` for people and rules ("status 503", "idle 90 s"), `status` 0 if
+     * there was no answer. The next attempt begins in delay_ms; -1: not before a new lease. */
     void (*lost)(void *owner, enum link_loss loss, int status, const char *detail,
                  int64_t delay_ms);
     void (*closed)(void *owner); /* the last word; the owner drops its reference */
@@ -77,27 +113,31 @@ struct link_ports {
 
 struct link;
 
-/* A new link without a lease, not yet asking; acquire starts it. `name` and `key` are for the
- * log, copied. One reference for the caller. */
+/* A new link without a lease, not yet asking; acquire starts it. Everything is copied but what the
+ * ports point to; `name` and `key` are for the log. One reference for the caller, to be dropped
+ * before the first lease or once it is closed. */
 struct link *link_new(const struct link_ports *ports, const struct link_policy *policy,
                       struct bytes name, struct bytes key, const struct link_events *events,
                       void *owner);
 void link_unref(struct link *link);
 
-/* One lease more or less. */
+/* One lease more or less. A closed link takes none (the owner makes a new link); the leases that
+ * it had are void, and releasing them does nothing. */
 void link_acquire(struct link *link);
 void link_release(struct link *link);
 
-/* The answers to `ask`. Url and headers are copied; Last-Event-ID, Accept and Cache-Control are the
- * link's own. A failed ask (the hook raised) backs off like a lost connection. */
+/* The answers to `ask`, once each. Url and headers are copied; Last-Event-ID, Accept and
+ * Cache-Control are the link's own. A failed ask (the hook raised) backs off like a lost
+ * connection. */
 void link_request(struct link *link, struct bytes url, const struct http_header *headers,
                   size_t header_count);
 void link_request_failed(struct link *link, const char *detail);
 
-/* Back-pressure: the owner's event queue is full (or has room again). */
+/* Back-pressure: the owner's event queue is full (or has room again). The events of the piece of
+ * bytes at hand still come. A paused link is not idle. */
 void link_pause(struct link *link, bool paused);
 
-/* Closes now, without grace (drain); `closed` is called. */
+/* Closes now, without grace (drain); `closed` is called before it returns. Harmless if closed. */
 void link_close(struct link *link);
 
 /* Queries. */
@@ -105,4 +145,6 @@ enum link_state link_state(const struct link *link);
 const char *link_state_name(enum link_state state);
 uint32_t link_leases(const struct link *link);
 bool link_ever_opened(const struct link *link);
+bool link_resumed(const struct link *link); /* the opening at hand lost nothing: Last-Event-ID was
+                                               sent, and the policy trusts it */
 struct bytes link_last_id(const struct link *link);
