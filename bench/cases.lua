@@ -1,0 +1,70 @@
+--- The cases: what is measured, on whom, and how large.
+--
+-- A case is a table:
+--   name, title  for the command line and the tables
+--   unit         of its figure: "per CPU-second" of the server, or "bytes"
+--   servers      in the order in which they run; `bare` runs once more at the end where it is a floor
+--   figure       the key of load's report that is the figure
+--   expected     of sluice: { at_least = ratio to bare } or { at_most = bytes }
+--   words        (server, size) -> what load is to do; nil where the server cannot
+--
+-- Sizes: `streams` of the cases that count deliveries, `idle` streams, `links`, `seconds` of a window,
+-- `rate` of upstream events for the latency.
+
+local cases = {}
+
+cases.sizes = {
+  full  = { streams = 10000, idle = 15000, links = 1000, seconds = 3, rate = 5000 },
+  small = { streams = 1000, idle = 2000, links = 200, seconds = 0.6, rate = 2000 },
+}
+
+local function idle(kind)
+  return function(server, size)
+    local stream = server.streams[kind]
+    return stream and { "idle", "--streams", size.idle, "--stream", stream }
+  end
+end
+
+local function fanout(kind)
+  return function(server, size)
+    local post = server.posts[kind]
+    return post and { "fanout", "--streams", size.streams, "--stream", server.streams.all, "--post", post.path,
+                      "--posts", post.posts, "--frames", post.frames, "--body", server.body,
+                      "--seconds", size.seconds }
+  end
+end
+
+local function private(server, size)
+  local post = server.posts.private
+  return post and { "private", "--streams", size.streams, "--stream", server.streams.own, "--post", post.path,
+                    "--body", server.body, "--seconds", size.seconds }
+end
+
+local function connects(server, size)
+  return { "connects", "--stream", server.streams.own, "--users", size.streams, "--seconds", size.seconds }
+end
+
+local function linked(server, size, site)
+  local stream = server.streams.linked
+  return stream and { "linked", "--streams", size.links, "--stream", stream, "--feed", site.feed_port,
+                      "--payload", server.body, "--rate", size.rate, "--seconds", size.seconds }
+end
+
+cases.list = {
+  { name = "idle", title = "idle subscribers of one topic", unit = "bytes", figure = "bytes_per_stream",
+    servers = { "bare", "nchan", "sluice" }, expected = { at_most = 1024 }, words = idle "all" },
+  { name = "idle-own", title = "idle subscribers with a topic of their own", unit = "bytes",
+    figure = "bytes_per_stream", servers = { "bare", "nchan", "sluice" }, words = idle "own" },
+  { name = "one-topic", title = "one topic, one trigger at a time", unit = "per CPU-second", figure = "per_cpu_s",
+    servers = { "bare", "nchan", "sluice", "bare" }, expected = { at_least = 0.8 }, words = fanout "one" },
+  { name = "burst", title = "one topic, bursts of 200", unit = "per CPU-second", figure = "per_cpu_s",
+    servers = { "bare", "joining", "nchan", "sluice", "bare" }, expected = { at_least = 20 }, words = fanout "burst" },
+  { name = "private", title = "private topics, one subscriber each", unit = "per CPU-second", figure = "per_cpu_s",
+    servers = { "bare", "joining", "nchan", "sluice", "bare" }, expected = { at_least = 0.4 }, words = private },
+  { name = "connects", title = "connects", unit = "per CPU-second", figure = "per_cpu_s",
+    servers = { "bare", "nchan", "sluice", "bare" }, expected = { at_least = 0.6 }, words = connects },
+  { name = "linked", title = "upstream to browser", unit = "per CPU-second", figure = "per_cpu_s",
+    servers = { "bare", "sluice", "bare" }, words = linked },
+}
+
+return cases

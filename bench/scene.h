@@ -1,0 +1,41 @@
+/* scene: the scenes: each opens what it needs at the target, measures one window and prints one
+ * report. What they all leave open at their end goes with the process. */
+#pragma once
+
+#include "net.h"
+
+struct options {
+    const char *host; /* the target as text */
+    struct sockaddr_in target;
+    unsigned server; /* the pid whose CPU and memory count; 0: nobody's */
+    unsigned streams;
+    const char *stream_path; /* a template; %d is the stream's number */
+    unsigned await_ready;    /* a stream is open at its `ready` event, not at its first byte */
+    const char *post_path;   /* templates */
+    const char *post_body;
+    unsigned posts;              /* in one round of a fan-out */
+    unsigned frames;             /* that each post brings to each stream */
+    unsigned connections, depth; /* of the publisher */
+    unsigned at_once;            /* connects under way */
+    unsigned users;              /* that connects go round */
+    unsigned feed_port;
+    const char *feed_payload;
+    double rate; /* events a second for the latency of links */
+    double seconds;
+};
+
+/* User-space bytes a stream costs the server: its PSS before and after they are open. */
+void scene_idle(const struct options *options);
+
+/* Every post reaches every stream. One round after the other: post, wait for all, again. */
+void scene_fanout(const struct options *options);
+
+/* Every post reaches one stream, the one of its number; published as fast as it is answered. */
+void scene_private(const struct options *options);
+
+/* Connects and closes. */
+void scene_connects(const struct options *options);
+
+/* Every stream's user has an upstream link to the generator. First as many events as the server
+ * takes with one under way a link, for the throughput; then a fixed rate, for the latency. */
+void scene_linked(const struct options *options);

@@ -1,0 +1,134 @@
+--- The servers under test: how each is started, and what its streams and publishes are called.
+--
+-- A server is a table:
+--   name      as it stands in the tables
+--   missing   () -> nil, or why it cannot be run here
+--   command   (site) -> the words of its command; it may write its config first. `site` has
+--             `port`, `admin_port`, `feed_port` and `dir`, a directory of its own
+--   open_at   when a stream counts as open: "ready" (that event) or "byte" (the body's first)
+--   streams   kind -> path. all: the topic of everyone; own: with a topic for each user as well;
+--             linked: with an upstream link for each user
+--   posts     kind -> { path, posts, frames }: `posts` requests that bring `frames` triggers each
+--   body      what is posted; %t is the send time
+-- A kind that is absent is what that server cannot do.
+
+local process = require "process"
+
+local TEXT = "%t " .. ("0"):rep(81)                 -- 100 bytes once %t stands for "t=" and 16 digits
+local JSON = '{"text":"' .. TEXT .. '"}'
+local NCHAN = "/usr/lib/nginx/modules/ngx_nchan_module.so"
+
+local function write(path, text)
+  local file = assert(io.open(path, "w"))
+  file:write(text)
+  file:close()
+end
+
+local function exists(path)
+  local file = io.open(path)
+  if file then file:close() end
+  return file ~= nil
+end
+
+local function nothing_missing() return nil end
+
+local function bare(name, flag)
+  return {
+    name    = name,
+    missing = nothing_missing,
+    command = function(site)
+      return { "build/bench/bare", "-p", site.port, "-f", "127.0.0.1:" .. site.feed_port, flag }
+    end,
+    open_at = "ready",
+    streams = { all = "/events?user=%d", own = "/events?user=%d", linked = "/linked?user=%d" },
+    posts   = {
+      one     = { path = "/publish", posts = 1, frames = 1 },
+      burst   = { path = "/burst?n=200", posts = 1, frames = 200 },
+      private = { path = "/publish?user=%d" },
+    },
+    body = JSON,
+  }
+end
+
+local NGINX = [[
+load_module %s;
+daemon off;
+worker_processes 1;
+worker_rlimit_nofile 20000;
+pid %s/nginx.pid;
+error_log stderr warn;
+events { worker_connections 19900; }
+http {
+  access_log off;
+  keepalive_requests 1000000000;
+  nchan_shared_memory_size 1g;
+  nchan_message_buffer_length 256;
+  nchan_message_timeout 60s;
+  server {
+    listen 127.0.0.1:%s backlog=4096;
+    location ~ ^/sub/(.+)$ {
+      nchan_subscriber eventsource;
+      nchan_subscriber_first_message newest;
+      nchan_channel_id $1;
+    }
+    location ~ ^/pub/(.+)$ {
+      nchan_publisher;
+      nchan_channel_id $1;
+    }
+  }
+}
+]]
+
+local nchan = {
+  name    = "nchan",
+  missing = function()
+    if not process.has "nginx" or not exists(NCHAN) then
+      return "nginx with nchan is not installed (apt-get install nginx libnginx-mod-nchan)"
+    end
+  end,
+  command = function(site)
+    write(site.dir .. "/nginx.conf", NGINX:format(NCHAN, site.dir, site.port))
+    return { "nginx", "-p", site.dir, "-c", site.dir .. "/nginx.conf", "-e", "stderr" }
+  end,
+  open_at = "byte",
+  streams = { all = "/sub/all", own = "/sub/user%d" },
+  posts   = {
+    one     = { path = "/pub/all", posts = 1, frames = 1 },
+    burst   = { path = "/pub/all", posts = 200, frames = 1 },
+    private = { path = "/pub/user%d" },
+  },
+  body = TEXT,
+}
+
+--- sluice's config: keys and values as in sse.lua.conf.
+local function sluice_config(site)
+  return {
+    { "listen", ("%q"):format("127.0.0.1:" .. site.port) },
+    { "admin",  ("%q"):format("127.0.0.1:" .. site.admin_port) },
+    { "rules",  '{ "bench/rules.lua" }' },
+  }
+end
+
+local sluice = {
+  name    = "sluice",
+  missing = function()
+    if not exists "build/sluice" then return "build/sluice is not built" end
+  end,
+  command = function(site)
+    local lines = {}
+    for i, key in ipairs(sluice_config(site)) do lines[i] = key[1] .. " = " .. key[2] .. "\n" end
+    write(site.dir .. "/sluice.conf", table.concat(lines))
+    return { "env", "FEED_URL=http://127.0.0.1:" .. site.feed_port,
+             "build/sluice", "run", "-c", site.dir .. "/sluice.conf" }
+  end,
+  open_at = "ready",
+  streams = { all = "/all?user=%d", own = "/events?user=%d", linked = "/linked?user=%d" },
+  posts   = {
+    one     = { path = "/publish", posts = 1, frames = 1 },
+    burst   = { path = "/burst", posts = 1, frames = 200 },
+    private = { path = "/private/%d" },
+  },
+  body = JSON,
+}
+
+return { bare = bare "bare", joining = bare("joining", "-j"), nchan = nchan, sluice = sluice, payload = JSON }

@@ -1,0 +1,30 @@
+/* storm: a storm of connects: connect, ask for a stream, wait for its first event (or byte),
+ * close; a fixed number at once, as often as the server lets them. */
+#pragma once
+
+#include <stdint.h>
+
+#include "loop.h"
+#include "net.h"
+#include "request.h"
+
+struct storm_visit;
+
+struct storm {
+    struct loop *loop;
+    struct sockaddr_in address;
+    struct request request;
+    unsigned users;       /* %d in the path runs from 0 to users - 1 and starts again */
+    unsigned at_once;     /* connections under way */
+    unsigned await_ready; /* as in struct streams */
+
+    struct storm_visit *_visits;
+    unsigned _begun, _under_way, _ending;
+    uint64_t served;  /* got what they waited for */
+    uint64_t refused; /* answered with something else than 200, or closed before */
+    int refused_with; /* the last such status; 0 for closed */
+};
+
+/* Storms for so many seconds, then waits for those under way. The fields above
+ * `_visits` are the caller's to set, the rest zero. */
+void storm_run(struct storm *storm, double seconds);
