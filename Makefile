@@ -1,7 +1,7 @@
 # Sluice. `make help` lists the targets; plain `make` builds build/sluice and the specs' module.
 #
-# VARIANT=asan builds everything under build/asan with ASan and UBSan, VARIANT=clang under build/clang
-# with clang and -Werror, VARIANT=fuzz under build/fuzz for libFuzzer. V=1 shows the commands.
+# VARIANT=asan builds everything under build/asan with ASan and UBSan; clang with clang and -Werror,
+# analyze with gcc's analyzer and -Werror, fuzz for libFuzzer, each in its folder. V=1 shows the commands.
 
 VERSION := 0.1.0
 PREFIX  ?= /usr/local
@@ -29,7 +29,9 @@ BUILD    := $(if $(filter plain,$(VARIANT)),build,build/$(VARIANT))
 SANITIZE := $(if $(filter asan fuzz,$(VARIANT)),-fsanitize=address -fsanitize=undefined -fno-sanitize-recover=undefined) \
             $(if $(filter fuzz,$(VARIANT)),-fsanitize=fuzzer-no-link)
 ifneq ($(filter clang fuzz,$(VARIANT)),)
-CC     := clang
+CC := clang
+endif
+ifneq ($(filter clang analyze fuzz,$(VARIANT)),)
 WERROR := 1
 endif
 
@@ -118,7 +120,7 @@ $(BUILD)/bench/%: $(BUILD)/obj/bench/%.o $(BUILD)/bench.a
 $(BUILD)/obj/%.o: %.c $(BUILD)/flags
 	$(call say,CC)
 	@mkdir -p $(@D)
-	$(Q)$(COMPILE) $(if $(WERROR),-Werror) -MMD -MP -c -o $@ $<
+	$(Q)$(COMPILE) $(if $(WERROR),-Werror) $(if $(filter analyze,$(VARIANT)),-fanalyzer) -MMD -MP -c -o $@ $<
 
 $(BUILD)/obj/llhttp/%.o: /usr/share/llhttp/%.c $(BUILD)/flags
 	$(call say,CC)
@@ -156,8 +158,9 @@ clean: ## remove build/
 test: deps-test ## all of lint, unit, spec, e2e, stale docs and patches; the last line counts
 	@WERROR=1 spec/run lint unit spec e2e docs-check mutants-check
 
-lint: ## clang -Werror, headers that compile alone, luacheck
+lint: ## clang's and gcc's warnings and analyzer, headers that compile alone, luacheck
 	$(call sub,clang) all units benches
+	$(call sub,analyze) all
 	@spec/lint
 
 unit: ## C unit tests under ASan and UBSan; T=buf runs one
