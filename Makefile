@@ -79,6 +79,11 @@ define link
 	$(Q)$(LINK) -o $@ $^ $1
 endef
 
+# On all processors, unless -j says otherwise.
+ifeq ($(MAKELEVEL),0)
+MAKEFLAGS += -j$(shell nproc)
+endif
+
 .DEFAULT_GOAL := all
 .PHONY: all help units benches fuzzers run install clean test lint unit spec e2e asan valgrind mutants fuzz bench docs \
         clean-room deps-run deps-test docs-check mutants-check FORCE
@@ -156,7 +161,7 @@ clean: ## remove build/
 ## Test ----------------------------------------------------------------------------------------------
 
 test: deps-test ## all of lint, unit, spec, e2e, stale docs and patches; the last line counts
-	@WERROR=1 spec/run lint unit spec e2e docs-check mutants-check
+	+@WERROR=1 spec/run lint unit spec e2e docs-check mutants-check
 
 lint: ## clang's and gcc's warnings and analyzer, headers that compile alone, luacheck
 	$(call sub,clang) all units benches
@@ -174,13 +179,13 @@ e2e: all ## busted, end-to-end, against the real binary; T=resume runs one
 	@$(BUSTED) $(BUSTED_FLAGS) $(SPECS)
 
 asan: deps-test ## unit, spec and e2e, with the server and the specs' module under ASan and UBSan
-	@VARIANT=asan SLUICE_PATIENCE=4 spec/run unit spec e2e
+	+@VARIANT=asan SLUICE_PATIENCE=4 spec/run unit spec e2e
 
 valgrind: deps-test ## e2e under valgrind, without the browser
-	@SLUICE_WRAP="$(VALGRIND)" SLUICE_PATIENCE=10 BUSTED_FLAGS=--exclude-tags=browser spec/run e2e
+	+@SLUICE_WRAP="$(VALGRIND)" SLUICE_PATIENCE=10 BUSTED_FLAGS=--exclude-tags=browser spec/run e2e
 
 mutants: deps-test ## break each promise and see its spec fail; M=name does one
-	@spec/mutants/run $(M)
+	+@spec/mutants/run $(M)
 
 fuzz: ## fuzz each parser for SECONDS (60) under ASan and UBSan; T=parser does one
 	$(call sub,fuzz) fuzzers
