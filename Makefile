@@ -1,7 +1,7 @@
 # Sluice. `make help` lists the targets; plain `make` builds build/sluice and the specs' module.
 #
-# VARIANT=asan builds everything under build/asan with ASan and UBSan; clang with clang and -Werror,
-# analyze with gcc's analyzer and -Werror, fuzz for libFuzzer, each in its folder. V=1 shows the commands.
+# VARIANT=asan builds everything under build/asan with ASan and UBSan, VARIANT=clang under build/clang
+# with clang and -Werror, VARIANT=fuzz under build/fuzz for libFuzzer. V=1 shows the commands.
 
 VERSION := 0.1.0
 PREFIX  ?= /usr/local
@@ -29,9 +29,7 @@ BUILD    := $(if $(filter plain,$(VARIANT)),build,build/$(VARIANT))
 SANITIZE := $(if $(filter asan fuzz,$(VARIANT)),-fsanitize=address -fsanitize=undefined -fno-sanitize-recover=undefined) \
             $(if $(filter fuzz,$(VARIANT)),-fsanitize=fuzzer-no-link)
 ifneq ($(filter clang fuzz,$(VARIANT)),)
-CC := clang
-endif
-ifneq ($(filter clang analyze fuzz,$(VARIANT)),)
+CC     := clang
 WERROR := 1
 endif
 
@@ -79,11 +77,6 @@ define link
 	$(Q)$(LINK) -o $@ $^ $1
 endef
 
-# On all processors, unless -j says otherwise.
-ifeq ($(MAKELEVEL),0)
-MAKEFLAGS += -j$(shell nproc)
-endif
-
 .DEFAULT_GOAL := all
 .PHONY: all help units benches fuzzers run install clean test lint unit spec e2e asan valgrind mutants fuzz bench docs \
         clean-room deps-run deps-test docs-check mutants-check FORCE
@@ -125,7 +118,7 @@ $(BUILD)/bench/%: $(BUILD)/obj/bench/%.o $(BUILD)/bench.a
 $(BUILD)/obj/%.o: %.c $(BUILD)/flags
 	$(call say,CC)
 	@mkdir -p $(@D)
-	$(Q)$(COMPILE) $(if $(WERROR),-Werror) $(if $(filter analyze,$(VARIANT)),-fanalyzer) -MMD -MP -c -o $@ $<
+	$(Q)$(COMPILE) $(if $(WERROR),-Werror) -MMD -MP -c -o $@ $<
 
 $(BUILD)/obj/llhttp/%.o: /usr/share/llhttp/%.c $(BUILD)/flags
 	$(call say,CC)
@@ -161,11 +154,10 @@ clean: ## remove build/
 ## Test ----------------------------------------------------------------------------------------------
 
 test: deps-test ## all of lint, unit, spec, e2e, stale docs and patches; the last line counts
-	+@WERROR=1 spec/run lint unit spec e2e docs-check mutants-check
+	@WERROR=1 spec/run lint unit spec e2e docs-check mutants-check
 
-lint: ## clang's and gcc's warnings and analyzer, headers that compile alone, luacheck
+lint: ## clang -Werror, headers that compile alone, luacheck
 	$(call sub,clang) all units benches
-	$(call sub,analyze) all
 	@spec/lint
 
 unit: ## C unit tests under ASan and UBSan; T=buf runs one
@@ -179,13 +171,13 @@ e2e: all ## busted, end-to-end, against the real binary; T=resume runs one
 	@$(BUSTED) $(BUSTED_FLAGS) $(SPECS)
 
 asan: deps-test ## unit, spec and e2e, with the server and the specs' module under ASan and UBSan
-	+@VARIANT=asan SLUICE_PATIENCE=4 spec/run unit spec e2e
+	@VARIANT=asan SLUICE_PATIENCE=4 spec/run unit spec e2e
 
 valgrind: deps-test ## e2e under valgrind, without the browser
-	+@SLUICE_WRAP="$(VALGRIND)" SLUICE_PATIENCE=10 BUSTED_FLAGS=--exclude-tags=browser spec/run e2e
+	@SLUICE_WRAP="$(VALGRIND)" SLUICE_PATIENCE=10 BUSTED_FLAGS=--exclude-tags=browser spec/run e2e
 
 mutants: deps-test ## break each promise and see its spec fail; M=name does one
-	+@spec/mutants/run $(M)
+	@spec/mutants/run $(M)
 
 fuzz: ## fuzz each parser for SECONDS (60) under ASan and UBSan; T=parser does one
 	$(call sub,fuzz) fuzzers

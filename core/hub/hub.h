@@ -48,11 +48,35 @@ struct hub_limits {
     uint32_t windows;          /* open coalescing windows */
 };
 
+/* Why a subscriber ended. */
+enum end_reason {
+    END_CLIENT, /* it went away */
+    END_SLOW,   /* stalled */
+    END_EXPIRED, /* what authenticate said of it */
+    END_LIFETIME,
+    END_DRAIN,
+    END_KICKED,
+    END_REFUSED,
+    END_RELOAD,
+    END_ERROR,
+    END_REASONS
+};
+
 struct hub_counters {
-    uint64_t emitted;    /* triggers that took a place */
-    uint64_t delivered;  /* frames handed to sinks whole */
-    uint64_t denied, withheld, replaced, echoes, lagged, resyncs;
-    uint32_t subscribers, topics, users;
+    uint64_t emitted;   /* triggers that took a place */
+    uint64_t delivered; /* frames handed to sinks whole */
+    uint64_t bytes;     /* that sinks took */
+    uint64_t denied;    /* verdicts no, */
+    uint64_t withheld;  /* unknown */
+    uint64_t replaced;  /* triggers that a newer one stood for, in a queue or a window */
+    uint64_t echoes;    /* not sent to the tab that caused them */
+    uint64_t lagged;    /* times that a queue overflowed, */
+    uint64_t missed;    /* and permitted triggers that were not sent therefore */
+    uint64_t resyncs;   /* of a topic, or told to one subscriber */
+    uint64_t heartbeats;
+    uint64_t ended[END_REASONS]; /* subscribers, by reason */
+    uint64_t queued;             /* slots that wait now, of all subscribers */
+    uint32_t subscribers, topics, users; /* now */
 };
 
 /* What a rule emits. Everything is borrowed until the call returns. */

@@ -18,19 +18,6 @@
 #include "hub/options.h"
 #include "ports/sink.h"
 
-enum end_reason {
-    END_CLIENT,   /* it went away */
-    END_SLOW,     /* stalled */
-    END_EXPIRED,  /* what authenticate said of it */
-    END_LIFETIME,
-    END_DRAIN,
-    END_KICKED,
-    END_REFUSED,
-    END_RELOAD,
-    END_ERROR,
-    END_REASONS
-};
-
 const char *end_reason_name(enum end_reason reason);
 
 struct subscriber_events {

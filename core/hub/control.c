@@ -1,0 +1,102 @@
+/* The only JSON that the hub writes. */
+#include "hub/control.h"
+
+#include <inttypes.h>
+
+#include "base/check.h"
+#include "base/text.h"
+#include "event/frame.h"
+#include "hub/hub_state.h"
+
+static struct bytes id_of(struct hub *hub, uint64_t position, char out[CURSOR_SIZE])
+{
+    if (position == CONTROL_NO_ID) return (struct bytes){NULL, 0};
+    cursor_write(&hub->ports.order->epoch, position, out);
+    return bytes_run(out, CURSOR_SIZE);
+}
+
+static void add_missed(struct buf *data, int64_t missed)
+{
+    if (missed == CONTROL_UNKNOWN)
+        buf_add_text(data, "null");
+    else
+        buf_printf(data, "%" PRId64, missed);
+}
+
+static struct frame *make(const struct trigger *trigger)
+{
+    struct frame *frame = frame_new(trigger);
+    CHECK(frame);
+    return frame;
+}
+
+struct frame *control_ready(struct hub *hub, uint64_t position, bool resumed, int64_t missed,
+                            struct atom *tag)
+{
+    char id[CURSOR_SIZE];
+    struct buf data = BUF_EMPTY;
+    buf_printf(&data, "{\"resumed\":%s,\"missed\":", resumed ? "true" : "false");
+    add_missed(&data, missed);
+    buf_add_text(&data, ",\"tag\":");
+    if (tag)
+        text_json_string(&data, atom_bytes(tag));
+    else
+        buf_add_text(&data, "null");
+    buf_add_char(&data, '}');
+    struct frame *frame = make(&(struct trigger){
+        .name = BYTES("ready"), .data = buf_bytes(&data), .id = id_of(hub, position, id)});
+    buf_destroy(&data);
+    return frame;
+}
+
+void control_resync_begin(struct buf *data, const char *reason, int64_t missed)
+{
+    buf_add_text(data, "{\"reason\":");
+    text_json_string(data, bytes_of(reason));
+    buf_add_text(data, ",\"missed\":");
+    add_missed(data, missed);
+    buf_add_text(data, ",\"topics\":[");
+}
+
+void control_resync_topic(struct buf *data, const struct atom *topic)
+{
+    if (data->data[data->size - 1] != '[') buf_add_char(data, ',');
+    text_json_string(data, atom_bytes(topic));
+}
+
+void control_resync_data(struct buf *data, const char *reason, int64_t missed,
+                         const struct atom *topic)
+{
+    control_resync_begin(data, reason, missed);
+    control_resync_topic(data, topic);
+    buf_add_text(data, "]}");
+}
+
+struct frame *control_resync_end(struct hub *hub, struct buf *data, uint64_t position,
+                                 struct atom *topic)
+{
+    char id[CURSOR_SIZE];
+    buf_add_text(data, "]}");
+    struct frame *frame = make(&(struct trigger){.topic = topic,
+                                                 .name = BYTES("resync"),
+                                                 .data = buf_bytes(data),
+                                                 .id = id_of(hub, position, id)});
+    buf_destroy(data);
+    return frame;
+}
+
+struct frame *control_event(struct bytes name, struct bytes data)
+{
+    return make(&(struct trigger){.name = name, .data = data});
+}
+
+struct frame *control_heartbeat(struct hub *hub, uint64_t position)
+{
+    if (!hub->heartbeat || hub->heartbeat_position != position) {
+        char id[CURSOR_SIZE];
+        frame_unref(hub->heartbeat);
+        hub->heartbeat = frame_heartbeat(id_of(hub, position, id));
+        hub->heartbeat_position = position;
+    }
+    return frame_ref(hub->heartbeat);
+}

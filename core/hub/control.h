@@ -1,0 +1,41 @@
+/* control: the frames that the hub makes of its own: `ready`, `resync`, heartbeats
+ * and named events for one subscriber. All return one reference. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/atom.h"
+#include "base/buf.h"
+#include "base/bytes.h"
+#include "event/cursor.h"
+
+struct frame;
+struct hub;
+
+/* A position that writes no id. */
+#define CONTROL_NO_ID UINT64_MAX
+
+/* A count that is not known. */
+#define CONTROL_UNKNOWN (-1)
+
+/* {"resumed":…,"missed":…,"tag":…} */
+struct frame *control_ready(struct hub *hub, uint64_t position, bool resumed, int64_t missed,
+                            struct atom *tag);
+
+/* The data of a resync of one topic. */
+void control_resync_data(struct buf *data, const char *reason, int64_t missed,
+                         const struct atom *topic);
+
+/* {"reason":…,"missed":…,"topics":[…]}: begin, a control_resync_topic each, end. */
+void control_resync_begin(struct buf *data, const char *reason, int64_t missed);
+void control_resync_topic(struct buf *data, const struct atom *topic);
+
+/* Destroys the buf. `topic`: the one concerned, if it is one, else NULL. */
+struct frame *control_resync_end(struct hub *hub, struct buf *data, uint64_t position,
+                                 struct atom *topic);
+
+struct frame *control_event(struct bytes name, struct bytes data);
+
+/* Shared while the position is the same: one reference for the caller all the same. */
+struct frame *control_heartbeat(struct hub *hub, uint64_t position);

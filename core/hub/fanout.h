@@ -1,0 +1,40 @@
+/* fanout: brings what took its place in the order to the queues of a topic's
+ * subscribers, in order, in pieces.
+ *
+ * Consecutive triggers of one topic are a run. A run is fanned out subscriber by
+ * subscriber: each gets all of the run's frames and, if nothing else waits for it,
+ * its one write, while it is in the cache. Runs are fanned out strictly one after
+ * the other. A step is bounded; the rest waits for the next round of `later`. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/uio.h>
+
+#include "base/list.h"
+#include "ports/later.h"
+
+struct hub;
+struct topic;
+struct frame;
+struct run;
+
+enum { RUN_FRAMES = 256 }; /* at most in one run, and pieces in one write */
+
+struct fanout {
+    struct list runs; /* oldest first */
+    struct job job;
+    bool begun; /* the oldest is being fanned out */
+    struct run *spare;
+};
+
+void fanout_create(struct fanout *fanout);
+
+/* Forgets what is not fanned out yet. */
+void fanout_destroy(struct fanout *fanout);
+
+/* The frame has its place; its topic has subscribers. */
+void fanout_add(struct hub *hub, struct topic *topic, struct frame *frame);
+
+/* The position before the oldest frame that is not fanned out to all; UINT64_MAX: none is left. */
+uint64_t fanout_before(const struct fanout *fanout);

@@ -1,0 +1,133 @@
+/* A write ends at the first slot that may not go yet: one whose verdict is open.
+ * The place where a lagged subscriber goes on gets its frame here, when nothing in
+ * front of it can change the number any more.
+ *
+ *   overflow ─▶ LAGGED ─▶ sink drained ─▶ SLOT_LAGGED at the end of the queue, LIVE
+ *                                          └─▶ all in front of it judged ─▶ one resync */
+#include "hub/flush.h"
+
+#include "event/frame.h"
+#include "hub/control.h"
+#include "hub/hub_state.h"
+#include "hub/subscriber_state.h"
+
+enum { WRITES_A_ROUND = 256 };
+
+void flush_post(struct subscriber *subscriber)
+{
+    struct hub *hub = subscriber->hub;
+    if (subscriber->state == STATE_ENDED || !list_empty(&subscriber->turn)) return;
+    list_append(&hub->flushing, &subscriber->turn);
+    later_post(hub->ports.later, LATER_LAST, &hub->flush);
+}
+
+/* The id of a resync at `index` of the queue covers everything in front of what stands behind. */
+static uint64_t covered(struct subscriber *subscriber, uint32_t index)
+{
+    struct queue *queue = subscriber->queue;
+    for (uint32_t i = index + 1; i < queue->count; i++) {
+        const struct slot *slot = queue_at(queue, i);
+        if (slot->frame && slot->frame->position) return slot->frame->position - 1;
+    }
+    return subscriber_position(subscriber);
+}
+
+/* From here on the frame is a control frame: it says a number that nobody else knows. */
+static void make_lagged(struct subscriber *subscriber, uint32_t index)
+{
+    struct hub *hub = subscriber->hub;
+    struct subscription *list = subscriber_list(subscriber);
+    struct buf data = BUF_EMPTY;
+    control_resync_begin(&data, "lagged", subscriber->missed);
+    for (uint32_t i = 0; i < subscriber->topics; i++) {
+        if (list[i].missed) control_resync_topic(&data, list[i].topic->name);
+        list[i].missed = false;
+    }
+    struct frame *frame = control_resync_end(hub, &data, covered(subscriber, index), NULL);
+    queue_fill(subscriber->queue, queue_at(subscriber->queue, index), SLOT_CONTROL, frame);
+    frame_unref(frame);
+    subscriber->missed = 0;
+    hub->counters.resyncs++;
+}
+
+static int collect(struct subscriber *subscriber, struct iovec *pieces, size_t *size)
+{
+    struct queue *queue = subscriber->queue;
+    int count = 0;
+    for (uint32_t i = 0; i < queue->count && count < RUN_FRAMES; i++) {
+        struct slot *slot = queue_at(queue, i);
+        if (slot->kind == SLOT_GONE) continue;
+        if (slot->kind == SLOT_LAGGED) make_lagged(subscriber, i);
+        if (slot->question || !slot->frame) break;
+        struct frame *wire = slot_wire(slot);
+        uint32_t sent = i == 0 ? queue->sent : 0;
+        pieces[count++] = (struct iovec){wire->bytes + sent, wire->size - sent};
+        *size += wire->size - sent;
+    }
+    return count;
+}
+
+/* Takes out of the queue what the sink took. */
+static void took(struct subscriber *subscriber, size_t taken)
+{
+    while (taken) {
+        struct queue *queue = subscriber->queue;
+        struct slot *head = queue_at(queue, 0);
+        size_t left = slot_wire(head)->size - queue->sent;
+        if (taken < left) {
+            queue->sent += (uint32_t)taken;
+            return;
+        }
+        taken -= left;
+        subscriber->hub->counters.delivered++;
+        queue_drop(queue, head);
+        queue_tidy(&subscriber->queue);
+    }
+}
+
+size_t flush_direct(struct subscriber *subscriber, const struct iovec *pieces, int count,
+                    size_t size)
+{
+    struct sink *sink = subscriber->sink;
+    size_t taken = sink->ops->write(sink, pieces, count);
+    subscriber->hub->counters.bytes += taken;
+    subscriber->since_ms = hub_now(subscriber->hub);
+    if (taken < size) {
+        subscriber->blocked = true;
+        subscriber_watch(subscriber);
+    }
+    return taken;
+}
+
+bool flush_now(struct subscriber *subscriber)
+{
+    if (!subscriber->sink || subscriber->blocked) return false;
+    if (subscriber->queue) queue_tidy(&subscriber->queue);
+    if (subscriber->queue) {
+        struct iovec pieces[RUN_FRAMES];
+        size_t size = 0;
+        int count = collect(subscriber, pieces, &size);
+        if (count) took(subscriber, flush_direct(subscriber, pieces, count, size));
+    }
+    if (subscriber->blocked) return false;
+    if (subscriber->state == STATE_LAGGED) {
+        if (!subscriber->queue)
+            subscriber->queue = queue_new(1, &subscriber->hub->counters.queued);
+        queue_push(&subscriber->queue, SLOT_LAGGED, NULL, false);
+        subscriber->state = STATE_LIVE;
+    }
+    if (!subscriber->queue) return false;
+    const struct slot *head = queue_at(subscriber->queue, 0);
+    return !head->question && (head->frame || head->kind == SLOT_LAGGED);
+}
+
+void flush_run(struct job *job)
+{
+    struct hub *hub = CONTAINER(job, struct hub, flush);
+    for (int writes = 0; writes < WRITES_A_ROUND && !list_empty(&hub->flushing); writes++) {
+        struct subscriber *subscriber = CONTAINER(hub->flushing.next, struct subscriber, turn);
+        list_remove(&subscriber->turn);
+        if (flush_now(subscriber)) flush_post(subscriber);
+    }
+    if (!list_empty(&hub->flushing)) later_post(hub->ports.later, LATER_LAST, &hub->flush);
+}

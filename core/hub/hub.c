@@ -1,0 +1,125 @@
+/* The hub's own part is small: its tables, the end of the turn, its queries. What
+ * ends within a turn is buried by a job at its end, when nobody has a pointer to
+ * it any more; until then walks step over it. */
+#include "hub/hub.h"
+
+#include "base/alloc.h"
+#include "base/check.h"
+#include "hub/flush.h"
+#include "hub/hub_state.h"
+#include "hub/question.h"
+#include "hub/subscriber_state.h"
+#include "hub/users.h"
+
+static uint64_t topic_hash(const void *thing)
+{
+    return ((const struct topic *)thing)->name->hash;
+}
+
+static bool topic_is(const void *thing, const void *key)
+{
+    return ((const struct topic *)thing)->name == key;
+}
+
+static void bury(struct job *job)
+{
+    struct hub *hub = CONTAINER(job, struct hub, bury);
+    while (!list_empty(&hub->ended))
+        subscriber_bury(CONTAINER(hub->ended.next, struct subscriber, turn));
+    while (!list_empty(&hub->unused))
+        topic_bury(CONTAINER(hub->unused.next, struct topic, unused));
+}
+
+void hub_bury(struct hub *hub)
+{
+    later_post(hub->ports.later, LATER_SOON, &hub->bury);
+}
+
+struct hub *hub_new(const struct hub_ports *ports, const struct hub_limits *limits)
+{
+    struct hub *hub = xcalloc(1, sizeof(*hub));
+    hub->ports = *ports;
+    hub->limits = *limits;
+    lookup_create(&hub->topics_by_name, topic_hash);
+    list_create(&hub->topics);
+    users_create(&hub->users, &hub->tags);
+    list_create(&hub->subscribers);
+    fanout_create(&hub->fanout);
+    list_create(&hub->flushing);
+    job_create(&hub->flush, flush_run);
+    list_create(&hub->ended);
+    list_create(&hub->unused);
+    job_create(&hub->bury, bury);
+    windows_create(&hub->windows);
+    forgotten_create(&hub->forgotten, limits->forgotten_topics);
+    told_create(&hub->told);
+    return hub;
+}
+
+void hub_free(struct hub *hub)
+{
+    CHECK(hub->counters.subscribers == 0);
+    bury(&hub->bury);
+    fanout_destroy(&hub->fanout);
+    windows_destroy(&hub->windows);
+    while (!list_empty(&hub->topics))
+        topic_destroy(CONTAINER(hub->topics.next, struct topic, node));
+    later_cancel(&hub->flush);
+    later_cancel(&hub->bury);
+    lookup_destroy(&hub->topics_by_name);
+    lookup_destroy(&hub->users);
+    lookup_destroy(&hub->tags);
+    forgotten_destroy(&hub->forgotten);
+    told_destroy(&hub->told);
+    if (hub->spare_question) question_free(hub->spare_question);
+    frame_unref(hub->heartbeat);
+    xfree(hub);
+}
+
+struct topic *hub_topic_find(struct hub *hub, struct bytes name)
+{
+    const struct atom *atom = atom_find(name);
+    return atom ? lookup_find(&hub->topics_by_name, atom->hash, topic_is, atom) : NULL;
+}
+
+void hub_topics_each(struct hub *hub, void (*each)(void *ctx, struct topic *topic), void *ctx)
+{
+    LIST_EACH(node, &hub->topics)
+    {
+        each(ctx, CONTAINER(node, struct topic, node));
+    }
+}
+
+void hub_all_each(struct hub *hub, bool (*each)(void *ctx, struct subscriber *subscriber),
+                  void *ctx)
+{
+    LIST_EACH(node, &hub->subscribers)
+    {
+        struct subscriber *subscriber = CONTAINER(node, struct subscriber, all);
+        if (subscriber->state != STATE_ENDED && !each(ctx, subscriber)) return;
+    }
+}
+
+uint64_t hub_fanned(const struct hub *hub)
+{
+    uint64_t before = fanout_before(&hub->fanout), newest = hub->ports.order->position;
+    return before < newest ? before : newest;
+}
+
+void hub_cursor(struct hub *hub, char out[CURSOR_SIZE])
+{
+    cursor_write(&hub->ports.order->epoch, hub_fanned(hub), out);
+}
+
+const struct hub_counters *hub_counters(const struct hub *hub)
+{
+    struct hub_counters *counters = (struct hub_counters *)&hub->counters;
+    counters->users = hub->users.count;
+    return counters;
+}
+
+bool hub_idle(const struct hub *hub)
+{
+    return list_empty(&hub->fanout.runs) && list_empty(&hub->flushing) &&
+           list_empty(&hub->ended) && list_empty(&hub->unused);
+}

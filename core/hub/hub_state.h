@@ -1,0 +1,48 @@
+/* hub_state: what a hub is made of, for the rooms of the hub. */
+#pragma once
+
+#include "base/list.h"
+#include "hub/fanout.h"
+#include "hub/forgotten.h"
+#include "hub/hub.h"
+#include "hub/lookup.h"
+#include "hub/stale.h"
+#include "hub/window.h"
+#include "ports/later.h"
+
+struct hub {
+    struct hub_ports ports;
+    struct hub_limits limits;
+    struct hub_counters counters;
+
+    struct lookup topics_by_name;
+    struct list topics;
+    struct lookup users; /* one subscriber of each user */
+    struct lookup tags;  /* those with a user and a tag, by both */
+    struct list subscribers;
+
+    struct fanout fanout;
+    struct list flushing; /* subscribers that have something for their sinks */
+    struct job flush;
+
+    struct list ended, unused; /* subscribers and topics to bury at the end of the turn */
+    struct job bury;
+
+    struct windows windows;
+    struct forgotten forgotten;
+    struct told told;
+    struct question *spare_question;
+    struct frame *heartbeat; /* the last one that was made */
+    uint64_t heartbeat_position;
+};
+
+static inline uint64_t hub_now(const struct hub *hub)
+{
+    return hub->ports.clock->now_ms;
+}
+
+/* The newest position up to which everything of this hub is fanned out. */
+uint64_t hub_fanned(const struct hub *hub);
+
+/* See that the ended and unused are buried at the end of this turn. */
+void hub_bury(struct hub *hub);

@@ -1,0 +1,268 @@
+/* What happens to a trigger at one subscriber:
+ *
+ *   echo ────────▶ skipped
+ *   verdict no ──▶ denied
+ *   unknown ─────▶ withheld, and the subscription is stale
+ *   pending ─────▶ a slot that is held
+ *   yes ─────────▶ a slot; an older one that it replaces is dropped
+ *
+ * Where there is no room and the sink does not take what is there, the
+ * subscriber lags: what waits is dropped and counted, and so is what comes, until
+ * the sink is drained (flush). Slots whose question is open stay, only to be
+ * counted if the answer is yes. So the number that the client is told is exact.
+ *
+ * A newer trigger replaces an older one only when it is permitted itself: else
+ * the client would get neither. */
+#include "hub/offer.h"
+
+#include "base/check.h"
+#include "event/frame.h"
+#include "hub/control.h"
+#include "hub/flush.h"
+#include "hub/hub_state.h"
+#include "hub/question.h"
+#include "hub/stale.h"
+#include "hub/subscriber_state.h"
+
+static uint32_t key_of(const struct frame *frame)
+{
+    if (!frame->replaces) return 0;
+    uint64_t hash = lookup_mix(lookup_mix(frame->topic->hash, frame->type->hash),
+                               frame->replaces->hash);
+    return (uint32_t)(hash >> 36) | 1;
+}
+
+static bool same_key(const struct frame *a, const struct frame *b)
+{
+    return a->replaces == b->replaces && a->type == b->type && a->topic == b->topic;
+}
+
+/* Drops what waits in front of `index` and is replaced by the slot there (or to be). */
+static void replace_older(struct subscriber *subscriber, const struct frame *frame, uint32_t key,
+                          uint32_t index)
+{
+    struct queue *queue = subscriber->queue;
+    bool many = queue->held; /* else an older one replaced what was older still */
+    while (index-- && queue->replaceable) {
+        struct slot *slot = queue_at(queue, index);
+        if (slot->key != key || !same_key(slot->frame, frame)) continue;
+        if (index == 0 && queue->sent) continue; /* a part of it is out already */
+        if (slot->question && question_only_counts(slot->question)) continue;
+        question_cancel(subscriber, slot);
+        queue_drop(queue, slot);
+        subscriber->hub->counters.replaced++;
+        if (!many) return;
+    }
+}
+
+/* A trigger that was permitted, or a resync, will not be sent: the next lagged resync says it. */
+static void miss(struct subscriber *subscriber, const struct frame *frame)
+{
+    if (frame->type) {
+        subscriber->missed++;
+        subscriber->hub->counters.missed++;
+    }
+    struct subscription *list = subscriber_list(subscriber);
+    for (uint32_t i = 0; i < subscriber->topics; i++)
+        if (!frame->topic || list[i].topic->name == frame->topic) list[i].missed = true;
+}
+
+static void drop_lagging(struct subscriber *subscriber, struct slot *slot)
+{
+    switch (slot->kind) {
+    case SLOT_GONE:
+    case SLOT_CONTROL:
+        return;
+    case SLOT_TRIGGER:
+        if (slot->question) {
+            question_only_count(slot->question);
+            return;
+        }
+        /* fallthrough */
+    case SLOT_RESYNC:
+        miss(subscriber, slot->frame);
+        break;
+    default: /* SLOT_LAGGED: the number goes into the next one */
+        break;
+    }
+    queue_drop(subscriber->queue, slot);
+}
+
+static void lag(struct subscriber *subscriber)
+{
+    if (subscriber->state == STATE_LAGGED) return;
+    struct queue *queue = subscriber->queue;
+    subscriber->state = STATE_LAGGED;
+    subscriber->hub->counters.lagged++;
+    for (uint32_t i = queue->sent ? 1 : 0; i < queue->count; i++)
+        drop_lagging(subscriber, queue_at(queue, i));
+    queue->extra = 0;
+    queue_tidy(&subscriber->queue);
+    flush_post(subscriber);
+}
+
+static bool fits(const struct subscriber *subscriber, const struct frame *frame)
+{
+    const struct queue *queue = subscriber->queue;
+    if (!queue || !queue->waiting || queue->extra == UINT32_MAX) return true;
+    return queue->waiting < (uint64_t)subscriber->options->queue_frames + queue->extra &&
+           queue->bytes + frame->size <= subscriber->options->queue_bytes;
+}
+
+/* A burst may be larger than the queue; only who does not take it lags. */
+static bool make_room(struct subscriber *subscriber, const struct frame *frame)
+{
+    if (fits(subscriber, frame)) return true;
+    if (subscriber->state == STATE_LIVE) flush_now(subscriber);
+    return fits(subscriber, frame);
+}
+
+static struct slot *push(struct subscriber *subscriber, enum slot_kind kind, struct frame *frame,
+                         uint32_t room)
+{
+    bool tagged = subscriber->options->suppress == SUPPRESS_CLIENT && frame->tag &&
+                  frame->user == subscriber->user;
+    if (!subscriber->queue)
+        subscriber->queue = queue_new(room, &subscriber->hub->counters.queued);
+    struct slot *slot = queue_push(&subscriber->queue, kind, frame, tagged);
+    if (subscriber->state != STATE_NEW) flush_post(subscriber);
+    return slot;
+}
+
+static void deliver(struct subscriber *subscriber, struct frame *frame, uint32_t room)
+{
+    uint32_t key = key_of(frame);
+    if (subscriber->state != STATE_LAGGED) {
+        struct queue *queue = subscriber->queue;
+        if (key && queue) replace_older(subscriber, frame, key, queue->count);
+        if (make_room(subscriber, frame)) {
+            struct slot *slot =
+                push(subscriber, frame->type ? SLOT_TRIGGER : SLOT_RESYNC, frame, room);
+            queue_set_key(subscriber->queue, slot, key);
+            return;
+        }
+        lag(subscriber);
+    }
+    miss(subscriber, frame);
+}
+
+static void withhold(struct subscriber *subscriber, struct topic *topic, struct frame *frame)
+{
+    subscriber->hub->counters.withheld++;
+    if (topic) stale_mark(subscriber, topic, frame);
+}
+
+/* The frame gets a slot that waits for its verdict; in a lagging subscriber, only to be counted. */
+static void hold(struct subscriber *subscriber, struct topic *topic, struct frame *frame,
+                 uint32_t room, struct question *question)
+{
+    if (!make_room(subscriber, frame)) lag(subscriber);
+    if (!fits(subscriber, frame)) { /* full of open questions */
+        question_drop(question);
+        withhold(subscriber, topic, frame);
+        return;
+    }
+    struct slot *slot = push(subscriber, SLOT_TRIGGER, frame, room);
+    queue_set_key(subscriber->queue, slot, key_of(frame));
+    question_tie(question, slot, subscriber->state == STATE_LAGGED);
+}
+
+static struct frame *access_resync(struct hub *hub, struct topic *topic)
+{
+    struct buf data = BUF_EMPTY;
+    control_resync_begin(&data, "access", CONTROL_UNKNOWN);
+    control_resync_topic(&data, topic->name);
+    return control_resync_end(hub, &data, CONTROL_NO_ID, topic->name);
+}
+
+bool offer_is_echo(const struct subscriber *subscriber, const struct atom *tag,
+                   const struct frame *frame)
+{
+    return frame->tag && frame->tag == tag && frame->user == subscriber->user &&
+           subscriber->options->suppress == SUPPRESS_SERVER;
+}
+
+void offer_trigger(struct subscriber *subscriber, struct topic *topic, struct frame *frame,
+                   uint32_t room)
+{
+    if (!topic->options->filtered || !frame->type) {
+        deliver(subscriber, frame, room);
+        return;
+    }
+    struct question *question = NULL;
+    enum verdict verdict = question_ask(subscriber, topic, frame, &question);
+    if (!subscriber_find(subscriber, topic)) { /* it left, or ended, while the rule ran */
+        if (question) question_drop(question);
+        return;
+    }
+    switch (verdict) {
+    case VERDICT_YES:
+        offer_told(subscriber, topic);
+        deliver(subscriber, frame, room);
+        break;
+    case VERDICT_NO:
+        subscriber->hub->counters.denied++;
+        break;
+    case VERDICT_UNKNOWN:
+        withhold(subscriber, topic, frame);
+        break;
+    case VERDICT_PENDING:
+        hold(subscriber, topic, frame, room, question);
+        break;
+    }
+}
+
+void offer_told(struct subscriber *subscriber, struct topic *topic)
+{
+    if (stale_settle(subscriber, topic))
+        offer_control(subscriber, SLOT_RESYNC, access_resync(subscriber->hub, topic));
+}
+
+void offer_control(struct subscriber *subscriber, enum slot_kind kind, struct frame *frame)
+{
+    bool resync = kind == SLOT_RESYNC;
+    if (resync) subscriber->hub->counters.resyncs++;
+    if (!make_room(subscriber, frame)) lag(subscriber);
+    if (resync && subscriber->state == STATE_LAGGED)
+        miss(subscriber, frame);
+    else if (fits(subscriber, frame))
+        push(subscriber, kind, frame, 1);
+    else
+        subscriber_end(subscriber, END_SLOW);
+    frame_unref(frame);
+}
+
+static void permit(struct subscriber *subscriber, uint32_t index)
+{
+    struct slot *slot = queue_at(subscriber->queue, index);
+    struct frame *frame = slot->frame;
+    uint32_t key = slot->key;
+    struct subscription *subscription = subscriber_find_name(subscriber, frame->topic);
+    if (subscription && stale_settle(subscriber, subscription->topic)) {
+        struct frame *resync = access_resync(subscriber->hub, subscription->topic);
+        subscriber->hub->counters.resyncs++;
+        queue_insert(&subscriber->queue, index++, SLOT_RESYNC, resync);
+        frame_unref(resync);
+    }
+    if (key) replace_older(subscriber, frame, key, index);
+}
+
+void offer_answered(struct subscriber *subscriber, uint32_t index, enum verdict verdict,
+                    bool only_count)
+{
+    struct slot *slot = queue_at(subscriber->queue, index);
+    struct subscription *subscription = subscriber_find_name(subscriber, slot->frame->topic);
+    if (verdict == VERDICT_YES && !only_count) {
+        permit(subscriber, index);
+    } else {
+        if (verdict == VERDICT_YES)
+            miss(subscriber, slot->frame);
+        else if (verdict == VERDICT_NO)
+            subscriber->hub->counters.denied++;
+        else
+            withhold(subscriber, subscription ? subscription->topic : NULL, slot->frame);
+        queue_drop(subscriber->queue, slot);
+        queue_tidy(&subscriber->queue);
+    }
+    flush_post(subscriber);
+}

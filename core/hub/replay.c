@@ -1,0 +1,255 @@
+/* The plan is made before anything is asked or queued: which topics the cursor's
+ * time is known of, what they have for this subscriber, and whether that is too
+ * much. A topic whose history does not reach back is named in the resync, and what
+ * it still has is not replayed: the client re-reads it. The others are replayed
+ * all the same, since the resync does not speak of them.
+ *
+ * `ready` comes first, but says how much came behind it: its slot is filled last. */
+#include "hub/replay.h"
+
+#include <stdlib.h>
+
+#include "base/alloc.h"
+#include "event/frame.h"
+#include "hub/control.h"
+#include "hub/flush.h"
+#include "hub/hub_state.h"
+#include "hub/offer.h"
+#include "hub/subscriber_state.h"
+
+struct missed {
+    struct frame *frame; /* a reference: rules run while the replay goes on */
+    struct topic *topic;
+};
+
+struct replay {
+    struct subscriber *subscriber;
+    uint64_t cursor;
+    struct missed *missed;
+    uint32_t count, capacity;
+    uint64_t found; /* like count, but goes on above what is replayed */
+    size_t bytes;
+    bool too_much;
+    struct buf history, access; /* the data of the resyncs, empty: none */
+};
+
+/* The topic's share of what was missed. */
+static void collect(struct replay *replay, struct topic *topic)
+{
+    struct subscriber *subscriber = replay->subscriber;
+    const struct subscriber_options *options = subscriber->options;
+    const struct atom *tag = subscriber->asked_tag ? subscriber->asked_tag : subscriber->tag;
+    for (uint32_t i = history_after(&topic->history, replay->cursor); i < topic->history.count;
+         i++) {
+        struct frame *frame = history_at(&topic->history, i);
+        if (offer_is_echo(subscriber, tag, frame)) continue;
+        replay->found++;
+        replay->bytes += frame->size;
+        if (replay->found > options->replay_max || replay->bytes > options->queue_bytes)
+            replay->too_much = true;
+        if (replay->too_much) continue;
+        if (replay->count == replay->capacity) {
+            replay->capacity = replay->capacity ? replay->capacity * 2 : 16;
+            replay->missed =
+                xrealloc(replay->missed, replay->capacity * sizeof(*replay->missed));
+        }
+        replay->missed[replay->count++] = (struct missed){frame_ref(frame), topic};
+    }
+}
+
+static void drop_missed(struct replay *replay)
+{
+    for (uint32_t i = 0; i < replay->count; i++) frame_unref(replay->missed[i].frame);
+    replay->count = 0;
+}
+
+static bool reaches_back(const struct replay *replay, const struct topic *topic)
+{
+    return replay->cursor >= topic->history.lost;
+}
+
+static bool has_newer(const struct replay *replay, const struct topic *topic)
+{
+    return history_after(&topic->history, replay->cursor) < topic->history.count;
+}
+
+/* What cannot be replayed because it is too much: nothing is, and every topic that has some of it
+ * is named, with the number, where that is known without asking for verdicts. */
+static int64_t too_much(struct replay *replay)
+{
+    struct subscriber *subscriber = replay->subscriber;
+    struct subscription *list = subscriber_list(subscriber);
+    bool known = true;
+    for (uint32_t i = 0; i < subscriber->topics; i++) {
+        const struct topic *topic = list[i].topic;
+        if (!reaches_back(replay, topic)) known = false;
+        if (topic->options->filtered && has_newer(replay, topic)) known = false;
+    }
+    drop_missed(replay);
+    return known ? (int64_t)replay->found : CONTROL_UNKNOWN;
+}
+
+static void add_name(struct buf *data, const char *reason, int64_t missed, const struct topic *topic)
+{
+    if (!data->size) control_resync_begin(data, reason, missed);
+    control_resync_topic(data, topic->name);
+}
+
+static void plan(struct replay *replay)
+{
+    struct subscriber *subscriber = replay->subscriber;
+    struct subscription *list = subscriber_list(subscriber);
+    for (uint32_t i = 0; i < subscriber->topics; i++) {
+        topic_expire(list[i].topic);
+        if (reaches_back(replay, list[i].topic)) collect(replay, list[i].topic);
+    }
+    int64_t missed = replay->too_much ? too_much(replay) : CONTROL_UNKNOWN;
+    for (uint32_t i = 0; i < subscriber->topics; i++) {
+        struct topic *topic = list[i].topic;
+        bool lost = !reaches_back(replay, topic);
+        if (lost || (replay->too_much && has_newer(replay, topic)))
+            add_name(&replay->history, "history", missed, topic);
+        else if (topic->options->filtered &&
+                 told_concerns(&subscriber->hub->told, subscriber->user, topic->name,
+                               replay->cursor))
+            add_name(&replay->access, "access", CONTROL_UNKNOWN, topic);
+    }
+}
+
+static int by_position(const void *a, const void *b)
+{
+    uint64_t left = ((const struct missed *)a)->frame->position;
+    uint64_t right = ((const struct missed *)b)->frame->position;
+    return left < right ? -1 : left > right;
+}
+
+/* Makes the queue, without a bound: what is replayed has a bound of its own. Returns the sequence
+ * number of the slot that `ready` is to fill. */
+static uint32_t begin(struct subscriber *subscriber, uint32_t room)
+{
+    subscriber->queue = queue_new(room + 2, &subscriber->hub->counters.queued);
+    subscriber->queue->extra = UINT32_MAX;
+    if (subscriber->options->retry_ms) {
+        struct frame *retry = frame_retry(subscriber->options->retry_ms);
+        queue_push(&subscriber->queue, SLOT_CONTROL, retry, false);
+        frame_unref(retry);
+    }
+    return queue_push(&subscriber->queue, SLOT_CONTROL, NULL, false)->sequence;
+}
+
+static void push_resync(struct subscriber *subscriber, struct buf *data, uint64_t position)
+{
+    if (!data->size) return;
+    offer_control(subscriber, SLOT_RESYNC,
+                  control_resync_end(subscriber->hub, data, position, NULL));
+}
+
+static void push_missed(struct replay *replay)
+{
+    struct subscriber *subscriber = replay->subscriber;
+    if (replay->count)
+        qsort(replay->missed, replay->count, sizeof(*replay->missed), by_position);
+    for (uint32_t i = 0; i < replay->count && subscriber->state != STATE_ENDED; i++)
+        offer_trigger(subscriber, replay->missed[i].topic, replay->missed[i].frame, 1);
+    drop_missed(replay);
+    xfree(replay->missed);
+}
+
+/* How many triggers stand in the queue; unknown if that may change. */
+static int64_t count_replayed(struct subscriber *subscriber)
+{
+    struct queue *queue = subscriber->queue;
+    int64_t count = 0;
+    if (queue->held || subscriber->stale) return CONTROL_UNKNOWN;
+    for (uint32_t i = 0; i < queue->count; i++)
+        if (queue_at(queue, i)->kind == SLOT_TRIGGER) count++;
+    return count;
+}
+
+/* Fills the slot of `ready`. What came behind it decides what it says. */
+static void fill_ready(struct subscriber *subscriber, uint32_t sequence, uint64_t position,
+                       bool resumed)
+{
+    struct queue *queue = subscriber->queue;
+    struct slot *slot = queue_at(queue, (uint32_t)queue_index(queue, sequence));
+    struct frame *ready =
+        control_ready(subscriber->hub, position, resumed,
+                      resumed ? count_replayed(subscriber) : CONTROL_UNKNOWN, subscriber->tag);
+    queue_fill(queue, slot, SLOT_CONTROL, ready);
+    frame_unref(ready);
+}
+
+static void start_fresh(struct subscriber *subscriber)
+{
+    uint32_t ready = begin(subscriber, 0);
+    fill_ready(subscriber, ready, subscriber->seen, false);
+}
+
+/* The cursor is of another process, or of nobody: nothing is known. */
+static void start_unknown(struct subscriber *subscriber)
+{
+    struct subscription *list = subscriber_list(subscriber);
+    struct buf data = BUF_EMPTY;
+    control_resync_begin(&data, "epoch", CONTROL_UNKNOWN);
+    for (uint32_t i = 0; i < subscriber->topics; i++)
+        control_resync_topic(&data, list[i].topic->name);
+    uint32_t ready = begin(subscriber, 1);
+    fill_ready(subscriber, ready, CONTROL_NO_ID, false);
+    push_resync(subscriber, &data, subscriber->seen);
+}
+
+static void start_resumed(struct subscriber *subscriber, uint64_t cursor)
+{
+    struct replay replay = {
+        .subscriber = subscriber, .cursor = cursor, .history = BUF_EMPTY, .access = BUF_EMPTY};
+    plan(&replay);
+    bool resumed = !replay.history.size && !replay.access.size;
+    uint32_t ready = begin(subscriber, replay.count + 2);
+    uint64_t back = replay.count ? cursor : subscriber->seen;
+    push_resync(subscriber, &replay.history, back);
+    push_resync(subscriber, &replay.access, back);
+    push_missed(&replay);
+    if (subscriber->state == STATE_ENDED) return;
+    bool follows = queue_index(subscriber->queue, ready) + 1 < subscriber->queue->count;
+    fill_ready(subscriber, ready, follows ? cursor : subscriber->seen, resumed);
+}
+
+/* What it was told before it began comes behind `ready`. */
+static void append(struct subscriber *subscriber, struct queue *early)
+{
+    for (uint32_t i = 0; early && i < early->count; i++) {
+        const struct slot *slot = queue_at(early, i);
+        queue_push(&subscriber->queue, slot->kind, slot->frame, false);
+    }
+}
+
+void replay_start(struct subscriber *subscriber, struct bytes cursor)
+{
+    struct hub *hub = subscriber->hub;
+    struct order *order = hub->ports.order;
+    struct queue *early = subscriber->queue;
+    subscriber->queue = NULL;
+    subscriber->state = STATE_LIVE;
+    subscriber->seen = order->position;
+    struct subscription *list = subscriber_list(subscriber);
+    for (uint32_t i = 0; i < subscriber->topics; i++) list[i].joined_at = order->position;
+
+    int64_t position = cursor.size ? cursor_read(&order->epoch, cursor) : -1;
+    if (!cursor.size)
+        start_fresh(subscriber);
+    else if (position < 0 || (uint64_t)position > order->position)
+        start_unknown(subscriber);
+    else
+        start_resumed(subscriber, (uint64_t)position);
+
+    if (subscriber->state != STATE_ENDED) {
+        append(subscriber, early);
+        subscriber->queue->extra = subscriber->queue->waiting;
+        atom_unref(subscriber->asked_tag);
+        subscriber->asked_tag = NULL;
+        subscriber->since_ms = hub_now(hub);
+        subscriber_watch(subscriber);
+        flush_post(subscriber);
+    }
+    queue_free(&early);
+}

@@ -1,0 +1,358 @@
+/* The life of a subscriber. What it owns is let go in subscriber_end, in one
+ * place; only its memory, its place in the hub's walks and its owner's last call
+ * wait for the end of the turn.
+ *
+ * One timer serves for the heartbeat and for the stall, whichever is next. It is
+ * not moved at every write: when it fires too early, it is armed again. */
+#include "hub/subscriber.h"
+
+#include "base/alloc.h"
+#include "base/check.h"
+#include "hub/control.h"
+#include "hub/flush.h"
+#include "hub/hub_state.h"
+#include "hub/offer.h"
+#include "hub/question.h"
+#include "hub/replay.h"
+#include "hub/subscriber_state.h"
+#include "hub/users.h"
+
+enum { TAG_MAX = 64, ENDING_SIZE = 7, RETRY_MS = 1000 };
+
+static void tick(struct timer *timer);
+
+/* ---- sink ---- */
+
+static void on_writable(void *owner)
+{
+    struct subscriber *subscriber = owner;
+    subscriber->blocked = false;
+    flush_post(subscriber);
+}
+
+static void on_gone(void *owner, const char *why)
+{
+    struct subscriber *subscriber = owner;
+    (void)why; /* the sink's log says it */
+    subscriber->sink = NULL;
+    subscriber_end(subscriber, END_CLIENT);
+}
+
+static const struct sink_events sink_events = {.writable = on_writable, .gone = on_gone};
+
+/* ---- life ---- */
+
+/* The tag with a random ending in place of what would make it too long. */
+static struct atom *renamed(struct hub *hub, const struct atom *tag)
+{
+    static const char letters[] = "0123456789abcdefghijklmnopqrstuvwxyz";
+    char text[TAG_MAX];
+    size_t size = tag->size < TAG_MAX - ENDING_SIZE ? tag->size : TAG_MAX - ENDING_SIZE;
+    memcpy(text, tag->text, size);
+    text[size++] = '-';
+    for (int i = 1; i < ENDING_SIZE; i++)
+        text[size++] = letters[random_below(hub->ports.random, sizeof(letters) - 1)];
+    return atom_get(bytes_run(text, size));
+}
+
+static void take_tag(struct subscriber *subscriber, struct atom *tag)
+{
+    subscriber->tag = atom_ref(tag);
+    if (!users_tab(subscriber->hub, subscriber->user, tag)) return;
+    subscriber->asked_tag = subscriber->tag;
+    subscriber->tag = NULL;
+    do {
+        atom_unref(subscriber->tag);
+        subscriber->tag = renamed(subscriber->hub, tag);
+    } while (users_tab(subscriber->hub, subscriber->user, subscriber->tag));
+}
+
+struct subscriber *subscriber_new(struct hub *hub, const struct subscriber_options *options,
+                                  struct sink *sink, struct atom *user, struct atom *tag,
+                                  const struct subscriber_events *events, void *owner)
+{
+    struct subscriber *subscriber = xcalloc(1, sizeof(*subscriber));
+    subscriber->hub = hub;
+    subscriber->options = options;
+    subscriber->sink = sink;
+    subscriber->events = events;
+    subscriber->owner = owner;
+    subscriber->user = atom_ref(user);
+    subscriber->since_ms = hub_now(hub);
+    take_tag(subscriber, tag);
+    timer_init(&subscriber->timer, tick);
+    list_create(&subscriber->turn);
+    list_create(&subscriber->all);
+    list_append(&hub->subscribers, &subscriber->all);
+    users_add(subscriber);
+    sink->events = &sink_events;
+    sink->owner = subscriber;
+    hub->counters.subscribers++;
+    return subscriber;
+}
+
+void subscriber_start(struct subscriber *subscriber, struct bytes cursor)
+{
+    if (subscriber->state == STATE_ENDED) return;
+    CHECK(subscriber->state == STATE_NEW);
+    replay_start(subscriber, cursor);
+}
+
+static void leave_all(struct subscriber *subscriber)
+{
+    struct subscription *list = subscriber_list(subscriber);
+    for (uint32_t i = 0; i < subscriber->topics; i++) topic_remove(list[i].topic, list[i].member);
+    if (subscriber->capacity) xfree(subscriber->many);
+    subscriber->topics = subscriber->capacity = 0;
+}
+
+static void drop_queue(struct subscriber *subscriber)
+{
+    struct queue *queue = subscriber->queue;
+    for (uint32_t i = 0; queue && i < queue->count; i++)
+        question_cancel(subscriber, queue_at(queue, i));
+    queue_free(&subscriber->queue);
+}
+
+static void close_sink(struct subscriber *subscriber)
+{
+    struct sink *sink = subscriber->sink;
+    subscriber->sink = NULL;
+    if (sink) sink->ops->close(sink, end_reason_name(subscriber->reason));
+}
+
+void subscriber_end(struct subscriber *subscriber, enum end_reason reason)
+{
+    struct hub *hub = subscriber->hub;
+    if (subscriber->state == STATE_ENDED) return;
+    if (reason != END_CLIENT)
+        while (flush_now(subscriber)) continue;
+    stale_drop(subscriber, NULL);
+    subscriber->state = STATE_ENDED;
+    subscriber->reason = (uint8_t)reason;
+    hub->counters.subscribers--;
+    hub->counters.ended[reason]++;
+    drop_queue(subscriber);
+    leave_all(subscriber);
+    users_free_tag(subscriber);
+    clock_cancel(hub->ports.clock, &subscriber->timer);
+    close_sink(subscriber);
+    list_remove(&subscriber->turn);
+    list_append(&hub->ended, &subscriber->turn);
+    hub_bury(hub);
+}
+
+void subscriber_bury(struct subscriber *subscriber)
+{
+    list_remove(&subscriber->turn);
+    list_remove(&subscriber->all);
+    users_remove(subscriber);
+    if (subscriber->events) subscriber->events->ended(subscriber->owner, subscriber->reason);
+    atom_unref(subscriber->user);
+    atom_unref(subscriber->tag);
+    atom_unref(subscriber->asked_tag);
+    xfree(subscriber);
+}
+
+/* ---- topics ---- */
+
+struct subscription *subscriber_find(struct subscriber *subscriber, const struct topic *topic)
+{
+    struct subscription *list = subscriber_list(subscriber);
+    for (uint32_t i = 0; i < subscriber->topics; i++)
+        if (list[i].topic == topic) return &list[i];
+    return NULL;
+}
+
+struct subscription *subscriber_find_name(struct subscriber *subscriber, const struct atom *name)
+{
+    struct subscription *list = subscriber_list(subscriber);
+    for (uint32_t i = 0; i < subscriber->topics; i++)
+        if (list[i].topic->name == name) return &list[i];
+    return NULL;
+}
+
+static void grow(struct subscriber *subscriber)
+{
+    bool inline_one = !subscriber->capacity;
+    uint32_t capacity = inline_one ? 4 : subscriber->capacity * 2;
+    struct subscription *many =
+        xrealloc(inline_one ? NULL : subscriber->many, capacity * sizeof(*many));
+    if (inline_one) many[0] = subscriber->one;
+    subscriber->many = many;
+    subscriber->capacity = capacity;
+}
+
+bool subscriber_join(struct subscriber *subscriber, struct topic *topic)
+{
+    if (subscriber->state == STATE_ENDED || subscriber_find(subscriber, topic)) return false;
+    uint32_t room = subscriber->capacity ? subscriber->capacity : 1;
+    if (subscriber->topics == room) grow(subscriber);
+    uint32_t at = subscriber->topics++;
+    bool begins = subscriber->state == STATE_NEW;
+    subscriber_list(subscriber)[at] = (struct subscription){
+        .topic = topic,
+        .joined_at = begins ? UINT64_MAX : subscriber->hub->ports.order->position,
+        .member = topic_add(topic, subscriber, at),
+    };
+    return true;
+}
+
+/* What waits of a topic that it left is not for it any more. */
+static void drop_slots(struct subscriber *subscriber, const struct topic *topic)
+{
+    struct queue *queue = subscriber->queue;
+    if (!queue) return;
+    for (uint32_t i = queue->sent ? 1 : 0; i < queue->count; i++) {
+        struct slot *slot = queue_at(queue, i);
+        if (!slot->frame || slot->frame->topic != topic->name) continue;
+        question_cancel(subscriber, slot);
+        queue_drop(queue, slot);
+    }
+    queue_tidy(&subscriber->queue);
+    flush_post(subscriber);
+}
+
+bool subscriber_leave(struct subscriber *subscriber, struct topic *topic)
+{
+    struct subscription *left = subscriber_find(subscriber, topic);
+    if (!left) return false;
+    stale_drop(subscriber, topic);
+    drop_slots(subscriber, topic);
+    topic_remove(topic, left->member);
+    struct subscription *last = &subscriber_list(subscriber)[--subscriber->topics];
+    if (left != last) {
+        *left = *last;
+        left->topic->members[left->member].subscription =
+            (uint32_t)(left - subscriber_list(subscriber));
+    }
+    return true;
+}
+
+/* ---- its own events ---- */
+
+void subscriber_resync(struct subscriber *subscriber, const char *reason, struct topic *topic)
+{
+    if (subscriber->state == STATE_ENDED) return;
+    struct buf data = BUF_EMPTY;
+    struct subscription *list = subscriber_list(subscriber);
+    control_resync_begin(&data, reason, CONTROL_UNKNOWN);
+    for (uint32_t i = 0; i < subscriber->topics; i++)
+        if (!topic || list[i].topic == topic) control_resync_topic(&data, list[i].topic->name);
+    offer_control(subscriber, SLOT_RESYNC,
+                  control_resync_end(subscriber->hub, &data, CONTROL_NO_ID,
+                                     topic ? topic->name : NULL));
+}
+
+void subscriber_control(struct subscriber *subscriber, const char *name, struct bytes data)
+{
+    if (subscriber->state == STATE_ENDED) return;
+    offer_control(subscriber, SLOT_CONTROL, control_event(bytes_of(name), data));
+}
+
+/* ---- time ---- */
+
+uint64_t subscriber_position(const struct subscriber *subscriber)
+{
+    uint64_t fanned = hub_fanned(subscriber->hub);
+    return subscriber->seen > fanned ? subscriber->seen : fanned;
+}
+
+static uint64_t due(const struct subscriber *subscriber)
+{
+    const struct subscriber_options *options = subscriber->options;
+    if (subscriber->blocked) return subscriber->since_ms + options->stall_ms;
+    if (options->heartbeat_ms) return subscriber->since_ms + options->heartbeat_ms;
+    return UINT64_MAX;
+}
+
+void subscriber_watch(struct subscriber *subscriber)
+{
+    uint64_t next = due(subscriber);
+    struct timer *timer = &subscriber->timer;
+    if (next == UINT64_MAX || (timer_armed(timer) && timer->due_ms <= next)) return;
+    wheel_arm(&subscriber->hub->ports.clock->wheel, timer, next);
+}
+
+static void beat(struct subscriber *subscriber)
+{
+    struct hub *hub = subscriber->hub;
+    if (subscriber->queue || subscriber->state != STATE_LIVE) { /* something is on its way */
+        clock_after(hub->ports.clock, &subscriber->timer, RETRY_MS);
+        return;
+    }
+    struct frame *frame = control_heartbeat(hub, subscriber_position(subscriber));
+    struct iovec piece = {frame->bytes, frame->size};
+    size_t taken = flush_direct(subscriber, &piece, 1, frame->size);
+    if (taken && taken < frame->size) { /* its rest must follow */
+        offer_control(subscriber, SLOT_CONTROL, frame_ref(frame));
+        subscriber->queue->sent = (uint32_t)taken;
+    }
+    frame_unref(frame);
+    hub->counters.heartbeats++;
+    subscriber_watch(subscriber);
+}
+
+static void tick(struct timer *timer)
+{
+    struct subscriber *subscriber = CONTAINER(timer, struct subscriber, timer);
+    if (hub_now(subscriber->hub) < due(subscriber))
+        subscriber_watch(subscriber);
+    else if (subscriber->blocked)
+        subscriber_end(subscriber, END_SLOW);
+    else
+        beat(subscriber);
+}
+
+/* ---- queries ---- */
+
+const char *end_reason_name(enum end_reason reason)
+{
+    static const char *const names[END_REASONS] = {
+        [END_CLIENT] = "client",     [END_SLOW] = "slow",   [END_EXPIRED] = "expired",
+        [END_LIFETIME] = "lifetime", [END_DRAIN] = "drain", [END_KICKED] = "kicked",
+        [END_REFUSED] = "refused",   [END_RELOAD] = "reload", [END_ERROR] = "error",
+    };
+    return names[reason];
+}
+
+struct hub *subscriber_hub(const struct subscriber *subscriber)
+{
+    return subscriber->hub;
+}
+
+struct atom *subscriber_user(const struct subscriber *subscriber)
+{
+    return subscriber->user;
+}
+
+struct atom *subscriber_tag(const struct subscriber *subscriber)
+{
+    return subscriber->tag;
+}
+
+void *subscriber_owner(const struct subscriber *subscriber)
+{
+    return subscriber->owner;
+}
+
+bool subscriber_ended(const struct subscriber *subscriber)
+{
+    return subscriber->state == STATE_ENDED;
+}
+
+uint32_t subscriber_topic_count(const struct subscriber *subscriber)
+{
+    return subscriber->topics;
+}
+
+struct topic *subscriber_topic(const struct subscriber *subscriber, uint32_t index)
+{
+    CHECK(index < subscriber->topics);
+    return subscriber_list((struct subscriber *)subscriber)[index].topic;
+}
+
+uint32_t subscriber_queued(const struct subscriber *subscriber)
+{
+    return subscriber->queue ? subscriber->queue->waiting : 0;
+}

@@ -1,0 +1,247 @@
+/* A trigger's way into the order: a window if it has one, then its place, its
+ * frame, history, fan-out. Nothing here calls back, so a rule's emits are safe
+ * wherever it runs. */
+#include "base/alloc.h"
+#include "base/check.h"
+#include "base/text.h"
+#include "hub/control.h"
+#include "hub/hub_state.h"
+#include "hub/subscriber_state.h"
+#include "hub/topic_state.h"
+
+enum { MEMBERS_MIN = 2, EXPIRY_PACE = 8, EXPIRY_MIN_MS = 100 };
+
+static void expire(struct timer *timer);
+
+static struct topic *topic_new(struct hub *hub, struct bytes name,
+                               const struct topic_options *options)
+{
+    struct topic *topic = xcalloc(1, sizeof(*topic));
+    topic->hub = hub;
+    topic->name = atom_get(name);
+    topic->options = options;
+    history_create(&topic->history, forgotten_take(&hub->forgotten, topic->name));
+    timer_init(&topic->expiry, expire);
+    list_create(&topic->node);
+    list_create(&topic->unused);
+    list_append(&hub->topics, &topic->node);
+    lookup_add(&hub->topics_by_name, topic);
+    hub->counters.topics++;
+    return topic;
+}
+
+struct topic *hub_topic(struct hub *hub, struct bytes name, const struct topic_options *options)
+{
+    struct topic *topic = hub_topic_find(hub, name);
+    if (topic) return topic;
+    CHECK(!text_breaks_line(name));
+    if (hub->counters.topics >= hub->limits.topics) return NULL;
+    topic = topic_new(hub, name, options);
+    topic_release(topic); /* unless somebody takes it this turn */
+    return topic;
+}
+
+void topic_destroy(struct topic *topic)
+{
+    struct hub *hub = topic->hub;
+    lookup_remove(&hub->topics_by_name, topic);
+    list_remove(&topic->node);
+    list_remove(&topic->unused);
+    clock_cancel(hub->ports.clock, &topic->expiry);
+    history_destroy(&topic->history);
+    if (topic->history.lost) forgotten_put(&hub->forgotten, topic->name, topic->history.lost);
+    atom_unref(topic->name);
+    xfree(topic->members);
+    xfree(topic);
+    hub->counters.topics--;
+}
+
+static bool is_unused(const struct topic *topic)
+{
+    return !topic->present && !topic->runs && !topic->windows && !topic->history.count;
+}
+
+void topic_release(struct topic *topic)
+{
+    if (!is_unused(topic) || !list_empty(&topic->unused)) return;
+    list_append(&topic->hub->unused, &topic->unused);
+    hub_bury(topic->hub);
+}
+
+void topic_bury(struct topic *topic)
+{
+    list_remove(&topic->unused);
+    if (is_unused(topic)) topic_destroy(topic);
+}
+
+/* ---- triggers ---- */
+
+static struct bytes event_name(const struct topic *topic, const struct emission *emission)
+{
+    if (!emission->type) return BYTES("resync");
+    switch (topic->options->name) {
+    case EVENT_NAME_TYPE:
+        return atom_bytes(emission->type);
+    case EVENT_NAME_TOPIC:
+        return atom_bytes(topic->name);
+    default:
+        return (struct bytes){NULL, 0};
+    }
+}
+
+/* Expiry is exact where it is looked at; the timer frees memory, and may be late for that. */
+static void watch_expiry(struct topic *topic)
+{
+    uint64_t ttl = topic->options->history_ttl_ms;
+    if (!ttl || !topic->history.count || timer_armed(&topic->expiry)) return;
+    uint64_t due = history_at(&topic->history, 0)->at_ms + ttl;
+    uint64_t soonest = hub_now(topic->hub) + ttl / EXPIRY_PACE + EXPIRY_MIN_MS;
+    wheel_arm(&topic->hub->ports.clock->wheel, &topic->expiry, due > soonest ? due : soonest);
+}
+
+void topic_expire(struct topic *topic)
+{
+    uint64_t ttl = topic->options->history_ttl_ms, now = hub_now(topic->hub);
+    if (ttl && now >= ttl) history_expire(&topic->history, now - ttl);
+    topic_release(topic);
+}
+
+static void expire(struct timer *timer)
+{
+    struct topic *topic = CONTAINER(timer, struct topic, expiry);
+    topic_expire(topic);
+    watch_expiry(topic);
+}
+
+uint64_t topic_place(struct topic *topic, const struct emission *emission)
+{
+    struct hub *hub = topic->hub;
+    struct order *order = hub->ports.order;
+    char id[CURSOR_SIZE];
+    cursor_write(&order->epoch, ++order->position, id);
+    struct frame *frame = frame_new(&(struct trigger){
+        .topic = topic->name,
+        .type = emission->type,
+        .name = event_name(topic, emission),
+        .data = emission->data,
+        .id = bytes_run(id, sizeof(id)),
+        .replaces = emission->replaces,
+        .user = emission->user,
+        .tag = emission->tag,
+        .position = order->position,
+        .at_ms = hub_now(hub),
+    });
+    CHECK(frame);
+    hub->counters.emitted++;
+    history_add(&topic->history, frame, topic->options->history_size);
+    watch_expiry(topic);
+    if (topic->present) fanout_add(hub, topic, frame);
+    frame_unref(frame);
+    topic_release(topic);
+    return order->position;
+}
+
+static struct atom *atom_or_null(struct bytes bytes)
+{
+    return bytes.data ? atom_get(bytes) : NULL;
+}
+
+uint64_t topic_emit(struct topic *topic, const struct emit *emit)
+{
+    CHECK(!text_breaks_line(emit->type));
+    CHECK(!emit->user.data == !emit->tag.data);
+    CHECK(!emit->within_ms || emit->replaces.data);
+    struct emission emission = {.type = atom_get(emit->type),
+                                .replaces = atom_or_null(emit->replaces),
+                                .user = atom_or_null(emit->user),
+                                .tag = atom_or_null(emit->tag),
+                                .data = emit->data};
+    const struct emission held = emission; /* what window_replace may take from the other */
+    uint64_t position = 0;
+    if (!emit->within_ms || !window_hold(topic, &emission, emit->within_ms)) {
+        if (emission.replaces) window_replace(topic, &emission);
+        position = topic_place(topic, &emission);
+    }
+    atom_unref(held.type);
+    atom_unref(held.replaces);
+    atom_unref(held.user);
+    atom_unref(held.tag);
+    return position;
+}
+
+void topic_resync(struct topic *topic, const char *reason)
+{
+    struct buf data = BUF_EMPTY;
+    control_resync_data(&data, reason, CONTROL_UNKNOWN, topic->name);
+    topic->hub->counters.resyncs++;
+    topic_place(topic, &(struct emission){.data = buf_bytes(&data)});
+    buf_destroy(&data);
+}
+
+/* ---- members ---- */
+
+uint32_t topic_add(struct topic *topic, struct subscriber *subscriber, uint32_t subscription)
+{
+    if (topic->count == topic->capacity) {
+        topic->capacity = topic->capacity ? topic->capacity + topic->capacity / 2 : MEMBERS_MIN;
+        topic->members = xrealloc(topic->members, topic->capacity * sizeof(struct member));
+    }
+    topic->members[topic->count] = (struct member){subscriber, subscription};
+    topic->present++;
+    return topic->count++;
+}
+
+static void move_member(struct topic *topic, uint32_t from, uint32_t to)
+{
+    struct member *member = &topic->members[to];
+    *member = topic->members[from];
+    subscriber_list(member->subscriber)[member->subscription].member = to;
+}
+
+void topic_remove(struct topic *topic, uint32_t index)
+{
+    CHECK(index < topic->count && topic->members[index].subscriber);
+    topic->present--;
+    topic->members[index].subscriber = NULL;
+    if (!topic->fanning && index != --topic->count) move_member(topic, topic->count, index);
+    topic_release(topic);
+}
+
+void topic_fanned(struct topic *topic)
+{
+    topic->fanning = false;
+    if (topic->present == topic->count) return;
+    uint32_t to = 0;
+    for (uint32_t from = 0; from < topic->count; from++) {
+        if (!topic->members[from].subscriber) continue;
+        if (from != to) move_member(topic, from, to);
+        to++;
+    }
+    topic->count = to;
+}
+
+/* ---- queries ---- */
+
+struct atom *topic_name(const struct topic *topic)
+{
+    return topic->name;
+}
+
+const struct topic_options *topic_options(const struct topic *topic)
+{
+    return topic->options;
+}
+
+void topic_set_options(struct topic *topic, const struct topic_options *options)
+{
+    topic->options = options;
+    history_trim(&topic->history, options->history_size);
+    clock_cancel(topic->hub->ports.clock, &topic->expiry);
+    topic_expire(topic);
+    watch_expiry(topic);
+}
+
+uint32_t topic_subscribers(const struct topic *topic)
+{
+    return topic->present;
+}
