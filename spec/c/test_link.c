@@ -667,7 +667,8 @@ static void the_owner_may_close_from_anything(void **state)
         assert_int_equal(triggered, 1);
         assert_null(link_);
         assert_null(wire);
-        assert_null(strstr(buf_text(&said), "two"));
+        if (i < 3) assert_null(strstr(buf_text(&said), "two")); /* not after `closed` */
+        buf_clear(&said);
     }
 }
 
