@@ -40,7 +40,8 @@ struct app *app_new(const struct engine_ports *ports, const struct engine_limits
                                         .random = ports->random,
                                         .log = ports->log,
                                         .order = ports->order,
-                                        .verdicts = &app->verdicts.port};
+                                        .verdicts = &app->verdicts.port,
+                                        .journal = ports->journal};
     app->hub = hub_new(&hub_ports, &limits->hub);
     app->store = store_new(ports->clock, limits->store_entries, limits->store_bytes);
     feeds_create(&app->feeds, app);

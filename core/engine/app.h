@@ -14,6 +14,7 @@
 #include "plan/plan.h"
 #include "ports/clock.h"
 #include "ports/fetch.h"
+#include "ports/journal.h"
 #include "ports/later.h"
 #include "ports/log.h"
 #include "ports/random.h"
@@ -30,6 +31,7 @@ struct engine_ports {
     struct fetch *fetch;
     struct gate *gate;
     struct order *order;
+    struct journal *journal; /* or NULL */
 };
 
 struct engine_limits {

@@ -22,6 +22,7 @@
 #include "event/frame.h"
 #include "hub/options.h"
 #include "ports/clock.h"
+#include "ports/journal.h"
 #include "ports/later.h"
 #include "ports/log.h"
 #include "ports/random.h"
@@ -40,6 +41,7 @@ struct hub_ports {
     struct log *log;
     struct order *order;
     struct verdicts *verdicts; /* ports/verdict.h */
+    struct journal *journal;   /* or NULL */
 };
 
 struct hub_limits {

@@ -8,6 +8,7 @@
 
 #include "base/alloc.h"
 #include "base/check.h"
+#include "event/frame.h"
 #include "hub/control.h"
 #include "hub/flush.h"
 #include "hub/hub_state.h"
@@ -140,6 +141,13 @@ void subscriber_end(struct subscriber *subscriber, enum end_reason reason)
     list_remove(&subscriber->turn);
     list_append(&hub->ended, &subscriber->turn);
     hub_bury(hub);
+}
+
+void subscriber_dismiss(struct subscriber *subscriber, enum end_reason reason, uint64_t retry_ms)
+{
+    if (subscriber->state == STATE_ENDED) return;
+    offer_control(subscriber, SLOT_CONTROL, frame_retry(retry_ms));
+    subscriber_end(subscriber, reason);
 }
 
 void subscriber_bury(struct subscriber *subscriber)

@@ -133,6 +133,7 @@ uint64_t topic_place(struct topic *topic, const struct emission *emission)
     });
     CHECK(frame);
     hub->counters.emitted++;
+    if (hub->ports.journal) hub->ports.journal->placed(hub->ports.journal, frame);
     history_add(&topic->history, frame, topic->options->history_size);
     watch_expiry(topic);
     if (topic->present) fanout_add(hub, topic, frame);
