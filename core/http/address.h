@@ -1,0 +1,31 @@
+/* address: where a listener listens, as the config writes it:
+ *
+ *   127.0.0.1:8080   [::1]:8080   localhost:8080     one address
+ *   *:8080   :8080                                   every address, IPv6 and IPv4
+ *   unix:/run/sluice.sock                            a Unix socket
+ *
+ * No names but localhost: what a name means may change under a running server. */
+#pragma once
+
+#include <stdbool.h>
+#include <sys/socket.h>
+
+#include "base/buf.h"
+
+struct address {
+    struct sockaddr_storage name;
+    socklen_t size;
+    bool every; /* "*": IPv6 that takes IPv4 too; address_every4 where there is no IPv6 */
+};
+
+/* Reads the text; false: appends a sentence that says what was expected. */
+bool address_read(struct address *address, const char *text, struct buf *error);
+
+/* Turns an `every` address into its IPv4 twin. */
+void address_every4(struct address *address);
+
+/* The path of a Unix socket; NULL for another. */
+const char *address_path(const struct address *address);
+
+/* Appends it as the config would write it, with the port at hand. */
+void address_write(const struct address *address, struct buf *out);

@@ -1,0 +1,42 @@
+/* listener: a listening socket, TCP or Unix, whose connections' requests go to one
+ * handler. How addresses are written: address.h. */
+#pragma once
+
+#include "http/address.h"
+#include "http/http.h"
+#include "loop/watch.h"
+#include "ports/exchange.h"
+
+/* Private to the rooms of http/. Owned by the http's list, freed after its last connection. */
+struct listener {
+    struct http *http;
+    struct http_handler *handler;
+    struct list node;  /* in http->listeners */
+    struct list conns; /* not closed */
+    uint32_t held;     /* connections not freed yet */
+    char *name;        /* as the config writes it */
+    char *bound;       /* the same with the real port */
+    struct address address;
+    struct watch watch;
+    dev_t device; /* of the Unix socket's file: what is removed at the end is ours */
+    ino_t inode;
+    bool closed;
+};
+
+/* Listens; NULL: appends one sentence with the address to `error`. The handler must outlive all
+ * exchanges. A Unix socket's file that nobody answers on is replaced. */
+struct listener *listener_open(struct http *http, const char *address,
+                               struct http_handler *handler, struct buf *error);
+
+/* Accepts no more and removes the Unix socket's file. Idle connections are closed now, others
+ * after their answer; streams go on until their owners end them. The listener is freed by itself
+ * after the last. */
+void listener_close(struct listener *listener);
+
+/* Where it listens, with the port that the kernel chose for 0: "127.0.0.1:43121". */
+const char *listener_address(const struct listener *listener);
+
+/* Within http/: closes everything at once; a connection was freed; the listener of a list node. */
+void listener_abort(struct listener *listener);
+void listener_released(struct listener *listener);
+struct listener *listener_at(struct list *node);

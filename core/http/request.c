@@ -1,0 +1,433 @@
+/* The way of a request is one call from the readable socket to the sent answer if
+ * its handler answers at once: recv, parse, handle, sendmsg, and nothing is
+ * registered, armed or copied on the way.
+ *
+ * While a handler takes its time the socket is read once more: an end of file
+ * tells that nobody waits for the answer, bytes are kept for later and end the
+ * reading. A peer that shuts down its sending half while waiting is therefore
+ * taken for gone, as nginx and others do.
+ *
+ * Requests sent ahead are never handled from within respond(), whose
+ * caller expects no handler to run: a job does it. */
+#include "http/request.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+
+#include "base/alloc.h"
+#include "http/response.h"
+#include "http/stream.h"
+
+enum {
+    LINGER_MS = 2000,
+    LINGER_BYTES = 1024 * 1024,
+    AHEAD_KEPT_BYTES = 4096,
+};
+
+static void respond(struct exchange *exchange, const struct http_response *response);
+
+static const struct exchange_ops ops = {respond, stream_begin};
+
+/* -- time ------------------------------------------------------------------ */
+
+static struct http *http_of(const struct conn *conn)
+{
+    return conn->listener->http;
+}
+
+static uint64_t patience_ms(const struct request *request, const struct http_limits *limits)
+{
+    switch (http1_state(request->http1)) {
+    case HTTP1_HEAD: return limits->head_timeout_ms;
+    case HTTP1_BODY: return limits->body_timeout_ms;
+    default: return limits->keepalive_timeout_ms;
+    }
+}
+
+/* Arms the timer for what the connection waits for now, if it did not already. */
+static void settle_reading(struct conn *conn)
+{
+    struct request *request = conn->request;
+    struct http *http = http_of(conn);
+    watch_set(&conn->watch, WATCH_READ);
+    uint8_t phase = (uint8_t)http1_state(request->http1);
+    if (timer_armed(&request->timer) && request->phase == phase) return;
+    request->phase = phase;
+    clock_after(http->clock, &request->timer, patience_ms(request, &http->limits));
+}
+
+/* -- sending --------------------------------------------------------------- */
+
+static void linger(struct conn *conn)
+{
+    struct http *http = http_of(conn);
+    shutdown(conn_fd(conn), SHUT_WR);
+    conn->state = CONN_LINGERING;
+    watch_set(&conn->watch, WATCH_READ);
+    clock_after(http->clock, &conn->request->timer, LINGER_MS);
+}
+
+/* The answer is out. */
+static void answered(struct conn *conn)
+{
+    struct request *request = conn->request;
+    if (request->closing) {
+        if (request->lingering)
+            linger(conn);
+        else
+            conn_close(conn, "answered");
+        return;
+    }
+    http1_next(request->http1);
+    request->continued = false;
+    conn->state = CONN_READING;
+    if (request->processing) return;
+    if (request->ahead.size)
+        later_post(http_of(conn)->later, LATER_SOON, &request->resume);
+    else
+        settle_reading(conn);
+}
+
+/* Sends in one call; returns how many bytes were taken, -1 if the connection is closed now. */
+static ssize_t send_pieces(struct conn *conn, struct iovec *pieces, size_t count)
+{
+    struct msghdr message = {.msg_iov = pieces, .msg_iovlen = count};
+    ssize_t sent = sendmsg(conn_fd(conn), &message, MSG_NOSIGNAL);
+    if (sent < 0 && (errno == EAGAIN || errno == EINTR)) return 0;
+    if (sent < 0)
+        conn_close(conn, "reset");
+    else
+        http_of(conn)->counters.bytes_out += (uint64_t)sent;
+    return sent;
+}
+
+static void keep_unsent(struct conn *conn, struct bytes piece, size_t *sent)
+{
+    size_t skip = *sent < piece.size ? *sent : piece.size;
+    buf_add(&conn->request->unsent, piece.data + skip, piece.size - skip);
+    *sent -= skip;
+}
+
+static void send_answer(struct conn *conn, struct bytes head, struct bytes body)
+{
+    struct request *request = conn->request;
+    struct iovec pieces[2] = {{(void *)head.data, head.size}, {(void *)body.data, body.size}};
+    ssize_t sent = send_pieces(conn, pieces, body.size ? 2 : 1);
+    if (sent < 0) return;
+    if ((size_t)sent == head.size + body.size) {
+        answered(conn);
+        return;
+    }
+    size_t taken = (size_t)sent;
+    keep_unsent(conn, head, &taken);
+    keep_unsent(conn, body, &taken);
+    conn->state = CONN_SENDING;
+    watch_set(&conn->watch, WATCH_WRITE);
+    clock_after(http_of(conn)->clock, &request->timer, http_of(conn)->limits.stall_timeout_ms);
+}
+
+static void send_unsent(struct conn *conn)
+{
+    struct request *request = conn->request;
+    struct buf *unsent = &request->unsent;
+    struct iovec piece = {unsent->data + request->unsent_from, unsent->size - request->unsent_from};
+    ssize_t sent = send_pieces(conn, &piece, 1);
+    if (sent <= 0) return;
+    request->unsent_from += (size_t)sent;
+    if (request->unsent_from < unsent->size) {
+        clock_after(http_of(conn)->clock, &request->timer, http_of(conn)->limits.stall_timeout_ms);
+        return;
+    }
+    buf_destroy(unsent);
+    request->unsent_from = 0;
+    clock_cancel(http_of(conn)->clock, &request->timer);
+    answered(conn);
+}
+
+/* -- answering ------------------------------------------------------------- */
+
+static void send_response(struct conn *conn, const struct http_response *response)
+{
+    struct http *http = http_of(conn);
+    struct request *request = conn->request;
+    request->closing |= response->close || conn->listener->closed;
+    struct response_head head = {
+        .status = response->status,
+        .headers = response->headers,
+        .header_count = response->header_count,
+        .sized = true,
+        .body_size = response->body.size,
+        .close = request->closing,
+        .date = http_date(http),
+    };
+    buf_clear(&http->output);
+    response_write(&http->output, &head);
+    http->counters.responses[response->status / 100 % 6]++;
+    bool bodiless = request->is_head || !response_has_body(response->status);
+    send_answer(conn, buf_bytes(&http->output), bodiless ? BYTES("") : response->body);
+}
+
+static void send_error(struct conn *conn, int status, const char *code, const char *message)
+{
+    struct buf body = BUF_EMPTY;
+    struct http_header headers[] = {{BYTES("Content-Type"), BYTES("application/json")},
+                                    {BYTES("Cache-Control"), BYTES("no-store")}};
+    response_error(&body, code, message);
+    struct http_response response = {status, headers, 2, buf_bytes(&body), false};
+    send_response(conn, &response);
+    buf_destroy(&body);
+}
+
+static void respond(struct exchange *exchange, const struct http_response *response)
+{
+    struct request *request = CONTAINER(exchange, struct request, exchange);
+    struct conn *conn = request->conn;
+    exchange->gone = NULL;
+    if (conn->state == CONN_CLOSED) return;
+    CHECK(conn->state == CONN_ANSWERING);
+    if (response_is_sound(response->headers, response->header_count)) {
+        send_response(conn, response);
+        return;
+    }
+    LOG(http_of(conn)->log, LOG_ERROR, "answer refused: a header with a line break",
+        F_BYTES("path", exchange->request.path));
+    send_error(conn, 500, "internal", "the answer was not sound");
+}
+
+/* Answers what the parser or the clock refused; the connection ends with it. */
+static void refuse(struct conn *conn, const struct http_fault *fault)
+{
+    struct request *request = conn->request;
+    struct http_counters *counters = &http_of(conn)->counters;
+    counters->refused[fault->status == 431   ? HTTP_REFUSED_HEAD
+                      : fault->status == 413 ? HTTP_REFUSED_BODY
+                      : fault->status == 408 ? HTTP_REFUSED_TIMEOUT
+                                             : HTTP_REFUSED_MALFORMED]++;
+    clock_cancel(http_of(conn)->clock, &request->timer);
+    request->closing = request->lingering = true;
+    request->is_head = http1_is_head(request->http1);
+    send_error(conn, fault->status, fault->code, fault->message);
+}
+
+/* A whole request stands in the parser. */
+static void answer(struct conn *conn)
+{
+    struct request *request = conn->request;
+    struct listener *listener = conn->listener;
+    clock_cancel(http_of(conn)->clock, &request->timer);
+    http_of(conn)->counters.requests++;
+    request->exchange = (struct exchange){.ops = &ops, .request = *http1_request(request->http1)};
+    request->exchange.request.address = bytes_of(request->address);
+    request->exchange.request.listener = bytes_of(listener->name);
+    request->is_head = http1_is_head(request->http1);
+    request->closing = !http1_keeps_alive(request->http1);
+    conn->state = CONN_ANSWERING;
+    listener->handler->handle(listener->handler, &request->exchange);
+    /* A stream's request is given back by now, another's is not. */
+    if (conn->state == CONN_ANSWERING) CHECK(request->exchange.gone);
+}
+
+/* -- reading --------------------------------------------------------------- */
+
+static void send_continue(struct conn *conn)
+{
+    struct iovec piece = {(void *)"HTTP/1.1 100 Continue\r\n\r\n", 25};
+    conn->request->continued = true;
+    /* A fresh socket takes 25 bytes; if it does not, the client goes on by its own time-out. */
+    send_pieces(conn, &piece, 1);
+}
+
+/* Feeds the parser and has whole requests answered, as long as one can follow another. */
+static void take(struct conn *conn, const char *data, size_t size)
+{
+    struct request *request = conn->request;
+    struct http1 *http1 = request->http1;
+    request->processing = true;
+    while (size && conn->state == CONN_READING) {
+        size_t taken = http1_feed(http1, data, size);
+        data += taken;
+        size -= taken;
+        if (http1_state(http1) == HTTP1_DONE)
+            answer(conn);
+        else if (http1_state(http1) == HTTP1_BAD)
+            refuse(conn, http1_fault(http1));
+    }
+    if (conn->is_stream || conn->state == CONN_CLOSED) return;
+    request->processing = false;
+    if (conn->state == CONN_ANSWERING || conn->state == CONN_SENDING)
+        buf_add(&request->ahead, data, size);
+    if (conn->state == CONN_ANSWERING)
+        watch_set(&conn->watch, size ? WATCH_NONE : WATCH_READ);
+    if (conn->state != CONN_READING) return;
+    if (http1_state(http1) == HTTP1_BODY && http1_expects_continue(http1) && !request->continued)
+        send_continue(conn);
+    if (conn->state == CONN_READING) settle_reading(conn);
+}
+
+static void resume(struct job *job)
+{
+    struct request *request = CONTAINER(job, struct request, resume);
+    struct buf ahead = request->ahead;
+    request->ahead = BUF_EMPTY;
+    take(request->conn, ahead.data, ahead.size);
+    buf_destroy(&ahead);
+}
+
+static void read_ahead(struct conn *conn, const char *data, size_t size)
+{
+    buf_add(&conn->request->ahead, data, size);
+    watch_set(&conn->watch, WATCH_NONE);
+}
+
+static void throw_away(struct conn *conn, size_t size)
+{
+    conn->ignored_bytes += (uint32_t)size;
+    if (conn->ignored_bytes > LINGER_BYTES) conn_close(conn, "refused");
+}
+
+static void read_socket(struct conn *conn)
+{
+    struct http *http = http_of(conn);
+    ssize_t got = recv(conn_fd(conn), http->input, HTTP_INPUT_BYTES, 0);
+    if (got < 0) {
+        if (errno != EAGAIN && errno != EINTR) conn_close(conn, "reset");
+        return;
+    }
+    if (got == 0) {
+        conn_close(conn, "client");
+        return;
+    }
+    http->counters.bytes_in += (uint64_t)got;
+    switch (conn->state) {
+    case CONN_READING: take(conn, http->input, (size_t)got); break;
+    case CONN_ANSWERING: read_ahead(conn, http->input, (size_t)got); break;
+    default: throw_away(conn, (size_t)got); break;
+    }
+}
+
+static void on_ready(struct watch *watch, int events)
+{
+    struct conn *conn = CONTAINER(watch, struct conn, watch);
+    if (conn->state == CONN_SENDING)
+        send_unsent(conn);
+    else if (events & WATCH_READ)
+        read_socket(conn);
+}
+
+static void on_timer(struct timer *timer)
+{
+    static const struct http_fault late = {408, "timeout", "the request took too long to arrive"};
+    struct request *request = CONTAINER(timer, struct request, timer);
+    struct conn *conn = request->conn;
+    if (conn->state == CONN_SENDING)
+        conn_close(conn, "stalled");
+    else if (conn->state == CONN_LINGERING)
+        conn_close(conn, "refused");
+    else if (request->phase == HTTP1_IDLE)
+        conn_close(conn, "idle");
+    else
+        refuse(conn, &late);
+}
+
+/* -- life ------------------------------------------------------------------ */
+
+static struct request *obtain(struct http *http)
+{
+    if (!list_empty(&http->spare)) {
+        struct request *request = CONTAINER(http->spare.next, struct request, spare);
+        list_remove(&request->spare);
+        http->spare_count--;
+        return request;
+    }
+    struct request *request = xcalloc(1, sizeof(*request));
+    request->http1 = http1_new(&http->limits);
+    timer_init(&request->timer, on_timer);
+    job_create(&request->resume, resume);
+    list_create(&request->spare);
+    return request;
+}
+
+static void free_request(struct request *request)
+{
+    http1_free(request->http1);
+    buf_destroy(&request->ahead);
+    xfree(request);
+}
+
+static void write_address(struct request *request, const struct sockaddr *peer)
+{
+    const struct sockaddr_in *four = (const struct sockaddr_in *)(const void *)peer;
+    const struct sockaddr_in6 *six = (const struct sockaddr_in6 *)(const void *)peer;
+    char *out = request->address;
+    if (peer->sa_family == AF_INET)
+        inet_ntop(AF_INET, &four->sin_addr, out, sizeof(request->address));
+    else if (peer->sa_family != AF_INET6)
+        memcpy(out, "unix", 5);
+    else if (IN6_IS_ADDR_V4MAPPED(&six->sin6_addr))
+        inet_ntop(AF_INET, six->sin6_addr.s6_addr + 12, out, sizeof(request->address));
+    else
+        inet_ntop(AF_INET6, &six->sin6_addr, out, sizeof(request->address));
+}
+
+void request_begin(struct conn *conn, const struct sockaddr *peer)
+{
+    struct request *request = obtain(http_of(conn));
+    request->conn = conn;
+    conn->request = request;
+    conn->watch.ready = on_ready;
+    write_address(request, peer);
+    read_socket(conn);
+    if (conn->state == CONN_READING) settle_reading(conn);
+}
+
+void request_drain(struct conn *conn)
+{
+    struct request *request = conn->request;
+    if (conn->state == CONN_READING && http1_state(request->http1) == HTTP1_IDLE &&
+        !job_posted(&request->resume))
+        conn_close(conn, "drain");
+}
+
+void request_release(struct conn *conn)
+{
+    struct http *http = http_of(conn);
+    struct request *request = conn->request;
+    clock_cancel(http->clock, &request->timer);
+    later_cancel(&request->resume);
+    buf_destroy(&request->unsent);
+    if (http->spare_count == HTTP_SPARE_REQUESTS || request->ahead.capacity > AHEAD_KEPT_BYTES) {
+        free_request(request);
+        return;
+    }
+    http1_next(request->http1);
+    buf_clear(&request->ahead);
+    request->unsent_from = 0;
+    request->processing = request->continued = false;
+    request->closing = request->lingering = request->is_head = false;
+    request->conn = NULL;
+    list_append(&http->spare, &request->spare);
+    http->spare_count++;
+}
+
+void request_end(struct conn *conn)
+{
+    clock_cancel(http_of(conn)->clock, &conn->request->timer);
+    later_cancel(&conn->request->resume);
+}
+
+void request_tell_gone(struct conn *conn)
+{
+    struct exchange *exchange = &conn->request->exchange;
+    if (exchange->gone) exchange->gone(exchange->owner);
+    exchange->gone = NULL;
+    request_release(conn);
+}
+
+void request_free_spare(struct http *http)
+{
+    while (!list_empty(&http->spare)) {
+        struct request *request = CONTAINER(http->spare.next, struct request, spare);
+        list_remove(&request->spare);
+        free_request(request);
+    }
+}
