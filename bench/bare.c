@@ -69,7 +69,7 @@ static const char refusal[] = "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r
 static void build_frames(void)
 {
     char frame[256];
-    int length = snprintf(frame, sizeof frame, "id: 0123456789abcdef01234567\nevent: tick\ndata: ");
+    int length = snprintf(frame, sizeof frame, "id: 0123456789abcdef0123456789abcdef\nevent: tick\ndata: ");
 
     bare.digits_at = (size_t)length + 2;
     length += snprintf(frame + length, sizeof frame - (size_t)length, "t=%016d %081d\n\n", 0, 0);

@@ -6,16 +6,17 @@
 --   servers      in the order in which they run; `bare` runs once more at the end where it is a floor
 --   figure       the key of load's report that is the figure
 --   expected     of sluice: { at_least = ratio to bare } or { at_most = bytes }
---   words        (server, size) -> what load is to do; nil where the server cannot
+--   words        (server, size, site) -> what load is to do; nil where the server cannot
+--   alone        whether `words` is a whole command that needs no server
 --
 -- Sizes: `streams` of the cases that count deliveries, `idle` streams, `links`, `seconds` of a window,
--- `rate` of upstream events for the latency.
+-- `rate` of upstream events for the latency, `sinks` in memory.
 
 local cases = {}
 
 cases.sizes = {
-  full  = { streams = 10000, idle = 15000, links = 1000, seconds = 3, rate = 5000 },
-  small = { streams = 1000, idle = 2000, links = 200, seconds = 0.6, rate = 2000 },
+  full  = { streams = 10000, idle = 15000, links = 1000, seconds = 3, rate = 5000, sinks = 1000000 },
+  small = { streams = 1000, idle = 2000, links = 200, seconds = 0.6, rate = 2000, sinks = 100000 },
 }
 
 local function idle(kind)
@@ -50,6 +51,10 @@ local function linked(server, size, site)
                       "--payload", server.body, "--rate", size.rate, "--seconds", size.seconds }
 end
 
+local function sinks(rounds, own)
+  return function(_, size) return { "build/bench/sinks", size.sinks, rounds, own } end
+end
+
 cases.list = {
   { name = "idle", title = "idle subscribers of one topic", unit = "bytes", figure = "bytes_per_stream",
     servers = { "bare", "nchan", "sluice" }, expected = { at_most = 1024 }, words = idle "all" },
@@ -65,6 +70,10 @@ cases.list = {
     servers = { "bare", "nchan", "sluice", "bare" }, expected = { at_least = 0.6 }, words = connects },
   { name = "linked", title = "upstream to browser", unit = "per CPU-second", figure = "per_cpu_s",
     servers = { "bare", "sluice", "bare" }, words = linked },
+  { name = "sinks-idle", title = "in memory, with a topic of their own", unit = "bytes",
+    figure = "bytes_per_stream", servers = { "sluice" }, alone = true, words = sinks(1, "own") },
+  { name = "sinks", title = "in memory, one topic", unit = "per CPU-second", figure = "per_cpu_s",
+    servers = { "sluice" }, alone = true, words = sinks(40) },
 }
 
 return cases

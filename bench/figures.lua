@@ -40,10 +40,8 @@ local function row_of(case, server, runs)
   end
   for _, key in ipairs(MEANS) do row[key] = mean_of(runs, key) end
   row.figure, row.spread = mean_of(runs, case.figure)
-  if row.seconds then
-    row.server_share    = row.server_cpu_s / row.seconds
-    row.generator_share = row.generator_cpu_s / row.seconds
-  end
+  row.server_share    = row.seconds and row.server_cpu_s / row.seconds
+  row.generator_share = row.generator_cpu_s and row.generator_cpu_s / row.seconds
   return row
 end
 

@@ -105,8 +105,9 @@ function tables.write_docs(path, results)
   local notes = {}
   for _, note in ipairs(results.notes) do notes[#notes + 1] = "- " .. note .. "\n" end
   local machine = results.machine
-  local section = ("%s\n\n%s, `%s`, on %d cores of %s, Linux %s:\n\n%s\n\n%s%s"):format(
-    BEGIN, results.date, results.command, machine.cores, machine.cpu, machine.kernel, markdown(results.figures),
+  local section = ("%s\n\n%s, `%s`, on %d cores of %s, Linux %s, load %.2f before it:\n\n%s\n\n%s%s"):format(
+    BEGIN, results.date, results.command, machine.cores, machine.cpu, machine.kernel, machine.load,
+    markdown(results.figures),
     table.concat(notes), #notes > 0 and "\n" or "")
   file = assert(io.open(path, "w"))
   file:write(text:sub(1, head - 1), section, text:sub(tail))
