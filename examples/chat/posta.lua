@@ -55,7 +55,6 @@ local function thread_key(one, other)
   return ("thread:%s:%s"):format(one, other)
 end
 
-local function thread(one, other) return store.get(thread_key(one, other)) or {} end
 local function received(user) return store.get("received:" .. user) or 0 end
 local function read(user, peer) return store.get(("read:%s:%s"):format(user, peer)) or 0 end
 
@@ -67,12 +66,41 @@ local function next_row()
 end
 
 local function add(from, to, text, at)
-  local messages = thread(from, to)
-  local message  = { row = next_row(), from = from, text = text, at = at }
-  messages[#messages + 1] = message
+  local key      = thread_key(from, to)
+  local messages = store.get(key) or {}
+  local row      = next_row()
+  messages[#messages + 1] = { row = row, from = from, text = text, at = at }
   if #messages > KEPT then table.remove(messages, 1) end
-  store.set(thread_key(from, to), messages)
-  return message.row
+  store.set(key, messages)
+  return row
+end
+
+-- A little talk to begin with: from, to, hours ago, what. All but the last hour's is read.
+local TALK = {
+  { "dag",  "ann",  30.0, "The cabin keys are under the blue pot. Mind the second step." },
+  { "ann",  "dag",  29.5, "Found them. Thank you!" },
+  { "edda", "ann",  22.0, "Choir is at seven this week, not eight" },
+  { "ann",  "bob",   3.2, "Did the boat make it in before the wind turned?" },
+  { "bob",  "ann",   3.1, "Just. Moored at the inner pier, engine's fine." },
+  { "bob",  "ann",   3.1, "We lost one fender though" },
+  { "ann",  "bob",   2.9, "Cheap price. I'll bring a spare tomorrow." },
+  { "cleo", "ann",   0.6, "Slides are up. Could you read page four before noon?" },
+  { "cleo", "ann",   0.5, "And tell me if the numbers are still last year's" },
+}
+
+local function begin()
+  if store.get "row" then return end
+  for _, said in ipairs(TALK) do
+    local from, to, hours, text = unpack(said)
+    local row = add(from, to, text, time.now() - hours * 3600)
+    store.set("received:" .. to, row)
+    if hours > 1 then store.set(("read:%s:%s"):format(to, from), row) end
+  end
+end
+
+local function thread(one, other)
+  begin()
+  return store.get(thread_key(one, other)) or {}
 end
 
 local function state(message, to)
@@ -88,6 +116,7 @@ local function tell_sender(from, to, row, what, tag)
 end
 
 local function deliver(user)
+  begin()
   local before = received(user)
   store.set("received:" .. user, store.get "row")
   for _, person in ipairs(PEOPLE) do
@@ -100,6 +129,7 @@ local function deliver(user)
 end
 
 local function send(from, to, text, tag)
+  begin()
   local row = add(from, to, text, time.now())
   if #app:subscribers { user = to } > 0 then store.set("received:" .. to, row) end
   mine(to):emit("inbound", { peer = by_user[from].peer, rowId = row })
@@ -229,27 +259,3 @@ contact_route("send", "POST /ui/thread/{peer}/messages", function(req, person)
   send(req.user, person.user, text, req.tag)
   return { html = messages(req.user, person) }
 end)
-
--- A little talk to begin with, once.
-
-if not store.get "row" then
-  local HOUR, now = 3600, time.now()
-  local talk = {
-    { "dag",  "ann",  30.0, "The cabin keys are under the blue pot. Mind the second step." },
-    { "ann",  "dag",  29.5, "Found them. Thank you!" },
-    { "edda", "ann",  22.0, "Choir is at seven this week, not eight" },
-    { "ann",  "bob",   3.2, "Did the boat make it in before the wind turned?" },
-    { "bob",  "ann",   3.1, "Just. Moored at the inner pier, engine's fine." },
-    { "bob",  "ann",   3.1, "We lost one fender though" },
-    { "ann",  "bob",   2.9, "Cheap price. I'll bring a spare tomorrow." },
-    { "cleo", "ann",   0.6, "Slides are up. Could you read page four before noon?" },
-    { "cleo", "ann",   0.5, "And tell me if the numbers are still last year's" },
-  }
-  for _, said in ipairs(talk) do
-    local from, to, age, text = unpack(said)
-    local row = add(from, to, text, now - age * HOUR)
-    store.set("received:" .. to, row)
-    store.set(("read:%s:%s"):format(from, to), row)
-    if age > 1 then store.set(("read:%s:%s"):format(to, from), row) end
-  end
-end
