@@ -78,8 +78,8 @@ define link
 endef
 
 .DEFAULT_GOAL := all
-.PHONY: all help units benches fuzzers run install clean test lint unit spec e2e asan valgrind mutants fuzz bench docs \
-        clean-room deps-run deps-test docs-check mutants-check FORCE
+.PHONY: all help units fuzzers benches modules run install clean test lint unit spec e2e browser asan valgrind mutants \
+        fuzz bench docs clean-room deps-run deps-test docs-check mutants-check FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -135,7 +135,8 @@ $(BUILD)/flags: FORCE
 units: $(UNITS)
 fuzzers: $(FUZZERS)
 benches: $(BENCHES)
-units fuzzers benches: ; @:
+modules: $(MODULES)
+units fuzzers benches modules: ; @:
 
 ## Run -----------------------------------------------------------------------------------------------
 
@@ -153,8 +154,8 @@ clean: ## remove build/
 
 ## Test ----------------------------------------------------------------------------------------------
 
-test: deps-test ## all of lint, unit, spec, e2e, stale docs and patches; the last line counts
-	@WERROR=1 spec/run lint unit spec e2e docs-check mutants-check
+test: deps-test ## lint, unit, spec, e2e, browser, stale docs and patches; the last line counts
+	@WERROR=1 spec/run lint unit spec e2e browser docs-check mutants-check
 
 lint: ## clang -Werror, headers that compile alone, luacheck
 	$(call sub,clang) all units benches
@@ -168,13 +169,16 @@ spec: all ## busted, all but end-to-end; T=posta runs one
 	@$(BUSTED) $(call SPECS,-not)
 
 e2e: all ## busted, end-to-end, against the real binary; T=resume runs one
-	@$(BUSTED) $(BUSTED_FLAGS) $(SPECS)
+	@$(BUSTED) $(SPECS)
 
-asan: deps-test ## unit, spec and e2e, with the server and the specs' module under ASan and UBSan
-	@VARIANT=asan SLUICE_PATIENCE=4 spec/run unit spec e2e
+browser: all ## Node's runner: the chat in a real browser; T=chat runs one
+	@SLUICE_BUILD=$(BUILD) node --test --test-reporter=spec $(or $(wildcard spec/browser/$(T).test.mjs),no-such-test)
 
-valgrind: deps-test ## e2e under valgrind, without the browser
-	@SLUICE_WRAP="$(VALGRIND)" SLUICE_PATIENCE=10 BUSTED_FLAGS=--exclude-tags=browser spec/run e2e
+asan: deps-test ## unit, spec, e2e and browser, with the server and the specs' module under ASan and UBSan
+	@VARIANT=asan SLUICE_PATIENCE=4 spec/run unit spec e2e browser
+
+valgrind: deps-test ## e2e under valgrind
+	@SLUICE_WRAP="$(VALGRIND)" SLUICE_PATIENCE=10 spec/run e2e
 
 mutants: deps-test ## break each promise and see its spec fail; M=name does one
 	@spec/mutants/run $(M)
@@ -200,7 +204,7 @@ deps-run: ## install the packages that building and running need
 
 deps-test: ## install the packages that the tests need
 	@spec/deps $(TEST_PACKAGES)
-	$(if $(MODULES),$(call sub,plain) $(MODULES))
+	$(call sub,plain) modules
 
 %/node_modules: %/package-lock.json
 	@echo "Installing with npm: what $(<D) names"
