@@ -28,9 +28,9 @@ enum { ACCEPT_BATCH = 64 };
  * reset the connection over unread bytes. */
 static void turn_away(struct http *http, int fd)
 {
-    static const struct http_header headers[] = {{BYTES("Content-Type"), BYTES("application/json")},
-                                                 {BYTES("Cache-Control"), BYTES("no-store")},
-                                                 {BYTES("Retry-After"), BYTES("5")}};
+    static const struct http_header headers[] = {{BYTES("content-type"), BYTES("application/json")},
+                                                 {BYTES("cache-control"), BYTES("no-store")},
+                                                 {BYTES("retry-after"), BYTES("5")}};
     struct buf body = BUF_EMPTY;
     response_error(&body, "full", "too many connections are open");
     struct response_head head = {.status = 503,

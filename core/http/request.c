@@ -170,8 +170,8 @@ static void send_response(struct conn *conn, const struct http_response *respons
 static void send_error(struct conn *conn, int status, const char *code, const char *message)
 {
     struct buf body = BUF_EMPTY;
-    struct http_header headers[] = {{BYTES("Content-Type"), BYTES("application/json")},
-                                    {BYTES("Cache-Control"), BYTES("no-store")}};
+    struct http_header headers[] = {{BYTES("content-type"), BYTES("application/json")},
+                                    {BYTES("cache-control"), BYTES("no-store")}};
     response_error(&body, code, message);
     struct http_response response = {status, headers, 2, buf_bytes(&body), false};
     send_response(conn, &response);

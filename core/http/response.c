@@ -34,6 +34,18 @@ static void add_number(struct buf *out, size_t number)
     buf_add(out, digits + at, sizeof(digits) - at);
 }
 
+/* "cache-control" goes out as "Cache-Control", as people who read along are used to. */
+static void add_name(struct buf *out, struct bytes name)
+{
+    char *at = buf_reserve(out, name.size), previous = '-';
+    for (size_t i = 0; i < name.size; i++) {
+        char c = name.data[i];
+        at[i] = previous == '-' && c >= 'a' && c <= 'z' ? (char)(c - 'a' + 'A') : c;
+        previous = c;
+    }
+    out->size += name.size;
+}
+
 void response_write(struct buf *out, const struct response_head *head)
 {
     CHECK(head->status >= 200 && head->status <= 999);
@@ -45,7 +57,7 @@ void response_write(struct buf *out, const struct response_head *head)
     buf_add_bytes(out, head->date);
     buf_add_bytes(out, BYTES("\r\n"));
     for (size_t i = 0; i < head->header_count; i++) {
-        buf_add_bytes(out, head->headers[i].name);
+        add_name(out, head->headers[i].name);
         buf_add_bytes(out, BYTES(": "));
         buf_add_bytes(out, head->headers[i].value);
         buf_add_bytes(out, BYTES("\r\n"));
