@@ -51,8 +51,8 @@ local function linked(server, size, site)
                       "--payload", server.body, "--rate", size.rate, "--seconds", size.seconds }
 end
 
-local function sinks(rounds, own)
-  return function(_, size) return { "build/bench/sinks", size.sinks, rounds, own } end
+local function sinks(deliveries, own)
+  return function(_, size) return { "build/bench/sinks", size.sinks, deliveries / size.sinks, own } end
 end
 
 cases.list = {
@@ -71,9 +71,9 @@ cases.list = {
   { name = "linked", title = "upstream to browser", unit = "per CPU-second", figure = "per_cpu_s",
     servers = { "bare", "sluice", "bare" }, words = linked },
   { name = "sinks-idle", title = "in memory, with a topic of their own", unit = "bytes",
-    figure = "bytes_per_stream", servers = { "sluice" }, alone = true, words = sinks(1, "own") },
+    figure = "bytes_per_stream", servers = { "sluice" }, alone = true, words = sinks(1e6, "own") },
   { name = "sinks", title = "in memory, one topic", unit = "per CPU-second", figure = "per_cpu_s",
-    servers = { "sluice" }, alone = true, words = sinks(40) },
+    servers = { "sluice" }, alone = true, words = sinks(40e6) },
 }
 
 return cases

@@ -4,7 +4,7 @@
 --   name      as it stands in the tables
 --   missing   () -> nil, or why it cannot be run here
 --   command   (site) -> the words of its command; it may write its config first. `site` has
---             `port`, `admin_port`, `feed_port` and `dir`, a directory of its own
+--             `port`, `admin_port`, `feed_port`, `root` and `dir`, a directory of its own
 --   open_at   when a stream counts as open: "ready" (that event) or "byte" (the body's first)
 --   streams   kind -> path. all: the topic of everyone; own: with a topic for each user as well;
 --             linked: with an upstream link for each user
@@ -100,13 +100,25 @@ local nchan = {
   body = TEXT,
 }
 
---- sluice's config: keys and values as in sse.lua.conf.
+--- sluice's config: the three keys that every config has, and what the cases need beyond the defaults.
 local function sluice_config(site)
   return {
-    { "listen", ("%q"):format("127.0.0.1:" .. site.port) },
-    { "admin",  ("%q"):format("127.0.0.1:" .. site.admin_port) },
-    { "rules",  '{ "bench/rules.lua" }' },
+    { "listen",     "127.0.0.1:" .. site.port },
+    { "admin",      "127.0.0.1:" .. site.admin_port },
+    { "rules",      { site.root .. "/bench/rules.lua" } },
+    { "log_level",  "warn" },                       -- as nchan without an access log
+    { "streams",    19000 },
+    { "link_rate",  1000 },
+    { "link_burst", 1000 },
   }
+end
+
+local function literal(value)
+  if type(value) == "number" then return tostring(value) end
+  if type(value) == "string" then return ("%q"):format(value) end
+  local items = {}
+  for i, item in ipairs(value) do items[i] = literal(item) end
+  return "{ " .. table.concat(items, ", ") .. " }"
 end
 
 local sluice = {
@@ -116,7 +128,7 @@ local sluice = {
   end,
   command = function(site)
     local lines = {}
-    for i, key in ipairs(sluice_config(site)) do lines[i] = key[1] .. " = " .. key[2] .. "\n" end
+    for i, key in ipairs(sluice_config(site)) do lines[i] = key[1] .. " = " .. literal(key[2]) .. "\n" end
     write(site.dir .. "/sluice.conf", table.concat(lines))
     return { "env", "FEED_URL=http://127.0.0.1:" .. site.feed_port,
              "build/sluice", "run", "-c", site.dir .. "/sluice.conf" }
