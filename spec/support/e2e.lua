@@ -13,7 +13,8 @@ local proc   = require "spec.support.proc"
 local tcp    = require "spec.support.tcp"
 local wait   = require "spec.support.wait"
 
-local e2e    = { root = unistd.getcwd(), build = os.getenv "SLUICE_BUILD" or "build" }
+local e2e    = { root = unistd.getcwd() }
+e2e.binary   = ("%s/%s/sluice"):format(e2e.root, os.getenv "SLUICE_BUILD" or "build")
 local server = {}
 server.__index = server
 
@@ -38,7 +39,7 @@ end
 function e2e.command(arguments)
   local words = {}
   for word in (os.getenv "SLUICE_WRAP" or ""):gmatch "%S+" do words[#words + 1] = word end
-  words[#words + 1] = ("%s/%s/sluice"):format(e2e.root, e2e.build)
+  words[#words + 1] = e2e.binary
   for _, word in ipairs(arguments) do words[#words + 1] = word end
   return words
 end
@@ -105,6 +106,12 @@ local function listening(log)
   return found
 end
 
+local function forget(self)
+  wait.explain_no_more(self._tell)
+  servers[self] = nil
+  os.remove(self.process._path)
+end
+
 --- Starts it (again), with the config as it stands in `conf`. On port 0 the address is another one; `fixed = true`
 -- takes the address that it had.
 function server:start(fixed)
@@ -127,19 +134,17 @@ function server:start(fixed)
     self.address = self.addresses[1]
     return self.address and self.admin or not self.process:alive()
   end, 10, "the server to listen")
-  if not self.process:alive() then error("the server did not start:\n" .. self:log(), 2) end
+  if not self.process:alive() then
+    local log = self:log()
+    forget(self)
+    error("the server did not start:\n" .. log, 2)
+  end
 end
 
 function server:log() return self.process:output() end
 
 --- Waits for a line of the log, from the beginning of it.
 function server:wait_log(pattern, timeout) return self.process:wait_line(pattern, timeout) end
-
-local function forget(self)
-  wait.explain_no_more(self._tell)
-  servers[self] = nil
-  os.remove(self.process._path)
-end
 
 --- Kills it without a chance to clean up.
 function server:kill()
