@@ -19,10 +19,10 @@
 #include "engine/seats.h"
 
 struct arrival {
-    struct seat *seat;
     struct exchange *exchange;
     struct running *running;
-    struct buf *keys;   /* one per upstream; empty: no lease */
+    struct buf *keys; /* one per upstream of the stream; empty: no lease */
+    size_t key_count;
     size_t at_upstream;
     struct bytes *names; /* owned copies */
     size_t name_count;
@@ -30,72 +30,37 @@ struct arrival {
     struct pattern_match match; /* of the topic that `subscribe` is asked about */
 };
 
-struct seat {
-    struct app *app;
-    const struct plan_stream *stream;
-    struct arrival *arrival;       /* until it is live */
-    struct subscriber *subscriber; /* from then on */
-    struct identity who;
-    struct atom *tag; /* asked for; the subscriber's own may differ */
-    uint64_t number;
-    bool counted; /* among the node's streams */
-    struct lease *leases; /* stream->upstream_count of them, or NULL */
-    struct ending *ending; /* lifetime or expiry, or NULL */
-    struct running *connecting;
-};
-
-struct ending {
-    struct timer timer;
-    struct seat *seat;
-    enum end_reason reason;
-};
-
 static void next_key(struct seat *seat);
 static void ask_topics(struct seat *seat);
 static void next_asked_topic(struct seat *seat);
 static void go_live(struct seat *seat);
 
-/* ---- ends: the only places that undo what was begun ---- */
+/* ---- ends ---- */
 
-static void arrival_free(struct seat *seat)
+static void arrival_free(struct arrival *arrival)
 {
-    struct arrival *arrival = seat->arrival;
-    if (!arrival) return;
-    struct hooks *hooks = app_hooks(seat->app);
-    if (arrival->running) hooks->cancel(hooks, arrival->running);
-    for (size_t i = 0; i < seat->stream->upstream_count; i++) buf_destroy(&arrival->keys[i]);
+    for (size_t i = 0; i < arrival->key_count; i++) buf_destroy(&arrival->keys[i]);
     for (size_t i = 0; i < arrival->name_count; i++) xfree((char *)arrival->names[i].data);
     pattern_match_destroy(&arrival->match);
     xfree(arrival->keys);
     xfree(arrival->names);
     xfree(arrival);
+}
+
+/* The one way out before it is live: what runs is cancelled, what was taken goes back. */
+static void leave(struct seat *seat)
+{
+    struct arrival *arrival = seat->arrival;
+    struct hooks *hooks = app_hooks(seat->app);
+    if (arrival->running) hooks->cancel(hooks, arrival->running);
     seat->arrival = NULL;
-}
-
-static void release_leases(struct seat *seat)
-{
-    for (size_t i = 0; seat->leases && i < seat->stream->upstream_count; i++)
-        lease_release(&seat->leases[i]);
-}
-
-static void seat_free(struct seat *seat)
-{
-    arrival_free(seat);
-    release_leases(seat);
-    if (seat->ending) clock_cancel(app_ports(seat->app)->clock, &seat->ending->timer);
-    xfree(seat->ending);
-    seats_remove(app_seats(seat->app), seat->number);
-    if (seat->counted) node_seat_left(app_node(seat->app));
-    atom_unref(seat->who.user);
-    atom_unref(seat->who.data);
-    atom_unref(seat->tag);
-    xfree(seat->leases);
-    xfree(seat);
+    seat_free(seat);
+    arrival_free(arrival);
 }
 
 static void on_gone(void *owner)
 {
-    seat_free(owner);
+    leave(owner);
 }
 
 static void refuse(struct seat *seat, enum refused why)
@@ -105,7 +70,7 @@ static void refuse(struct seat *seat, enum refused why)
     guard_headers(&seat->stream->at, &exchange->request, &headers);
     node_refused(app_node(seat->app), why);
     refusal_answer(exchange, why, seat->stream->refusal, app_ports(seat->app)->random, &headers);
-    seat_free(seat);
+    leave(seat);
 }
 
 /* NO refuses as `no`, UNKNOWN as don't know; true if the step may go on. */
@@ -162,7 +127,7 @@ static void on_key(void *owner, const struct hook_result *result)
 
 static void next_key(struct seat *seat)
 {
-    if (seat->arrival->at_upstream == seat->stream->upstream_count) {
+    if (seat->arrival->at_upstream == seat->arrival->key_count) {
         ask_topics(seat);
         return;
     }
@@ -260,119 +225,6 @@ static void next_asked_topic(struct seat *seat)
 
 /* ---- live ---- */
 
-static void on_left(void *owner, const struct hook_result *result)
-{
-    (void)result;
-    seat_free(owner);
-}
-
-/* The seat stays until the rule has heard of the end: its handle is still good in there. */
-static void on_ended(void *owner, enum end_reason reason)
-{
-    struct seat *seat = owner;
-    struct hooks *hooks = app_hooks(seat->app);
-    node_ended(app_node(seat->app), reason);
-    release_leases(seat);
-    if (seat->connecting) hooks->cancel(hooks, seat->connecting);
-    seat->connecting = NULL;
-    seat->subscriber = NULL;
-    if (!seat->stream->disconnect) {
-        seat_free(seat);
-        return;
-    }
-    const struct hook_call call = {.kind = HOOK_DISCONNECT,
-                                   .hook = seat->stream->disconnect,
-                                   .seat = seat,
-                                   .reason = end_reason_name(reason)};
-    hooks->call(hooks, &call, on_left, seat);
-}
-
-static const struct subscriber_events subscriber_events = {.ended = on_ended};
-
-static void on_end_timer(struct timer *timer)
-{
-    struct ending *ending = CONTAINER(timer, struct ending, timer);
-    struct subscriber *subscriber = ending->seat->subscriber;
-    if (!subscriber) return;
-    if (ending->reason == END_EXPIRED) subscriber_control(subscriber, "expired", BYTES("{}"));
-    subscriber_end(subscriber, ending->reason);
-}
-
-/* Arms the end that comes first: what authenticate said, a little before it so that those who
- * signed in together do not end together, or a random point of the lifetime's last fifth. */
-static void arm_end(struct seat *seat)
-{
-    const struct engine_ports *ports = app_ports(seat->app);
-    const uint64_t expires = seat->who.expires_wall_ms, lifetime = seat->stream->lifetime_ms;
-    uint64_t delay = UINT64_MAX;
-    enum end_reason reason = END_LIFETIME;
-    if (lifetime) delay = lifetime - random_below(ports->random, lifetime / 5 + 1);
-    if (expires) {
-        uint64_t left = expires > ports->clock->wall_ms ? expires - ports->clock->wall_ms : 0;
-        left -= random_below(ports->random, (left < 50000 ? left : 50000) / 10 + 1);
-        if (left <= delay) {
-            delay = left;
-            reason = END_EXPIRED;
-        }
-    }
-    if (delay == UINT64_MAX) return;
-    seat->ending = xcalloc(1, sizeof(*seat->ending));
-    seat->ending->seat = seat;
-    seat->ending->reason = reason;
-    timer_init(&seat->ending->timer, on_end_timer);
-    clock_after(ports->clock, &seat->ending->timer, delay);
-}
-
-static void on_connected(void *owner, const struct hook_result *result)
-{
-    struct seat *seat = owner;
-    seat->connecting = NULL;
-    if (result->outcome == OUTCOME_NO && seat->subscriber)
-        subscriber_end(seat->subscriber, END_REFUSED);
-}
-
-static void tell_connected(struct seat *seat)
-{
-    if (!seat->stream->connect) return;
-    struct hooks *hooks = app_hooks(seat->app);
-    const struct hook_call call = {
-        .kind = HOOK_CONNECT, .hook = seat->stream->connect, .seat = seat};
-    struct running *running = hooks->call(hooks, &call, on_connected, seat);
-    if (running) seat->connecting = running;
-}
-
-static bool take_leases(struct seat *seat)
-{
-    const size_t count = seat->stream->upstream_count;
-    if (count) seat->leases = xcalloc(count, sizeof(*seat->leases));
-    for (size_t i = 0; i < count; i++) {
-        struct bytes key = buf_bytes(&seat->arrival->keys[i]);
-        if (key.size && !feeds_lease(app_feeds(seat->app), seat->stream->upstreams[i], key, seat,
-                                     &seat->leases[i]))
-            return false;
-    }
-    return true;
-}
-
-/* Joins every topic by its declaration. False: a name that no declaration has, or too many. */
-static bool join_topics(struct seat *seat)
-{
-    for (size_t i = 0; i < seat->arrival->name_count; i++) {
-        struct bytes name = seat->arrival->names[i];
-        const struct plan_topic *declared = app_topic(seat->app, name, NULL);
-        struct topic *topic =
-            declared ? hub_topic(app_hub(seat->app), name, &declared->options) : NULL;
-        if (!topic) {
-            LOG(app_ports(seat->app)->log, LOG_ERROR, "a stream's topic cannot be had",
-                F_BYTES("stream", atom_bytes(seat->stream->at.name)), F_BYTES("topic", name),
-                F_TEXT("why", declared ? "too many topics" : "no app:topic declares it"));
-            return false;
-        }
-        subscriber_join(seat->subscriber, topic);
-    }
-    return true;
-}
-
 static struct sink *open_stream(struct seat *seat)
 {
     struct exchange *exchange = seat->arrival->exchange;
@@ -395,29 +247,17 @@ static struct buf wanted_cursor(const struct http_request *request)
 
 static void go_live(struct seat *seat)
 {
-    if (!take_leases(seat)) {
+    struct arrival *arrival = seat->arrival;
+    if (!seat_take_leases(seat, arrival->keys)) {
         refuse(seat, REFUSED_FULL);
         return;
     }
-    struct app *app = seat->app;
-    struct buf cursor = wanted_cursor(&seat->arrival->exchange->request);
+    struct buf cursor = wanted_cursor(&arrival->exchange->request);
     struct sink *sink = open_stream(seat);
-    struct subscriber *subscriber =
-        subscriber_new(app_hub(app), &seat->stream->options, sink, seat->who.user, seat->tag,
-                       &subscriber_events, seat);
-    seat->subscriber = subscriber;
-    struct atom *tag = atom_ref(subscriber_tag(subscriber));
-    atom_unref(seat->tag);
-    seat->tag = tag;
-    bool joined = join_topics(seat);
-    arrival_free(seat);
-    if (joined) {
-        subscriber_start(subscriber, cursor.size ? buf_bytes(&cursor) : (struct bytes){NULL, 0});
-        arm_end(seat);
-        tell_connected(seat);
-    } else {
-        subscriber_end(subscriber, END_ERROR);
-    }
+    seat->arrival = NULL;
+    seat_begin(seat, sink, arrival->names, arrival->name_count,
+               cursor.size ? buf_bytes(&cursor) : (struct bytes){NULL, 0});
+    arrival_free(arrival);
     buf_destroy(&cursor);
 }
 
@@ -448,19 +288,13 @@ void attach_request(struct app *app, struct plan_stream *stream, struct exchange
 {
     struct atom *tag;
     if (!attach_read_tag(exchange, &tag)) return;
-    struct seat *seat = xcalloc(1, sizeof(*seat));
-    seat->app = app;
-    seat->stream = stream;
-    seat->tag = tag;
-    seat->number = seats_add(app_seats(app), seat);
+    struct seat *seat = seat_new(app, stream, tag);
     seat->arrival = xcalloc(1, sizeof(*seat->arrival));
-    seat->arrival->seat = seat;
     seat->arrival->exchange = exchange;
-    if (stream->upstream_count)
-        seat->arrival->keys = xcalloc(stream->upstream_count, sizeof(struct buf));
+    seat->arrival->key_count = stream->upstream_count;
+    seat->arrival->keys = xcalloc(stream->upstream_count, sizeof(struct buf));
     exchange->gone = on_gone;
     exchange->owner = seat;
-    seat->counted = node_seat_taken(app_node(app));
     if (!seat->counted) {
         refuse(seat, REFUSED_FULL);
         return;
@@ -479,48 +313,4 @@ void attach_abandon(struct seat *seat, uint64_t retry_ms)
         subscriber_dismiss(seat->subscriber, END_DRAIN, retry_ms);
     else if (seat->arrival)
         refuse(seat, REFUSED_UNKNOWN);
-}
-
-/* ---- queries ---- */
-
-const struct identity *seat_identity(const struct seat *seat)
-{
-    return &seat->who;
-}
-
-struct atom *seat_tag(const struct seat *seat)
-{
-    return seat->tag;
-}
-
-struct app *seat_app(const struct seat *seat)
-{
-    return seat->app;
-}
-
-struct subscriber *seat_subscriber(const struct seat *seat)
-{
-    return seat->subscriber;
-}
-
-struct seat *seat_of(struct subscriber *subscriber)
-{
-    return subscriber_owner(subscriber);
-}
-
-void seat_set_data(struct seat *seat, struct atom *data)
-{
-    atom_ref(data);
-    atom_unref(seat->who.data);
-    seat->who.data = data;
-}
-
-uint64_t seat_number(const struct seat *seat)
-{
-    return seat->number;
-}
-
-struct seat *seat_find(struct app *app, uint64_t number)
-{
-    return seats_find(app_seats(app), number);
 }

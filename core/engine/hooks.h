@@ -20,7 +20,7 @@
 #include "ports/verdict.h"
 
 struct frame;
-struct seat; /* engine/attach.h: a subscriber with who it is */
+struct seat; /* engine/seat.h: a subscriber with who it is */
 
 enum hook_kind {
     HOOK_AUTHENTICATE, /* request                         -> who */

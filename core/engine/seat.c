@@ -1,0 +1,223 @@
+/* The end of a seat is the end of its subscriber: leases go back at once, the
+ * `disconnect` hook still has a good handle, then the memory goes. */
+#include "engine/seat.h"
+
+#include "base/alloc.h"
+#include "base/check.h"
+#include "engine/feeds.h"
+#include "engine/node.h"
+#include "engine/seats.h"
+
+struct ending {
+    struct timer timer;
+    struct seat *seat;
+    enum end_reason reason;
+};
+
+struct seat *seat_new(struct app *app, const struct plan_stream *stream, struct atom *tag)
+{
+    struct seat *seat = xcalloc(1, sizeof(*seat));
+    seat->app = app;
+    seat->stream = stream;
+    seat->tag = tag;
+    seat->number = seats_add(app_seats(app), seat);
+    seat->counted = node_seat_taken(app_node(app));
+    return seat;
+}
+
+static void release_leases(struct seat *seat)
+{
+    for (size_t i = 0; seat->leases && i < seat->stream->upstream_count; i++)
+        lease_release(&seat->leases[i]);
+}
+
+void seat_free(struct seat *seat)
+{
+    CHECK(!seat->arrival);
+    release_leases(seat);
+    if (seat->ending) clock_cancel(app_ports(seat->app)->clock, &seat->ending->timer);
+    xfree(seat->ending);
+    seats_remove(app_seats(seat->app), seat->number);
+    if (seat->counted) node_seat_left(app_node(seat->app));
+    atom_unref(seat->who.user);
+    atom_unref(seat->who.data);
+    atom_unref(seat->tag);
+    xfree(seat->leases);
+    xfree(seat);
+}
+
+static void on_left(void *owner, const struct hook_result *result)
+{
+    (void)result;
+    seat_free(owner);
+}
+
+/* The seat stays until the rule has heard of the end: its handle is still good in there. */
+static void on_ended(void *owner, enum end_reason reason)
+{
+    struct seat *seat = owner;
+    struct hooks *hooks = app_hooks(seat->app);
+    node_ended(app_node(seat->app), reason);
+    release_leases(seat);
+    if (seat->connecting) hooks->cancel(hooks, seat->connecting);
+    seat->connecting = NULL;
+    seat->subscriber = NULL;
+    if (!seat->stream->disconnect) {
+        seat_free(seat);
+        return;
+    }
+    const struct hook_call call = {.kind = HOOK_DISCONNECT,
+                                   .hook = seat->stream->disconnect,
+                                   .seat = seat,
+                                   .reason = end_reason_name(reason)};
+    hooks->call(hooks, &call, on_left, seat);
+}
+
+static const struct subscriber_events subscriber_events = {.ended = on_ended};
+
+static void on_end_timer(struct timer *timer)
+{
+    struct ending *ending = CONTAINER(timer, struct ending, timer);
+    struct subscriber *subscriber = ending->seat->subscriber;
+    if (!subscriber) return;
+    if (ending->reason == END_EXPIRED) subscriber_control(subscriber, "expired", BYTES("{}"));
+    subscriber_end(subscriber, ending->reason);
+}
+
+/* Arms the end that comes first: what authenticate said, a little before it so that those who
+ * signed in together do not end together, or a random point of the lifetime's last fifth. */
+static void arm_end(struct seat *seat)
+{
+    const struct engine_ports *ports = app_ports(seat->app);
+    const uint64_t expires = seat->who.expires_wall_ms, lifetime = seat->stream->lifetime_ms;
+    uint64_t delay = UINT64_MAX;
+    enum end_reason reason = END_LIFETIME;
+    if (lifetime) delay = lifetime - random_below(ports->random, lifetime / 5 + 1);
+    if (expires) {
+        uint64_t left = expires > ports->clock->wall_ms ? expires - ports->clock->wall_ms : 0;
+        left -= random_below(ports->random, (left < 50000 ? left : 50000) / 10 + 1);
+        if (left <= delay) {
+            delay = left;
+            reason = END_EXPIRED;
+        }
+    }
+    if (delay == UINT64_MAX) return;
+    seat->ending = xcalloc(1, sizeof(*seat->ending));
+    seat->ending->seat = seat;
+    seat->ending->reason = reason;
+    timer_init(&seat->ending->timer, on_end_timer);
+    clock_after(ports->clock, &seat->ending->timer, delay);
+}
+
+static void on_connected(void *owner, const struct hook_result *result)
+{
+    struct seat *seat = owner;
+    seat->connecting = NULL;
+    if (result->outcome == OUTCOME_NO && seat->subscriber)
+        subscriber_end(seat->subscriber, END_REFUSED);
+}
+
+static void tell_connected(struct seat *seat)
+{
+    if (!seat->stream->connect) return;
+    struct hooks *hooks = app_hooks(seat->app);
+    const struct hook_call call = {
+        .kind = HOOK_CONNECT, .hook = seat->stream->connect, .seat = seat};
+    struct running *running = hooks->call(hooks, &call, on_connected, seat);
+    if (running) seat->connecting = running;
+}
+
+bool seat_take_leases(struct seat *seat, const struct buf *keys)
+{
+    const size_t count = seat->stream->upstream_count;
+    if (count) seat->leases = xcalloc(count, sizeof(*seat->leases));
+    for (size_t i = 0; i < count; i++) {
+        struct bytes key = buf_bytes(&keys[i]);
+        if (key.size && !feeds_lease(app_feeds(seat->app), seat->stream->upstreams[i], key, seat,
+                                     &seat->leases[i]))
+            return false;
+    }
+    return true;
+}
+
+/* Joins every topic by its declaration. False: a name that no declaration has, or too many. */
+static bool join_topics(struct seat *seat, const struct bytes *names, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        const struct bytes name = names[i];
+        const struct plan_topic *declared = app_topic(seat->app, name, NULL);
+        struct topic *topic =
+            declared ? hub_topic(app_hub(seat->app), name, &declared->options) : NULL;
+        if (!topic) {
+            LOG(app_ports(seat->app)->log, LOG_ERROR, "a stream's topic cannot be had",
+                F_BYTES("stream", atom_bytes(seat->stream->at.name)), F_BYTES("topic", name),
+                F_TEXT("why", declared ? "too many topics" : "no app:topic declares it"));
+            return false;
+        }
+        subscriber_join(seat->subscriber, topic);
+    }
+    return true;
+}
+
+void seat_begin(struct seat *seat, struct sink *sink, const struct bytes *names, size_t count,
+                struct bytes cursor)
+{
+    struct subscriber *subscriber =
+        subscriber_new(app_hub(seat->app), &seat->stream->options, sink, seat->who.user, seat->tag,
+                       &subscriber_events, seat);
+    seat->subscriber = subscriber;
+    struct atom *tag = atom_ref(subscriber_tag(subscriber));
+    atom_unref(seat->tag);
+    seat->tag = tag;
+    if (join_topics(seat, names, count)) {
+        subscriber_start(subscriber, cursor);
+        arm_end(seat);
+        tell_connected(seat);
+    } else {
+        subscriber_end(subscriber, END_ERROR);
+    }
+}
+
+/* ---- queries ---- */
+
+const struct identity *seat_identity(const struct seat *seat)
+{
+    return &seat->who;
+}
+
+struct atom *seat_tag(const struct seat *seat)
+{
+    return seat->tag;
+}
+
+struct app *seat_app(const struct seat *seat)
+{
+    return seat->app;
+}
+
+struct subscriber *seat_subscriber(const struct seat *seat)
+{
+    return seat->subscriber;
+}
+
+struct seat *seat_of(struct subscriber *subscriber)
+{
+    return subscriber_owner(subscriber);
+}
+
+void seat_set_data(struct seat *seat, struct atom *data)
+{
+    atom_ref(data);
+    atom_unref(seat->who.data);
+    seat->who.data = data;
+}
+
+uint64_t seat_number(const struct seat *seat)
+{
+    return seat->number;
+}
+
+struct seat *seat_find(struct app *app, uint64_t number)
+{
+    return seats_find(app_seats(app), number);
+}
