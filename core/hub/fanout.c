@@ -1,5 +1,5 @@
 /* Where one run is all that a subscriber's topics have waiting, and nothing about
- * it depends on the subscriber (no filter, no tag, no key twice), the pieces of
+ * it depends on the subscriber (no filter, no echo, no key twice), the pieces of
  * its write are made once for all: such a subscriber costs one write and no slot.
  * Only what its sink did not take is queued.
  *
@@ -24,8 +24,10 @@ struct run {
     uint32_t at; /* the next member */
     uint32_t count, capacity;
     struct frame **frames; /* references */
-    struct iovec *pieces;  /* for all, or NULL: each needs its own */
+    struct iovec *pieces;  /* one a frame */
     size_t size;           /* of pieces */
+    bool common;           /* pieces are good for every subscriber, but for this user's */
+    const struct atom *user;
 };
 
 static void step(struct job *job);
@@ -99,6 +101,7 @@ void fanout_add(struct hub *hub, struct topic *topic, struct frame *frame)
     if (run->count == run->capacity) {
         run->capacity = run->capacity ? run->capacity * 4 : 1;
         run->frames = xrealloc(run->frames, run->capacity * sizeof(struct frame *));
+        run->pieces = xrealloc(run->pieces, run->capacity * sizeof(struct iovec));
     }
     run->frames[run->count++] = frame_ref(frame);
     later_post(hub->ports.later, LATER_LAST, &hub->fanout.job);
@@ -114,20 +117,32 @@ static bool has_newer(const struct run *run, uint32_t at)
     return false;
 }
 
-/* Makes the pieces for all, where nothing depends on the subscriber. */
+/* Makes the pieces for all. Frames with a tag look different, at most, to the user who caused
+ * them; of two with the same key, only one would be sent. */
 static void make_pieces(struct run *run)
 {
-    xfree(run->pieces);
-    run->pieces = NULL;
     run->size = 0;
+    run->user = NULL;
+    run->common = true;
     for (uint32_t i = 0; i < run->count; i++) {
-        const struct frame *frame = run->frames[i];
-        if (frame->tag || (frame->replaces && has_newer(run, i))) return;
+        struct frame *frame = run->frames[i];
+        run->pieces[i] = (struct iovec){frame->bytes, frame->size};
         run->size += frame->size;
+        if (!run->common) continue;
+        if (frame->replaces && has_newer(run, i)) run->common = false;
+        if (!frame->tag) continue;
+        if (run->user && run->user != frame->user) run->common = false;
+        run->user = frame->user;
     }
-    run->pieces = xmalloc(run->count * sizeof(struct iovec));
-    for (uint32_t i = 0; i < run->count; i++)
-        run->pieces[i] = (struct iovec){run->frames[i]->bytes, run->frames[i]->size};
+}
+
+static bool may_share(const struct run *run, const struct subscriber *subscriber,
+                      uint64_t joined_at)
+{
+    return run->common && !run->topic->options->filtered &&
+           (!run->user || run->user != subscriber->user) && !subscriber->queue &&
+           subscriber->state == STATE_LIVE && !subscriber->blocked && subscriber->sink &&
+           joined_at < run->frames[0]->position;
 }
 
 /* Nothing else that is on its way concerns the subscriber: it may be written to now, and still all
@@ -166,10 +181,13 @@ static void write_direct(struct subscriber *subscriber, struct run *run)
     subscriber->seen = run->frames[run->count - 1]->position;
 }
 
-static void offer_all(struct subscriber *subscriber, struct run *run, uint64_t joined_at)
+/* Offers one frame after the other; a rule that is asked may make the subscriber leave, or end. */
+static void offer_all(struct subscriber *subscriber, struct run *run, uint32_t member,
+                      uint64_t joined_at)
 {
     struct hub *hub = subscriber->hub;
-    for (uint32_t i = 0; i < run->count && subscriber->state != STATE_ENDED; i++) {
+    for (uint32_t i = 0; i < run->count; i++) {
+        if (run->topic->members[member].subscriber != subscriber) return;
         struct frame *frame = run->frames[i];
         if (frame->position <= joined_at) continue;
         if (offer_is_echo(subscriber, subscriber->tag, frame))
@@ -180,22 +198,22 @@ static void offer_all(struct subscriber *subscriber, struct run *run, uint64_t j
     }
 }
 
-/* All of the run to one subscriber; returns what it cost. */
-static int serve(struct run *run, const struct member *member)
+/* All of the run to one member; returns what it cost. */
+static int serve(struct run *run, uint32_t index)
 {
-    struct subscriber *subscriber = member->subscriber;
+    const struct member member = run->topic->members[index];
+    struct subscriber *subscriber = member.subscriber;
+    if (!subscriber) return 1;
     struct hub *hub = subscriber->hub;
-    uint64_t joined_at = subscriber_list(subscriber)[member->subscription].joined_at;
+    uint64_t joined_at = subscriber_list(subscriber)[member.subscription].joined_at;
     if (run->frames[run->count - 1]->position <= joined_at) return 1;
 
     bool alone = is_alone(&hub->fanout, subscriber);
-    if (alone && run->pieces && !subscriber->queue && subscriber->state == STATE_LIVE &&
-        !subscriber->blocked && subscriber->sink && joined_at < run->frames[0]->position &&
-        !run->topic->options->filtered) {
+    if (alone && may_share(run, subscriber, joined_at)) {
         write_direct(subscriber, run);
         return WRITE_COST;
     }
-    offer_all(subscriber, run, joined_at);
+    offer_all(subscriber, run, index, joined_at);
     if (!alone || subscriber->state == STATE_ENDED) return (int)run->count;
     list_remove(&subscriber->turn);
     if (flush_now(subscriber)) flush_post(subscriber);
@@ -240,8 +258,7 @@ static void step(struct job *job)
                 return;
             }
             prefetch(run);
-            const struct member *member = &run->topic->members[run->at++];
-            cost += member->subscriber ? serve(run, member) : 1;
+            cost += serve(run, run->at++);
         }
         cost += 1;
         finish(fanout, run);

@@ -113,9 +113,7 @@ void hub_cursor(struct hub *hub, char out[CURSOR_SIZE])
 
 const struct hub_counters *hub_counters(const struct hub *hub)
 {
-    struct hub_counters *counters = (struct hub_counters *)&hub->counters;
-    counters->users = hub->users.count;
-    return counters;
+    return &hub->counters;
 }
 
 bool hub_idle(const struct hub *hub)

@@ -27,7 +27,7 @@ struct replay {
     uint64_t cursor;
     struct missed *missed;
     uint32_t count, capacity;
-    uint64_t found; /* like count, but goes on above what is replayed */
+    uint64_t found, triggers; /* like count, but go on where it is too much; without resyncs */
     size_t bytes;
     bool too_much;
     struct buf history, access; /* the data of the resyncs, empty: none */
@@ -44,6 +44,7 @@ static void collect(struct replay *replay, struct topic *topic)
         struct frame *frame = history_at(&topic->history, i);
         if (offer_is_echo(subscriber, tag, frame)) continue;
         replay->found++;
+        replay->triggers += frame->type != NULL;
         replay->bytes += frame->size;
         if (replay->found > options->replay_max || replay->bytes > options->queue_bytes)
             replay->too_much = true;
@@ -86,7 +87,7 @@ static int64_t too_much(struct replay *replay)
         if (topic->options->filtered && has_newer(replay, topic)) known = false;
     }
     drop_missed(replay);
-    return known ? (int64_t)replay->found : CONTROL_UNKNOWN;
+    return known ? (int64_t)replay->triggers : CONTROL_UNKNOWN;
 }
 
 static void add_name(struct buf *data, const char *reason, int64_t missed, const struct topic *topic)

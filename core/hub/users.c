@@ -61,6 +61,7 @@ void users_add(struct subscriber *subscriber)
         list_append(&first->tabs, &subscriber->tabs);
     else
         lookup_add(&hub->users, subscriber);
+    hub->counters.users = hub->users.count;
     if (subscriber->tag) lookup_add(&hub->tags, subscriber);
 }
 
@@ -80,6 +81,7 @@ void users_remove(struct subscriber *subscriber)
         else
             lookup_replace(&hub->users, subscriber, next);
     }
+    hub->counters.users = hub->users.count;
     list_remove(&subscriber->tabs);
 }
 

@@ -57,6 +57,7 @@ struct world {
 static const struct topic_options PLAIN = {.history_size = 64, .history_ttl_ms = 300000};
 static const struct topic_options FILTERED = {
     .history_size = 64, .history_ttl_ms = 300000, .filtered = true};
+static const struct topic_options SHORT = {.history_size = 3, .history_ttl_ms = 10000};
 static const struct subscriber_options DEFAULTS = {.queue_frames = 256,
                                                    .queue_bytes = 1 << 20,
                                                    .stall_ms = 30000,
@@ -252,9 +253,11 @@ static inline void world_free(struct world *world)
     assert_int_equal(alloc_live(), 0);
 }
 
+/* The topic; the first letter of its name says what it is: filtered, short, else plain. */
 static inline struct topic *topic_of(struct world *world, const char *name)
 {
-    return hub_topic(world->hub, bytes_of(name), &PLAIN);
+    const struct topic_options *options = *name == 'f' ? &FILTERED : *name == 's' ? &SHORT : &PLAIN;
+    return hub_topic(world->hub, bytes_of(name), options);
 }
 
 /* A client that is not started yet, in no topic. */

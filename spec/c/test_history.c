@@ -1,0 +1,110 @@
+/* The ring of a topic's newest frames. */
+#include "hub/history.c"
+
+#include "unit.h"
+
+static struct frame *frame_at(uint64_t position, uint64_t at_ms)
+{
+    return frame_new(&(struct trigger){.data = BYTES("x"), .position = position, .at_ms = at_ms});
+}
+
+static void add(struct history *history, uint64_t position, uint32_t size)
+{
+    struct frame *frame = frame_at(position, position * 10);
+    history_add(history, frame, size);
+    frame_unref(frame);
+}
+
+static void assert_holds(const struct history *history, uint64_t from, uint64_t to)
+{
+    assert_int_equal(history->count, to - from + 1);
+    for (uint64_t position = from; position <= to; position++)
+        assert_int_equal(history_at(history, (uint32_t)(position - from))->position, position);
+}
+
+static int tear_down(void **state)
+{
+    return frame_live() ? -1 : nothing_left(state);
+}
+
+static void keeps_the_newest_and_knows_what_it_lost(void **state)
+{
+    (void)state;
+    struct history history;
+    history_create(&history, 3);
+    assert_int_equal(history.lost, 3);
+    for (uint64_t position = 10; position <= 15; position++) add(&history, position, 6);
+    assert_holds(&history, 10, 15);
+    assert_int_equal(history.lost, 3);
+    for (uint64_t position = 16; position <= 40; position++) {
+        add(&history, position, 6);
+        assert_holds(&history, position - 5, position);
+        assert_int_equal(history.lost, position - 6);
+    }
+    history_destroy(&history);
+    assert_int_equal(history.lost, 40);
+}
+
+static void without_size_everything_is_lost_at_once(void **state)
+{
+    (void)state;
+    struct history history;
+    history_create(&history, 0);
+    add(&history, 5, 4);
+    add(&history, 6, 0);
+    assert_int_equal(history.count, 0);
+    assert_int_equal(history.lost, 6);
+    history_destroy(&history);
+}
+
+static void what_is_too_old_goes(void **state)
+{
+    (void)state;
+    struct history history;
+    history_create(&history, 0);
+    for (uint64_t position = 1; position <= 9; position++) add(&history, position, 100);
+    history_expire(&history, 0);
+    assert_holds(&history, 1, 9);
+    history_expire(&history, 49);
+    assert_holds(&history, 5, 9);
+    history_expire(&history, 50);
+    assert_holds(&history, 6, 9);
+    assert_int_equal(history.lost, 5);
+    history_trim(&history, 2);
+    assert_holds(&history, 8, 9);
+    history_expire(&history, 1000);
+    assert_int_equal(history.count, 0);
+    assert_int_equal(history.lost, 9);
+    assert_int_equal(alloc_live(), 0); /* an empty one costs nothing */
+    add(&history, 10, 100);
+    assert_holds(&history, 10, 10);
+    history_destroy(&history);
+}
+
+static void finds_the_first_newer(void **state)
+{
+    (void)state;
+    struct history history;
+    history_create(&history, 0);
+    assert_int_equal(history_after(&history, 0), 0);
+    for (uint64_t position = 10; position <= 50; position += 10) add(&history, position, 4);
+    assert_int_equal(history_after(&history, 0), 0);
+    assert_int_equal(history_after(&history, 19), 0);
+    assert_int_equal(history_after(&history, 20), 1);
+    assert_int_equal(history_after(&history, 21), 1);
+    assert_int_equal(history_after(&history, 49), 3);
+    assert_int_equal(history_after(&history, 50), 4);
+    assert_int_equal(history_after(&history, UINT64_MAX), 4);
+    history_destroy(&history);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_teardown(keeps_the_newest_and_knows_what_it_lost, tear_down),
+        cmocka_unit_test_teardown(without_size_everything_is_lost_at_once, tear_down),
+        cmocka_unit_test_teardown(what_is_too_old_goes, tear_down),
+        cmocka_unit_test_teardown(finds_the_first_newer, tear_down),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
