@@ -33,6 +33,7 @@ static void holds_any_bytes(void **state)
     struct atom *nul = atom_get(BYTES("a\0b")), *a = atom_of("a");
     assert_ptr_not_equal(nul, a);
     assert_bytes(atom_bytes(nul), BYTES("a\0b"));
+    assert_null(find(a->hash, BYTES("b"))); /* as if their hashes were equal */
     assert_ptr_equal(atom_find(BYTES("a\0b")), nul);
     atom_unref(empty), atom_unref(empty), atom_unref(nul), atom_unref(a);
 }

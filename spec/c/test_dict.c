@@ -48,6 +48,8 @@ static void keys_are_copied_and_may_hold_any_bytes(void **state)
     assert_ptr_equal(dict_get(&dict, BYTES("")), &values[1]);
     assert_ptr_equal(dict_get(&dict, BYTES("\0")), &values[2]);
     assert_ptr_equal(dict_remove(&dict, BYTES("\0\0")), &values[3]);
+    assert_null(
+        find(&dict, hash_bytes("here", 4), BYTES("there"))); /* as if the hashes were equal */
     dict_destroy(&dict);
 }
 

@@ -262,6 +262,13 @@ static void overlong_words_are_near_nothing(void **state)
     assert_null(text_nearest("a", (const char *[]){NULL}));
 }
 
+static void of_equally_near_names_the_first_is_meant(void **state)
+{
+    (void)state;
+    assert_string_equal(text_nearest("hat", (const char *[]){"nothing", "bat", "cat", NULL}),
+                        "bat");
+}
+
 static void reads_numbers(void **state)
 {
     (void)state;
@@ -308,6 +315,7 @@ int main(void)
         cmocka_unit_test(finds_the_name_that_was_meant),
         cmocka_unit_test(measures_distances),
         cmocka_unit_test(overlong_words_are_near_nothing),
+        cmocka_unit_test(of_equally_near_names_the_first_is_meant),
         cmocka_unit_test(reads_numbers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

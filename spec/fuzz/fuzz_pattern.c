@@ -4,7 +4,8 @@
 #include "plan/pattern.h"
 #include "spec/fuzz/input.h"
 
-static void round_trip(const struct pattern *pattern, struct input *input, const struct pattern *other)
+static void round_trip(const struct pattern *pattern, struct input *input,
+                       const struct pattern *other)
 {
     struct bytes values[PATTERN_PARAMS_MAX];
     struct pattern_match match;
@@ -14,7 +15,8 @@ static void round_trip(const struct pattern *pattern, struct input *input, const
     for (size_t i = 0; i < count; i++) {
         values[i] = input_piece(input);
         /* An empty value has no place in a name, and NUL none anywhere. */
-        if (values[i].size == 0 || memchr(values[i].data, 0, values[i].size)) values[i] = BYTES("x");
+        if (values[i].size == 0 || memchr(values[i].data, 0, values[i].size))
+            values[i] = BYTES("x");
     }
     pattern_format(pattern, values, &name);
     MUST(pattern_match(pattern, buf_bytes(&name), &match));
