@@ -50,12 +50,13 @@ struct bytes frame_data(const struct frame *frame);
 
 /* The twin whose JSON object carries "session_tag" as its first member, for clients that skip
  * their own echo; the frame itself if it has no tag or its data is no JSON object (or has
- * the member already). Encoded once, owned by the frame: no new reference. */
+ * the member already). Encoded once, owned by the frame: no new reference; the twin may outlive
+ * the frame by references of its own. */
 struct frame *frame_tagged(struct frame *frame);
 
 /* A heartbeat: a block with an id and no data, which moves the client's cursor without an event
  * (step "dispatch" of 9.2.6 sets the last event id before it looks at the data); with an empty
- * id, a comment. */
+ * id, a comment. An id that breaks a line is misuse. */
 struct frame *frame_heartbeat(struct bytes id);
 
 /* The reconnection time and nothing else. */
