@@ -78,7 +78,7 @@ struct loop *loop_new(void)
     wheel_create(&loop->clock.wheel, loop->clock.now_ms);
     later_create(&loop->later);
     entropy_create(&loop->entropy);
-    logger_create(&loop->logger, STDERR_LOG);
+    logger_create(&loop->logger, LOGGER_STDERR);
     loop->alarm_ms = UINT64_MAX;
     ev_check_init(&loop->woken, on_woken);
     ev_set_priority(&loop->woken, EV_MAXPRI);
