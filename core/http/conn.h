@@ -1,25 +1,27 @@
 /* conn: one accepted connection, from accept(2) to its end.
  *
- *            accept                                      handler: respond
- *   (new) ─────────▶ READING ──whole request──▶ ANSWERING ──────────────┬─▶ SENDING
- *                    ▲  │  │                     │    │               ▲ │      │
- *                    │  │  └─malformed, too late─┼────┼───────────────┘ │      │
- *                    │  │                        │    └─handler: stream │      │
- *                    │  │ idle, peer closed      │ peer closed    ▼     │      │
- *                    │  │                        │          STREAMING   │      │
- *                    │  │                        │  close, peer │       │      │
- *                    │  ▼                        ▼    closed    ▼       │      │
- *                    │  CLOSED ◀────────────────────────────────────────┼─close┤
- *                    │    ▲                                             │      │
- *                    │    └──peer closed, late── LINGERING ◀─refused────┼──────┤
- *                    └───────────────────────keep-alive─────────────────┴──────┘
+ *             answer                    send_answer: not all was taken
+ *   READING ──────────▶ ANSWERING ─────────────────────────────────────▶ SENDING
+ *    ▲   │                │    │                                            │
+ *    │   │ refuse         │    │ all was taken                  send_unsent │
+ *    │   ▼                │    ▼                                            ▼
+ *    │  (an error) ───────┼─▶ answered ◀────────────────────────────────────┘
+ *    │                    │    │   │   │
+ *    └── keeps alive ─────┼────┘   │   └── refused half-read: linger ──▶ LINGERING
+ *                         │        │ the last answer                        │
+ *            stream_begin │        ▼                                        │
+ *                         │     CLOSED ◀──── end of file, LINGER_MS ────────┘
+ *                         ▼        ▲
+ *                     STREAMING ───┘ conn_close: the owner closes, the peer closes
  *
- * READING, ANSWERING, SENDING and LINGERING are request.c's, STREAMING is
- * stream.c's, CLOSED is here. LINGERING: what was refused half-read is read to its
- * end, bounded, lest the kernel reset the connection and with it the answer.
+ * Any state becomes CLOSED when the peer closes or the connection breaks; READING
+ * and SENDING also when the peer takes too long. READING, ANSWERING, SENDING and
+ * LINGERING are request.c's, STREAMING is stream.c's, CLOSED is here. LINGERING
+ * reads what a refused client still sends, bounded, lest the kernel answer it with
+ * a reset that overtakes the refusal (RFC 9112 section 9.6).
  *
- * An idle stream is this struct and nothing else; everything that only a request
- * needs is in struct request, given back when the stream begins. */
+ * An idle stream is this struct and nothing else; what only a request needs is in
+ * struct request, and is given back when the stream begins. */
 #pragma once
 
 #include "http/listener.h"

@@ -123,7 +123,6 @@ static int on_headers_complete(llhttp_t *parser)
 {
     struct http1 *http1 = parser->data;
     http1->keeps_alive = parser->http_minor == 1 && llhttp_should_keep_alive(parser);
-    parser->upgrade = 0; /* an offer that may be ignored: RFC 9110 section 7.8 */
     return 0;
 }
 

@@ -167,6 +167,9 @@ static void one_request_is_handled_at_a_time(void **state)
     assert_string_equal(ask(fd, "GET /later HTTP/1.1\r\n" H "\r\nGET /later HTTP/1.1\r\n" H "\r\n"
                                 "GET /b HTTP/1.1\r\n" H "\r\n", NULL), "");
     assert_int_equal(world.handled, 1);
+    uint64_t read = http_counters(world.http)->bytes_in;
+    ask(fd, "GET /c HTTP/1.1\r\n", NULL);
+    assert_int_equal(http_counters(world.http)->bytes_in, read);
     answer_text(world.parked, 200, BYTES("one"));
     assert_int_equal(world.handled, 1); /* not from within respond */
     bool closed;
@@ -433,6 +436,23 @@ static void what_follows_a_refused_request_is_read_to_its_end(void **state)
     assert_int_equal(http_counters(world.http)->refused[HTTP_REFUSED_BODY], 1);
 }
 
+static void but_not_for_ever(void **state)
+{
+    (void)state;
+    int fd = client_new();
+    static char body[100000];
+    ask(fd, POST("100000"), NULL);
+    size_t sent = 0;
+    for (int i = 0; i < 100 && http_counters(world.http)->open; i++) {
+        ssize_t got = send(fd, body, sizeof(body), MSG_NOSIGNAL);
+        if (got > 0) sent += (size_t)got;
+        turns();
+    }
+    assert_int_equal(http_counters(world.http)->open, 0);
+    assert_true(sent > 1000000 && sent < 2000000);
+    close(fd);
+}
+
 static void refusals_are_counted_by_reason(void **state)
 {
     (void)state;
@@ -681,6 +701,7 @@ int main(void)
         HASTY_TEST(a_handler_has_all_the_time_it_needs),
         HASTY_TEST(a_client_that_does_not_read_its_answer_is_closed),
         WORLD_TEST(what_follows_a_refused_request_is_read_to_its_end),
+        WORLD_TEST(but_not_for_ever),
         WORLD_TEST(refusals_are_counted_by_reason),
         WORLD_TEST(the_head_leaves_with_the_first_write),
         WORLD_TEST(a_stream_gives_its_request_back),

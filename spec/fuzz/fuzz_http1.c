@@ -2,7 +2,7 @@
  * is the same requests and the same fault; what the parser accepts is unambiguous; limits hold. */
 #include "http/http1.c"
 
-#include <stdint.h>
+#include "input.h"
 
 static const struct http_limits limits = {.max_head_bytes = 300, .max_body_bytes = 40};
 
@@ -57,8 +57,6 @@ static void describe(struct buf *out, const char *data, size_t size, size_t step
     buf_printf(out, "%d", http1_state(http1) == HTTP1_BAD);
     http1_free(http1);
 }
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
