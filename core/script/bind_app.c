@@ -1,0 +1,154 @@
+/* bind_app: who is connected, and the app's cursor. Walks of the hub only note
+ * what they see; Lua values are made afterwards, because making them may raise,
+ * and nothing may raise through the hub's frames. */
+#include <lauxlib.h>
+#include <lua.h>
+
+#include "engine/app.h"
+#include "engine/seat.h"
+#include "script/bind.h"
+#include "script/here.h"
+#include "script/objects.h"
+#include "script/phase.h"
+#include "script/values.h"
+
+/* The atom of the text at the index if anybody holds it: a user that is connected has one. False: the
+ * argument was given, and no such atom is there, so nobody is meant. */
+static bool find_atom(lua_State *L, int index, struct atom **atom)
+{
+    struct bytes text;
+    *atom = NULL;
+    if (json_absent(L, index)) return true;
+    text.data = luaL_checklstring(L, index, &text.size);
+    *atom = atom_find(text);
+    return *atom != NULL;
+}
+
+static bool note_user(void *ctx, struct atom *user, uint32_t tabs)
+{
+    (void)tabs;
+    buf_add(ctx, &user, sizeof user);
+    return true;
+}
+
+/* users(): the names of all that have a stream */
+static int l_users(lua_State *L)
+{
+    phase_check(L, CALL_APP, "app:users");
+    struct buf *seen = here_scratch(L);
+    hub_users_each(app_hub(here_app(L)), note_user, seen);
+    size_t count = seen->size / sizeof(struct atom *);
+    lua_createtable(L, (int)count, 0);
+    for (size_t i = 0; i < count; i++) {
+        push_bytes(L, atom_bytes(((struct atom **)seen->data)[i]));
+        lua_rawseti(L, -2, (int)i + 1);
+    }
+    return 1;
+}
+
+static bool note_seat(void *ctx, struct subscriber *subscriber)
+{
+    struct seat *seat = seat_of(subscriber);
+    if (seat) buf_add(ctx, &seat, sizeof seat);
+    return true;
+}
+
+/* subscribers(user, tag): handles of all, of a user's, or the one */
+static int l_subscribers(lua_State *L)
+{
+    struct atom *user, *tag;
+    phase_check(L, CALL_APP, "app:subscribers");
+    bool meant = find_atom(L, 1, &user) && find_atom(L, 2, &tag);
+    struct buf *seen = here_scratch(L);
+    if (meant && user)
+        hub_subscribers_each(app_hub(here_app(L)), user, tag, note_seat, seen);
+    else if (meant)
+        hub_all_each(app_hub(here_app(L)), note_seat, seen);
+    size_t count = seen->size / sizeof(struct seat *);
+    lua_createtable(L, (int)count, 0);
+    for (size_t i = 0; i < count; i++) {
+        seat_push(L, ((struct seat **)seen->data)[i]);
+        lua_rawseti(L, -2, (int)i + 1);
+    }
+    return 1;
+}
+
+/* count(user, tag): how many those are */
+static int l_count(lua_State *L)
+{
+    struct atom *user, *tag;
+    phase_check(L, CALL_APP, "app:count");
+    struct buf *seen = here_scratch(L);
+    bool meant = find_atom(L, 1, &user) && find_atom(L, 2, &tag);
+    if (meant && user)
+        hub_subscribers_each(app_hub(here_app(L)), user, tag, note_seat, seen);
+    lua_pushinteger(L, meant && !user ? hub_counters(app_hub(here_app(L)))->subscribers
+                                      : (lua_Integer)(seen->size / sizeof(struct seat *)));
+    return 1;
+}
+
+/* disconnect(user, tag): how many streams that ended */
+static int l_disconnect(lua_State *L)
+{
+    struct atom *user, *tag;
+    phase_check(L, CALL_APP, "app:disconnect");
+    bool meant = find_atom(L, 1, &user) && find_atom(L, 2, &tag);
+    lua_pushinteger(L, meant ? app_disconnect(here_app(L), user, tag, END_KICKED) : 0);
+    return 1;
+}
+
+static int l_cursor(lua_State *L)
+{
+    char cursor[CURSOR_SIZE];
+    phase_check(L, CALL_APP, "app:cursor");
+    hub_cursor(app_hub(here_app(L)), cursor);
+    lua_pushlstring(L, cursor, sizeof cursor);
+    return 1;
+}
+
+/* tab_open(user, tag) */
+static int l_tab_open(lua_State *L)
+{
+    struct atom *user, *tag;
+    phase_check(L, CALL_APP, "tab_open");
+    bool meant = find_atom(L, 1, &user) && find_atom(L, 2, &tag) && user && tag;
+    lua_pushboolean(L, meant && app_tab_open(here_app(L), user, tag));
+    return 1;
+}
+
+struct newest {
+    struct seat *seat;
+};
+
+static bool note_newest(void *ctx, struct subscriber *subscriber)
+{
+    struct newest *newest = ctx;
+    struct seat *seat = seat_of(subscriber);
+    if (seat && (!newest->seat || seat_number(seat) > seat_number(newest->seat)))
+        newest->seat = seat;
+    return true;
+}
+
+/* newest_data(user): what was said of the user's newest subscriber, and that one's number, which rises
+ * with every subscriber; nothing if none is connected */
+static int l_newest_data(lua_State *L)
+{
+    struct atom *user;
+    struct newest newest = {NULL};
+    phase_check(L, CALL_APP, "newest_data");
+    if (!find_atom(L, 1, &user) || !user) return 0;
+    hub_subscribers_each(app_hub(here_app(L)), user, NULL, note_newest, &newest);
+    if (!newest.seat) return 0;
+    frozen_push(L, seat_identity(newest.seat)->data);
+    lua_pushnumber(L, (lua_Number)seat_number(newest.seat));
+    return 2;
+}
+
+void bind_app(lua_State *L)
+{
+    static const luaL_Reg functions[] = {
+        {"users", l_users},           {"subscribers", l_subscribers}, {"count", l_count},
+        {"disconnect", l_disconnect}, {"cursor", l_cursor},           {"tab_open", l_tab_open},
+        {"newest_data", l_newest_data}, {NULL, NULL}};
+    luaL_setfuncs(L, functions, 0);
+}

@@ -1,0 +1,119 @@
+/* bind_event: the event that a handler is called with, or the trigger that a
+ * filter is asked about. Read where it stands: a field becomes a Lua value when
+ * the rule asks for it. */
+#include <lauxlib.h>
+#include <lua.h>
+
+#include "event/frame.h"
+#include "script/call.h"
+#include "script/handle.h"
+#include "script/objects.h"
+#include "script/raise.h"
+#include "script/values.h"
+
+struct event_handle {
+    struct handle handle;
+    struct running *running;
+    uint64_t serial;
+};
+
+enum field { TYPE = 1, DATA, ID, KEY, SOURCE, TAG, USER, TOPIC };
+
+static int get(lua_State *L, void *handle, int field);
+static int l_json(lua_State *L);
+
+static const struct handle_member members[] = {
+    {"type", TYPE, NULL}, {"data", DATA, NULL}, {"id", ID, NULL},       {"key", KEY, NULL},
+    {"source", SOURCE, NULL}, {"tag", TAG, NULL}, {"user", USER, NULL}, {"topic", TOPIC, NULL},
+    {"json", 0, l_json},  {NULL, 0, NULL}};
+
+static const struct handle_kind kind = {"event", members, get, HANDLE_EVENT};
+
+static const struct hook_call *call_of(lua_State *L, const struct event_handle *event)
+{
+    if (event->running->task.serial != event->serial)
+        raise_sentence(L, "the event is over: copy what is needed of it while its handler runs");
+    return &event->running->call;
+}
+
+static struct bytes filled(struct bytes bytes)
+{
+    return bytes.size > 0 ? bytes : (struct bytes){NULL, 0};
+}
+
+static struct bytes event_field(const struct event *event, int field)
+{
+    switch ((enum field)field) {
+    case TYPE:
+        return event->type;
+    case DATA:
+        return event->data.data ? event->data : BYTES("");
+    case ID:
+        return filled(event->id);
+    case KEY:
+        return event->key;
+    case SOURCE:
+        return atom_bytes(event->source);
+    case TAG:
+        return filled(event->tag);
+    case USER:
+    case TOPIC:
+        break;
+    }
+    return (struct bytes){NULL, 0};
+}
+
+static struct bytes frame_field(const struct frame *frame, int field)
+{
+    switch ((enum field)field) {
+    case TYPE:
+        return atom_bytes(frame->type);
+    case DATA:
+        return frame->data_size ? frame_data(frame) : BYTES("");
+    case TAG:
+        return atom_bytes(frame->tag);
+    case USER:
+        return atom_bytes(frame->user);
+    case TOPIC:
+        return atom_bytes(frame->topic);
+    case ID:
+    case KEY:
+    case SOURCE:
+        break;
+    }
+    return (struct bytes){NULL, 0};
+}
+
+static struct bytes field_of(const struct hook_call *call, int field)
+{
+    return call->event ? event_field(call->event, field) : frame_field(call->frame, field);
+}
+
+static int get(lua_State *L, void *handle, int field)
+{
+    push_bytes(L, field_of(call_of(L, handle), field));
+    return 1;
+}
+
+static int l_json(lua_State *L)
+{
+    const struct hook_call *call = call_of(L, handle_check(L, 1, &kind));
+    if (json_decode(L, field_of(call, DATA))) return 1;
+    struct bytes type = field_of(call, TYPE);
+    lua_pushlstring(L, type.data, type.size);
+    return raise_sentence(L, "the data of the event '%s' is not JSON: %s", lua_tostring(L, -1),
+                       lua_tostring(L, -2));
+}
+
+void event_push(lua_State *L, struct running *running)
+{
+    struct event_handle *event = handle_new(L, &kind, sizeof *event);
+    event->running = running;
+    event->serial = running->task.serial;
+}
+
+void bind_event(lua_State *L)
+{
+    handle_define(L, &kind);
+    lua_pop(L, 1);
+}

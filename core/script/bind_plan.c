@@ -1,0 +1,304 @@
+/* bind_plan: what a rule file declares becomes the plan. The library's schemas
+ * (scripts/sluice/declare_*.lua) have checked names, types and ranges and filled
+ * in the defaults; here plain values move into plain structs. Each function takes
+ * one table, the fields of one declaration, and returns it as a light userdata,
+ * or nil and a sentence. */
+#include <lauxlib.h>
+#include <lua.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "plan/plan.h"
+#include "script/bind.h"
+#include "script/objects.h"
+#include "script/vm.h"
+
+/* Fields of the table at index 1 */
+
+static struct bytes text_field(lua_State *L, const char *name)
+{
+    struct bytes text;
+    lua_getfield(L, 1, name);
+    text.data = lua_tolstring(L, -1, &text.size); /* lives in the table */
+    lua_pop(L, 1);
+    return text;
+}
+
+static struct atom *atom_field(lua_State *L, const char *name)
+{
+    struct bytes text = text_field(L, name);
+    return text.data ? atom_get(text) : NULL;
+}
+
+static double number_field(lua_State *L, const char *name)
+{
+    lua_getfield(L, 1, name);
+    double number = lua_tonumber(L, -1);
+    lua_pop(L, 1);
+    return number;
+}
+
+static uint64_t ms_field(lua_State *L, const char *name)
+{
+    return (uint64_t)(number_field(L, name) * 1000 + 0.5);
+}
+
+static hook hook_field(lua_State *L, const char *name)
+{
+    return (hook)number_field(L, name);
+}
+
+static bool field_is(lua_State *L, const char *name, const char *text)
+{
+    return bytes_is(text_field(L, name), text);
+}
+
+static void place_field(lua_State *L, struct plan_place *place)
+{
+    struct bytes text = text_field(L, "place");
+    size_t size = text.size < sizeof place->text - 1 ? text.size : sizeof place->text - 1;
+    memcpy(place->text, text.data, size);
+    place->text[size] = '\0';
+}
+
+/* A list of the field's values, one call of `read` each; returns how many. */
+static size_t list_field(lua_State *L, const char *name, void **list, size_t item_size,
+                         void (*read)(lua_State *L, void *item))
+{
+    lua_getfield(L, 1, name);
+    size_t count = lua_istable(L, -1) ? lua_objlen(L, -1) : 0;
+    *list = count ? xcalloc(count, item_size) : NULL;
+    for (size_t i = 0; i < count; i++) {
+        lua_rawgeti(L, -1, (int)i + 1);
+        read(L, (char *)*list + i * item_size);
+        lua_pop(L, 1);
+    }
+    lua_pop(L, 1);
+    return count;
+}
+
+static struct plan *plan_of(lua_State *L)
+{
+    return vm_plan(vm_of(L));
+}
+
+static int push_error(lua_State *L, const char *sentence)
+{
+    lua_pushnil(L);
+    lua_pushstring(L, sentence);
+    return 2;
+}
+
+static struct pattern *pattern_field(lua_State *L, enum pattern_kind kind, const char *name,
+                                     const char **error)
+{
+    return pattern_new(kind, text_field(L, name), error);
+}
+
+/* Declarations */
+
+static int l_app(lua_State *L)
+{
+    vm_set_plan(vm_of(L), plan_new(text_field(L, "name")));
+    return 0;
+}
+
+static int l_topic(lua_State *L)
+{
+    const char *error;
+    struct pattern *pattern = pattern_field(L, PATTERN_TOPIC, "pattern", &error);
+    if (!pattern) return push_error(L, error);
+    struct plan_topic *topic = plan_add_topic(plan_of(L));
+    topic->pattern = pattern;
+    topic->name = atom_field(L, "pattern");
+    place_field(L, &topic->place);
+    topic->subscribe = hook_field(L, "subscribe");
+    topic->filter = hook_field(L, "filter");
+    topic->options = (struct topic_options){
+        .history_size = (uint32_t)number_field(L, "history_size"),
+        .history_ttl_ms = ms_field(L, "history_ttl"),
+        .name = field_is(L, "event", "topic")  ? EVENT_NAME_TOPIC
+                : field_is(L, "event", "none") ? EVENT_NAME_NONE
+                                               : EVENT_NAME_TYPE,
+        .filtered = topic->filter != 0,
+        .owner = topic,
+    };
+    topic_push(L, topic);
+    return 1;
+}
+
+static int l_upstream(lua_State *L)
+{
+    struct plan_upstream *upstream = plan_add_upstream(plan_of(L));
+    upstream->name = atom_field(L, "name");
+    place_field(L, &upstream->place);
+    upstream->key = hook_field(L, "key");
+    upstream->request = hook_field(L, "request");
+    upstream->queue_max = (uint32_t)number_field(L, "queue");
+    upstream->policy = (struct link_policy){
+        .grace_ms = ms_field(L, "grace"),
+        .backoff_min_ms = ms_field(L, "backoff_min"),
+        .backoff_max_ms = ms_field(L, "backoff_max"),
+        .idle_ms = ms_field(L, "idle"),
+        .connect_timeout_ms = ms_field(L, "connect_timeout"),
+        .event_limit_bytes = (size_t)number_field(L, "event_limit"),
+        .trust_resume = field_is(L, "resume", "trust"),
+    };
+    lua_getfield(L, 1, "topic");
+    upstream->topic = topic_declared_at(L, -1);
+    lua_pushlightuserdata(L, upstream);
+    return 1;
+}
+
+/* handler(upstream, type, hook) */
+static int l_handler(lua_State *L)
+{
+    struct plan_upstream *upstream = lua_touserdata(L, 1);
+    struct bytes type;
+    type.data = luaL_checklstring(L, 2, &type.size);
+    size_t count = upstream->handler_count;
+    upstream->handlers = xrealloc(upstream->handlers, (count + 1) * sizeof *upstream->handlers);
+    upstream->handlers[count] =
+        (struct plan_handler){atom_get(type), (hook)luaL_checkinteger(L, 3)};
+    upstream->handler_count++;
+    return 0;
+}
+
+static void read_origin(lua_State *L, void *item)
+{
+    struct bytes text;
+    text.data = lua_tolstring(L, -1, &text.size);
+    *(struct atom **)item = atom_get(text);
+}
+
+static void read_upstream(lua_State *L, void *item)
+{
+    *(struct plan_upstream **)item = lua_touserdata(L, -1);
+}
+
+static void read_endpoint(lua_State *L, struct plan_endpoint *at, struct pattern *path)
+{
+    at->name = atom_field(L, "name");
+    at->method = atom_field(L, "method");
+    at->path = path;
+    at->identity = hook_field(L, "identity");
+    place_field(L, &at->place);
+    at->origin_count =
+        list_field(L, "origins", (void **)&at->origins, sizeof *at->origins, read_origin);
+}
+
+static struct subscriber_options read_subscriber_options(lua_State *L)
+{
+    return (struct subscriber_options){
+        .queue_frames = (uint32_t)number_field(L, "queue_frames"),
+        .queue_bytes = (size_t)number_field(L, "queue_bytes"),
+        .stall_ms = ms_field(L, "stall"),
+        .heartbeat_ms = ms_field(L, "heartbeat"),
+        .retry_ms = ms_field(L, "retry"),
+        .verdict_ms = ms_field(L, "verdict_timeout"),
+        .replay_max = (uint32_t)number_field(L, "replay"),
+        .suppress = field_is(L, "suppress", "client") ? SUPPRESS_CLIENT
+                    : field_is(L, "suppress", "none") ? SUPPRESS_NONE
+                                                      : SUPPRESS_SERVER,
+    };
+}
+
+static int l_stream(lua_State *L)
+{
+    const char *error;
+    struct pattern *path = pattern_field(L, PATTERN_PATH, "path", &error);
+    if (!path) return push_error(L, error);
+    struct plan_stream *stream = plan_add_stream(plan_of(L));
+    read_endpoint(L, &stream->at, path);
+    stream->topics = hook_field(L, "topics");
+    stream->connect = hook_field(L, "connect");
+    stream->disconnect = hook_field(L, "disconnect");
+    stream->upstream_count = list_field(L, "upstreams", (void **)&stream->upstreams,
+                                        sizeof *stream->upstreams, read_upstream);
+    stream->options = read_subscriber_options(L);
+    stream->refusal = field_is(L, "refusal", "retry") ? REFUSE_RETRY : REFUSE_STATUS;
+    stream->lifetime_ms = ms_field(L, "lifetime");
+    stream->topics_max = (uint32_t)number_field(L, "topics_max");
+    lua_pushlightuserdata(L, stream);
+    return 1;
+}
+
+/* stream_hooks(stream, connect, disconnect): what watches streams is known once all is declared. */
+static int l_stream_hooks(lua_State *L)
+{
+    struct plan_stream *stream = lua_touserdata(L, 1);
+    stream->connect = (hook)luaL_checkinteger(L, 2);
+    stream->disconnect = (hook)luaL_checkinteger(L, 3);
+    return 0;
+}
+
+static int l_route(lua_State *L)
+{
+    const char *error;
+    struct pattern *path = pattern_field(L, PATTERN_PATH, "path", &error);
+    if (!path) return push_error(L, error);
+    struct plan_route *route = plan_add_route(plan_of(L));
+    read_endpoint(L, &route->at, path);
+    route->run = hook_field(L, "run");
+    lua_pushlightuserdata(L, route);
+    return 1;
+}
+
+static int l_static(lua_State *L)
+{
+    const char *error;
+    struct pattern *path = pattern_field(L, PATTERN_PATH, "path", &error);
+    if (!path) return push_error(L, error);
+    struct plan_static *files = plan_add_static(plan_of(L));
+    struct bytes directory = text_field(L, "directory");
+    read_endpoint(L, &files->at, path);
+    files->directory = xmemdup(directory.data, directory.size + 1);
+    files->cache_control = atom_field(L, "cache_control");
+    lua_pushlightuserdata(L, files);
+    return 1;
+}
+
+static int l_every(lua_State *L)
+{
+    struct plan_every *every = plan_add_every(plan_of(L));
+    every->name = atom_field(L, "name");
+    place_field(L, &every->place);
+    every->period_ms = ms_field(L, "period");
+    every->run = hook_field(L, "run");
+    lua_pushlightuserdata(L, every);
+    return 1;
+}
+
+/* Around them */
+
+/* hook(function, what): its number */
+static int l_hook(lua_State *L)
+{
+    luaL_checktype(L, 1, LUA_TFUNCTION);
+    lua_pushinteger(L, vm_hook_add(vm_of(L), L, 1, luaL_checkstring(L, 2)));
+    return 1;
+}
+
+/* fault(line): something is wrong with the rule file */
+static int l_fault(lua_State *L)
+{
+    vm_fault(vm_of(L), luaL_checkstring(L, 1));
+    return 0;
+}
+
+static int l_is_topic(lua_State *L)
+{
+    lua_pushboolean(L, topic_declared_at(L, 1) != NULL);
+    return 1;
+}
+
+void bind_plan(lua_State *L)
+{
+    static const luaL_Reg functions[] = {
+        {"app", l_app},         {"topic", l_topic},   {"upstream", l_upstream},
+        {"handler", l_handler}, {"stream", l_stream}, {"stream_hooks", l_stream_hooks},
+        {"route", l_route},     {"static", l_static}, {"every", l_every},
+        {"hook", l_hook},         {"fault", l_fault},
+        {"is_topic", l_is_topic}, {NULL, NULL}};
+    luaL_setfuncs(L, functions, 0);
+}

@@ -1,0 +1,260 @@
+/* bind_request: the request that a hook is called with. Nothing of it is made a
+ * Lua value before the rule asks for it; the handle is empty once the call is
+ * over, because the core's request is. */
+#include <lauxlib.h>
+#include <lua.h>
+
+#include "base/text.h"
+#include "engine/seat.h"
+#include "script/call.h"
+#include "script/handle.h"
+#include "script/here.h"
+#include "script/objects.h"
+#include "script/raise.h"
+#include "script/values.h"
+
+enum { PAIRS_MAX = 1000 };
+
+struct request {
+    struct handle handle;
+    struct running *running;
+    uint64_t serial;
+};
+
+enum field {
+    METHOD = 1, PATH, TARGET, QUERY, HEADERS, BODY, ADDRESS, LISTENER, SECURE, USER, DATA, TAG
+};
+
+static int get(lua_State *L, void *handle, int field);
+static int l_json(lua_State *L);
+static int l_form(lua_State *L);
+
+static const struct handle_member members[] = {
+    {"method", METHOD, NULL},   {"path", PATH, NULL},         {"target", TARGET, NULL},
+    {"query", QUERY, NULL},     {"headers", HEADERS, NULL},   {"body", BODY, NULL},
+    {"address", ADDRESS, NULL}, {"listener", LISTENER, NULL}, {"secure", SECURE, NULL},
+    {"user", USER, NULL},       {"data", DATA, NULL},         {"tag", TAG, NULL},
+    {"json", 0, l_json},        {"form", 0, l_form},          {NULL, 0, NULL}};
+
+static const struct handle_kind request_kind = {"request", members, get, HANDLE_REQUEST};
+static const struct handle_kind headers_kind = {"headers", NULL, NULL, HANDLE_HEADERS};
+
+static struct running *running_of(lua_State *L, const struct request *request)
+{
+    if (request->running->task.serial != request->serial)
+        raise_sentence(L, "the request is over: copy what is needed of it while its function runs");
+    return request->running;
+}
+
+static void push_text(lua_State *L, struct bytes bytes)
+{
+    lua_pushlstring(L, bytes.data ? bytes.data : "", bytes.size);
+}
+
+static const struct identity *identity_of(const struct hook_call *call)
+{
+    return call->who ? call->who : call->seat ? seat_identity(call->seat) : NULL;
+}
+
+struct bytes request_user(const struct running *running)
+{
+    const struct hook_call *call = &running->call;
+    if (call->event) return call->event->key;
+    const struct identity *who = identity_of(call);
+    return who ? atom_bytes(who->user) : (struct bytes){NULL, 0};
+}
+
+/* What the engine resolved, or, where it has not come to that, what the request says. */
+static void push_tag(lua_State *L, const struct hook_call *call)
+{
+    struct atom *tag = call->tag ? call->tag : call->seat ? seat_tag(call->seat) : NULL;
+    if (tag) {
+        push_bytes(L, atom_bytes(tag));
+        return;
+    }
+    struct bytes tag_text = http_header_get(call->request, "x-session-tag");
+    struct buf *scratch = here_scratch(L);
+    if (!tag_text.data && text_query_get(call->request->query, "tag", scratch))
+        tag_text = buf_bytes(scratch);
+    if (text_is_tag(tag_text))
+        push_bytes(L, tag_text);
+    else
+        lua_pushnil(L);
+}
+
+struct bytes request_tag(const struct running *running)
+{
+    const struct hook_call *call = &running->call;
+    return call->event ? call->event->tag : atom_bytes(call->tag);
+}
+
+/* One "name=value" of a query or form into the table on top. The first of two equal names counts,
+ * one with a broken escape does not. */
+static void add_pair(lua_State *L, struct bytes pair)
+{
+    struct buf *scratch = here_scratch(L);
+    const char *equals = memchr(pair.data, '=', pair.size);
+    size_t name_size = equals ? (size_t)(equals - pair.data) : pair.size;
+    if (!text_percent_decode(scratch, bytes_run(pair.data, name_size), true)) return;
+    name_size = scratch->size;
+    if (name_size == 0) return;
+    if (equals) {
+        struct bytes value = bytes_run(equals + 1, (size_t)(pair.data + pair.size - equals - 1));
+        if (!text_percent_decode(scratch, value, true)) return;
+    }
+    lua_pushlstring(L, scratch->data, name_size);
+    lua_pushvalue(L, -1);
+    lua_rawget(L, -3);
+    if (lua_isnil(L, -1)) {
+        lua_pop(L, 1);
+        lua_pushlstring(L, scratch->data + name_size, scratch->size - name_size);
+        lua_rawset(L, -3);
+    } else {
+        lua_pop(L, 2);
+    }
+}
+
+static void push_pairs(lua_State *L, struct bytes text)
+{
+    lua_newtable(L);
+    for (int count = 0; text.size > 0 && count < PAIRS_MAX; count++) {
+        const char *and = memchr(text.data, '&', text.size);
+        size_t size = and ? (size_t)(and - text.data) : text.size;
+        add_pair(L, bytes_run(text.data, size));
+        if (!and) return;
+        text = bytes_run(and + 1, text.size - size - 1);
+    }
+}
+
+static int get(lua_State *L, void *handle, int field)
+{
+    struct running *running = running_of(L, handle);
+    const struct hook_call *call = &running->call;
+    const struct http_request *request = call->request;
+    const struct identity *who;
+    struct request *headers;
+    switch ((enum field)field) {
+    case METHOD:
+        push_bytes(L, request->method);
+        break;
+    case PATH:
+        push_bytes(L, request->path);
+        break;
+    case TARGET:
+        push_text(L, request->path);
+        if (request->query.size > 0) {
+            lua_pushliteral(L, "?");
+            push_bytes(L, request->query);
+            lua_concat(L, 3);
+        }
+        break;
+    case QUERY:
+        push_pairs(L, request->query);
+        break;
+    case HEADERS:
+        headers = handle_new(L, &headers_kind, sizeof *headers);
+        headers->running = running;
+        headers->serial = running->task.serial;
+        break;
+    case BODY:
+        push_text(L, request->body);
+        break;
+    case ADDRESS:
+        push_bytes(L, request->address);
+        break;
+    case LISTENER:
+        push_bytes(L, request->listener);
+        break;
+    case SECURE:
+        lua_pushboolean(L, request->secure);
+        break;
+    case USER:
+        who = identity_of(call);
+        push_bytes(L, who ? atom_bytes(who->user) : (struct bytes){NULL, 0});
+        break;
+    case DATA:
+        who = identity_of(call);
+        frozen_push(L, who ? who->data : NULL);
+        break;
+    case TAG:
+        push_tag(L, call);
+        break;
+    }
+    return 1;
+}
+
+/* The body as JSON; what is none is the client's fault: 400, not an error of the rule. */
+static int l_json(lua_State *L)
+{
+    struct running *running = running_of(L, handle_check(L, 1, &request_kind));
+    if (json_decode(L, running->call.request->body)) return 1;
+    lua_pushfstring(L, "the body is not JSON: %s", lua_tostring(L, -1));
+    return refusal_raise(L, 400, "bad_json", lua_tostring(L, -1));
+}
+
+static int l_form(lua_State *L)
+{
+    struct running *running = running_of(L, handle_check(L, 1, &request_kind));
+    push_pairs(L, running->call.request->body);
+    return 1;
+}
+
+/* Headers: indexed by name in any case; several of one name are joined (RFC 9110, 5.3; cookies
+ * by RFC 6265, 5.4). */
+
+static int l_headers_index(lua_State *L)
+{
+    const struct request *self = lua_touserdata(L, 1);
+    const struct http_request *request = running_of(L, self)->call.request;
+    struct bytes name;
+    name.data = luaL_checklstring(L, 2, &name.size);
+    int found = 0;
+    for (size_t i = 0; i < request->header_count; i++) {
+        if (!text_equal_nocase(request->headers[i].name, name)) continue;
+        if (found++) lua_pushstring(L, text_equal_nocase(name, BYTES("cookie")) ? "; " : ", ");
+        luaL_checkstack(L, 4, "headers");
+        push_text(L, request->headers[i].value);
+    }
+    if (found == 0) return 0;
+    lua_concat(L, 2 * found - 1);
+    return 1;
+}
+
+static int l_headers_pairs(lua_State *L)
+{
+    const struct request *self = lua_touserdata(L, 1);
+    const struct http_request *request = running_of(L, self)->call.request;
+    lua_getglobal(L, "next");
+    lua_newtable(L);
+    for (size_t i = 0; i < request->header_count; i++) {
+        push_text(L, request->headers[i].name);
+        lua_pushvalue(L, -1);
+        lua_gettable(L, 1);
+        lua_rawset(L, -3);
+    }
+    lua_pushnil(L);
+    return 3;
+}
+
+void request_push(lua_State *L, struct running *running)
+{
+    if (!running->call.request) {
+        lua_pushnil(L);
+        return;
+    }
+    struct request *request = handle_new(L, &request_kind, sizeof *request);
+    request->running = running;
+    request->serial = running->task.serial;
+}
+
+void bind_request(lua_State *L)
+{
+    handle_define(L, &request_kind);
+    lua_pop(L, 1);
+    handle_define(L, &headers_kind);
+    lua_pushcfunction(L, l_headers_index);
+    lua_setfield(L, -2, "__index");
+    lua_pushcfunction(L, l_headers_pairs);
+    lua_setfield(L, -2, "__pairs");
+    lua_pop(L, 1);
+}

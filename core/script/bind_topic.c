@@ -1,0 +1,272 @@
+/* bind_topic: what `app:topic` gives (called with values, it makes names) and the
+ * names themselves, on which rules emit. An emit is only written down; the
+ * batch goes out when the handler returns. */
+#include <lauxlib.h>
+#include <lua.h>
+#include <string.h>
+
+#include "base/text.h"
+#include "engine/app.h"
+#include "script/call.h"
+#include "script/handle.h"
+#include "script/here.h"
+#include "script/objects.h"
+#include "script/phase.h"
+#include "script/raise.h"
+#include "script/values.h"
+
+enum { WITHIN_MAX_S = 3600, NAME_MAX_BYTES = 1024 };
+
+struct declared {
+    struct handle handle;
+    struct plan_topic *topic;
+};
+
+struct named {
+    struct handle handle;
+    struct plan_topic *topic;
+    size_t size;
+    char text[];
+};
+
+enum field { PATTERN = 1, NAME };
+
+static int get_declared(lua_State *L, void *handle, int field)
+{
+    (void)field;
+    const struct declared *self = handle;
+    push_bytes(L, atom_bytes(self->topic->name));
+    return 1;
+}
+
+static int get_named(lua_State *L, void *handle, int field)
+{
+    (void)field;
+    const struct named *self = handle;
+    lua_pushlstring(L, self->text, self->size);
+    return 1;
+}
+
+static int l_emit(lua_State *L);
+static int l_resync(lua_State *L);
+static int l_subscribers(lua_State *L);
+
+static const struct handle_member declared_members[] = {{"pattern", PATTERN, NULL},
+                                                        {NULL, 0, NULL}};
+static const struct handle_member named_members[] = {
+    {"name", NAME, NULL},  {"emit", 0, l_emit},        {"resync", 0, l_resync},
+    {"subscribers", 0, l_subscribers}, {NULL, 0, NULL}};
+
+static const struct handle_kind declared_kind = {"topic", declared_members, get_declared,
+                                                 HANDLE_TOPIC};
+static const struct handle_kind named_kind = {"topic name", named_members, get_named,
+                                              HANDLE_NAME};
+
+static struct bytes text_at(lua_State *L, int index)
+{
+    struct bytes text;
+    text.data = lua_tolstring(L, index, &text.size);
+    return text;
+}
+
+static bool is_text(lua_State *L, int index)
+{
+    return lua_type(L, index) == LUA_TSTRING || lua_type(L, index) == LUA_TNUMBER;
+}
+
+/* mine(user): the pattern with its holes filled, encoded. */
+static int l_call(lua_State *L)
+{
+    const struct declared *self = handle_check(L, 1, &declared_kind);
+    const struct pattern *pattern = self->topic->pattern;
+    size_t count = pattern_params(pattern);
+    struct bytes values[PATTERN_PARAMS_MAX];
+    if ((size_t)lua_gettop(L) - 1 != count)
+        raise_sentence(L, "the topic '%s' takes %d values, got %d", self->topic->name->text,
+                    (int)count, lua_gettop(L) - 1);
+    for (size_t i = 0; i < count; i++) {
+        int at = (int)i + 2;
+        struct bytes name = pattern_param(pattern, i);
+        lua_pushlstring(L, name.data, name.size);
+        if (!is_text(L, at) || lua_objlen(L, at) == 0)
+            raise_sentence(L, "the topic '%s': {%s} is %s, expected a text",
+                        self->topic->name->text, lua_tostring(L, -1),
+                        is_text(L, at) ? "empty" : luaL_typename(L, at));
+        lua_pop(L, 1);
+        values[i] = text_at(L, at);
+    }
+    struct buf *text = here_scratch(L);
+    pattern_format(pattern, values, text);
+    if (text->size > NAME_MAX_BYTES)
+        raise_sentence(L, "a name of the topic '%s' is %d bytes, %d at most",
+                    self->topic->name->text, (int)text->size, NAME_MAX_BYTES);
+    struct named *named = handle_new(L, &named_kind, sizeof *named + text->size);
+    named->topic = self->topic;
+    named->size = text->size;
+    memcpy(named->text, text->data, text->size);
+    return 1;
+}
+
+/* Emits */
+
+static void read_data(lua_State *L, struct emit *emit)
+{
+    if (json_absent(L, 3))
+        emit->data = BYTES("");
+    else if (is_text(L, 3))
+        emit->data = text_at(L, 3);
+    else if (lua_istable(L, 3) || frozen_table(L, 3))
+        emit->data = json_encode(L, 3);
+    else
+        raise_sentence(L, "emit: the data is a %s, expected a text or a table",
+                    luaL_typename(L, 3));
+}
+
+static struct bytes text_option(lua_State *L, const char *name, int value)
+{
+    if (!is_text(L, value))
+        raise_sentence(L, "emit: %s is a %s, expected a text", name, luaL_typename(L, value));
+    return text_at(L, value);
+}
+
+static uint64_t within_option(lua_State *L, int value)
+{
+    lua_Number seconds = lua_tonumber(L, value);
+    if (lua_type(L, value) != LUA_TNUMBER || !(seconds >= 0 && seconds <= WITHIN_MAX_S))
+        raise_sentence(L, "emit: within must be seconds from 0 to %d", WITHIN_MAX_S);
+    return (uint64_t)(seconds * 1000 + 0.5);
+}
+
+/* What is explicit stands over what the call at hand says: `tag = false` says that there is none. */
+static void read_options(lua_State *L, struct emit *emit)
+{
+    static const char *const known[] = {"tag", "user", "replaces", "within", NULL};
+    luaL_checkstack(L, 16, "emit");
+    lua_pushnil(L);
+    while (lua_next(L, 4)) {
+        int value = lua_gettop(L);
+        const char *name = lua_type(L, value - 1) == LUA_TSTRING ? lua_tostring(L, value - 1) : "";
+        bool absent = json_absent(L, value);
+        if (strcmp(name, "tag") == 0) {
+            bool none = absent || (lua_isboolean(L, value) && !lua_toboolean(L, value));
+            emit->tag = none ? (struct bytes){NULL, 0} : text_option(L, name, value);
+        } else if (strcmp(name, "user") == 0) {
+            if (!absent) emit->user = text_option(L, name, value);
+        } else if (strcmp(name, "replaces") == 0) {
+            if (!absent) emit->replaces = text_option(L, name, value);
+        } else if (strcmp(name, "within") == 0) {
+            if (!absent) emit->within_ms = within_option(L, value);
+        } else {
+            const char *nearest = text_nearest(name, known);
+            raise_sentence(L, nearest ? "emit: unknown option '%s'; did you mean '%s'?"
+                                   : "emit: unknown option '%s'", name, nearest);
+        }
+        lua_pushvalue(L, value - 1); /* the value stays: its text may be a converted number */
+    }
+    if (emit->within_ms && !emit->replaces.data)
+        raise_sentence(L, "emit: within needs replaces, which says what the newest stands for");
+}
+
+static void add(lua_State *L, const struct app_emit *emit)
+{
+    if (!batch_add(&here_running(L)->batch, emit))
+        raise_sentence(L, "more than %d emits or %d bytes of them in one call; app:flush() publishes "
+                       "what is there", BATCH_ITEMS_MAX, (int)BATCH_BYTES_MAX);
+}
+
+static struct app_emit emit_on(const struct named *self)
+{
+    return (struct app_emit){.topic = self->topic, .name = {self->text, self->size}};
+}
+
+/* handle:emit(type, data, options) */
+static int l_emit(lua_State *L)
+{
+    phase_check(L, CALL_EMIT, "emit");
+    struct app_emit item = emit_on(handle_check(L, 1, &named_kind));
+    const struct running *running = here_running(L);
+    lua_settop(L, 4);
+    if (lua_type(L, 2) != LUA_TSTRING || lua_objlen(L, 2) == 0)
+        raise_sentence(L, "emit: the type is %s, expected a text",
+                    lua_type(L, 2) == LUA_TSTRING ? "empty" : luaL_typename(L, 2));
+    item.emit.type = text_at(L, 2);
+    if (text_breaks_line(item.emit.type)) raise_sentence(L, "emit: the type holds CR, LF or NUL");
+    item.emit.user = request_user(running);
+    item.emit.tag = request_tag(running);
+    read_data(L, &item.emit);
+    if (lua_istable(L, 4))
+        read_options(L, &item.emit);
+    else if (!lua_isnil(L, 4))
+        raise_sentence(L, "emit: the options are a %s, expected a table", luaL_typename(L, 4));
+    if (!item.emit.user.size || !text_is_tag(item.emit.tag))
+        item.emit.user = item.emit.tag = (struct bytes){NULL, 0};
+    add(L, &item);
+    return 0;
+}
+
+/* handle:resync(reason) */
+static int l_resync(lua_State *L)
+{
+    phase_check(L, CALL_EMIT, "resync");
+    struct app_emit item = emit_on(handle_check(L, 1, &named_kind));
+    if (lua_type(L, 2) != LUA_TSTRING || lua_objlen(L, 2) == 0 || lua_objlen(L, 2) > 64 ||
+        text_breaks_line(text_at(L, 2)))
+        raise_sentence(L, "resync: the reason must be a word such as \"upstream\"");
+    item.resync = lua_tostring(L, 2);
+    add(L, &item);
+    return 0;
+}
+
+static int l_subscribers(lua_State *L)
+{
+    phase_check(L, CALL_APP, "subscribers");
+    const struct named *self = handle_check(L, 1, &named_kind);
+    struct hub *hub = app_hub(here_app(L));
+    struct topic *topic = hub_topic_find(hub, bytes_run(self->text, self->size));
+    lua_pushinteger(L, topic ? (lua_Integer)topic_subscribers(topic) : 0);
+    return 1;
+}
+
+/* app:flush(): what was emitted so far goes out now. */
+static int l_flush(lua_State *L)
+{
+    phase_check(L, CALL_EMIT, "app:flush");
+    batch_publish(&here_running(L)->batch, here_app(L));
+    return 0;
+}
+
+bool topic_name_at(lua_State *L, int index, struct bytes *name)
+{
+    const struct named *named = handle_test(L, index, &named_kind);
+    if (named)
+        *name = bytes_run(named->text, named->size);
+    else if (lua_type(L, index) == LUA_TSTRING)
+        *name = text_at(L, index);
+    else
+        return false;
+    return true;
+}
+
+void topic_push(lua_State *L, struct plan_topic *topic)
+{
+    struct declared *declared = handle_new(L, &declared_kind, sizeof *declared);
+    declared->topic = topic;
+}
+
+struct plan_topic *topic_declared_at(lua_State *L, int index)
+{
+    struct declared *declared = handle_test(L, index, &declared_kind);
+    return declared ? declared->topic : NULL;
+}
+
+void bind_topic(lua_State *L)
+{
+    handle_define(L, &declared_kind);
+    lua_pushcfunction(L, l_call);
+    lua_setfield(L, -2, "__call");
+    lua_pop(L, 1);
+    handle_define(L, &named_kind);
+    lua_pop(L, 1);
+    lua_pushcfunction(L, l_flush);
+    lua_setfield(L, -2, "flush");
+}

@@ -1,0 +1,244 @@
+/* call: see call.h. A `running` is never freed before its VM: handles that rules
+ * kept too long point to it, and see by its serial number that their call is over. */
+#include "script/call.h"
+
+#include <lauxlib.h>
+#include <lua.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/check.h"
+#include "script/fault.h"
+#include "script/vm.h"
+
+enum { IDLE_MAX = 256, TEXT_KEPT = 64 << 10 };
+
+/* The pool */
+
+static const struct task_events events;
+
+static struct running *last_of(struct list *list)
+{
+    struct running *running = CONTAINER(list->prev, struct running, _node);
+    list_remove(&running->_node);
+    return running;
+}
+
+static struct running *take(struct calls *calls)
+{
+    if (!list_empty(&calls->_idle)) {
+        calls->_idle_count--;
+        return last_of(&calls->_idle);
+    }
+    if (!list_empty(&calls->_bare)) return last_of(&calls->_bare);
+    struct running *running = xcalloc(1, sizeof *running);
+    list_create(&running->_node);
+    running->vm = calls->_vm;
+    task_create(&running->task, vm_tasks(calls->_vm), &events);
+    return running;
+}
+
+static void give_back(struct calls *calls, struct running *running)
+{
+    buf_clear(&running->text);
+    if (running->text.capacity > TEXT_KEPT) buf_destroy(&running->text);
+    list_append(&calls->_idle, &running->_node);
+    if (++calls->_idle_count <= IDLE_MAX) return;
+    struct running *coldest = CONTAINER(calls->_idle.next, struct running, _node);
+    list_remove(&coldest->_node);
+    calls->_idle_count--;
+    task_destroy(&coldest->task);
+    list_append(&calls->_bare, &coldest->_node);
+}
+
+static void destroy_all(struct list *list)
+{
+    while (!list_empty(list)) {
+        struct running *running = last_of(list);
+        task_destroy(&running->task);
+        batch_destroy(&running->batch);
+        buf_destroy(&running->text);
+        xfree(running->names);
+        xfree(running->headers);
+        xfree(running);
+    }
+}
+
+/* What a task does */
+
+static int begin(struct task *task, lua_State *co)
+{
+    struct running *running = CONTAINER(task, struct running, task);
+    if (running->phase != PHASE_BACKGROUND) {
+        vm_hook_push(running->vm, co, running->call.hook);
+        return 1 + call_push_arguments(running, co);
+    }
+    lua_rawgeti(co, LUA_REGISTRYINDEX, running->function);
+    lua_pushboolean(co, running->before_returned);
+    return 2;
+}
+
+static int finish(struct task *task, lua_State *co, int count)
+{
+    struct running *running = CONTAINER(task, struct running, task);
+    return running->phase == PHASE_BACKGROUND ? 0 : call_read_result(running, co, count);
+}
+
+static void start_soon(struct calls *calls, struct running *running);
+
+static void background_ended(struct running *running, bool returned)
+{
+    struct calls *calls = vm_calls(running->vm);
+    lua_State *L = vm_lua(running->vm);
+    luaL_unref(L, LUA_REGISTRYINDEX, running->function);
+    running->function = running->after;
+    running->after = LUA_NOREF;
+    running->before_returned = returned;
+    if (running->function != LUA_NOREF && !calls->_closing) {
+        start_soon(calls, running);
+        return;
+    }
+    luaL_unref(L, LUA_REGISTRYINDEX, running->function);
+    calls->background--;
+    give_back(calls, running);
+}
+
+static void hook_ended(struct running *running)
+{
+    hook_done_f *done = running->done;
+    if (done && !running->cancelled) done(running->owner, &running->result);
+    atom_unref(running->result.who.user);
+    atom_unref(running->result.who.data);
+    give_back(vm_calls(running->vm), running);
+}
+
+static void ended(struct task *task, enum task_end end, lua_State *co)
+{
+    struct running *running = CONTAINER(task, struct running, task);
+    bool background = running->phase == PHASE_BACKGROUND;
+    bool refusal = end == TASK_RAISED && !background && call_read_refusal(running, co);
+    if (end == TASK_RETURNED) {
+        batch_publish(&running->batch, vm_app(running->vm));
+    } else {
+        batch_clear(&running->batch);
+        if (!refusal) {
+            running->result.outcome = OUTCOME_UNKNOWN;
+            if (end != TASK_CANCELLED) fault_report(running->vm, running, end, co);
+        }
+    }
+    vm_relax(running->vm);
+    if (background)
+        background_ended(running, end == TASK_RETURNED);
+    else
+        hook_ended(running);
+}
+
+static const struct task_events events = {begin, finish, ended};
+
+/* Hooks */
+
+static struct running *call(struct hooks *hooks, const struct hook_call *call, hook_done_f *done,
+                            void *owner)
+{
+    struct calls *calls = (struct calls *)hooks;
+    struct running *running = take(calls);
+    struct vm_hook *info = vm_hook_info(calls->_vm, call->hook);
+    CHECK(info);
+    info->runs++;
+    running->phase = (enum phase)call->kind;
+    running->call = *call;
+    running->done = done;
+    running->owner = owner;
+    running->cancelled = false;
+    running->result = (struct hook_result){.outcome = OUTCOME_NO};
+    return task_start(&running->task, vm_options(calls->_vm)->deadline_ms) ? running : NULL;
+}
+
+static void cancel(struct hooks *hooks, struct running *running)
+{
+    (void)hooks;
+    running->cancelled = true;
+    task_cancel(&running->task);
+}
+
+/* Background */
+
+static void start_background(struct job *job)
+{
+    struct calls *calls = CONTAINER(job, struct calls, _start);
+    struct list round;
+    list_create(&round);
+    list_move(&round, &calls->_starting);
+    while (!list_empty(&round)) {
+        struct running *running = CONTAINER(round.next, struct running, _node);
+        list_remove(&running->_node);
+        task_start(&running->task, running->deadline_ms);
+    }
+}
+
+static void start_soon(struct calls *calls, struct running *running)
+{
+    list_append(&calls->_starting, &running->_node);
+    later_post(vm_options(calls->_vm)->ports->later, LATER_SOON, &calls->_start);
+}
+
+static int reference(lua_State *L, int index)
+{
+    if (!index) return LUA_NOREF;
+    lua_pushvalue(L, index);
+    return luaL_ref(L, LUA_REGISTRYINDEX);
+}
+
+bool call_background(lua_State *L, const char *what, int index, int after, uint64_t deadline_ms)
+{
+    struct vm *vm = vm_of(L);
+    struct calls *calls = vm_calls(vm);
+    if (calls->_closing || calls->background >= vm_options(vm)->background_max) return false;
+    int function = reference(L, index);
+    int then = reference(L, after);
+    struct running *running = take(calls);
+    calls->background++;
+    running->phase = PHASE_BACKGROUND;
+    running->call = (struct hook_call){0};
+    running->done = NULL;
+    running->what = what;
+    running->function = function;
+    running->after = then;
+    running->before_returned = true;
+    running->deadline_ms = deadline_ms;
+    start_soon(calls, running);
+    return true;
+}
+
+/* The face */
+
+struct running *call_running(struct vm *vm)
+{
+    struct task *task = vm_tasks(vm)->running;
+    return task ? CONTAINER(task, struct running, task) : NULL;
+}
+
+void calls_create(struct calls *calls, struct vm *vm)
+{
+    *calls = (struct calls){.hooks = {call, cancel}, ._vm = vm};
+    list_create(&calls->_idle);
+    list_create(&calls->_bare);
+    list_create(&calls->_starting);
+    job_create(&calls->_start, start_background);
+}
+
+void calls_close(struct calls *calls)
+{
+    calls->_closing = true;
+    later_cancel(&calls->_start);
+    while (!list_empty(&calls->_starting)) {
+        struct running *running = last_of(&calls->_starting);
+        background_ended(running, false);
+    }
+}
+
+void calls_destroy(struct calls *calls)
+{
+    destroy_all(&calls->_idle);
+    destroy_all(&calls->_bare);
+}

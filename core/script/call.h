@@ -1,0 +1,80 @@
+/* call: one call of a rule's function: what it was called with, what it answered,
+ * what it emitted. Implements the engine's hooks, and the library's background
+ * tasks, over tasks. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/list.h"
+#include "engine/hooks.h"
+#include "ports/later.h"
+#include "script/batch.h"
+#include "script/phase.h"
+#include "script/task.h"
+
+struct lua_State;
+struct vm;
+
+/* Owned by its VM's calls; used again. */
+struct running {
+    struct task task;
+    struct list _node; /* in one of calls' lists, or in none while it runs */
+    struct vm *vm;
+    enum phase phase;
+    struct hook_call call;
+    hook_done_f *done;
+    void *owner;
+    uint64_t deadline_ms;
+    bool cancelled;
+    struct batch batch;
+    struct hook_result result;
+    struct buf text;       /* what the result's bytes may point into */
+    struct bytes *names;   /* arrays that the result may point to */
+    struct http_header *headers;
+    size_t name_capacity, header_capacity;
+    int function, after;   /* background: registry references; LUA_NOREF: none */
+    bool before_returned;  /* background: what `after` is called with */
+    const char *what;      /* background: a static name */
+};
+
+struct calls {
+    struct hooks hooks; /* first, so that the engine's pointer is ours */
+    struct vm *_vm;
+    struct list _idle;     /* with a coroutine, the last used last */
+    struct list _bare;     /* without */
+    struct list _starting; /* background tasks of this turn */
+    struct job _start;
+    uint32_t _idle_count;
+    bool _closing;
+    uint32_t background; /* alive, or about to be */
+};
+
+void calls_create(struct calls *calls, struct vm *vm);
+
+/* Drops background tasks that have not begun, lets none begin any more. */
+void calls_close(struct calls *calls);
+
+/* After calls_close and tasks_destroy. */
+void calls_destroy(struct calls *calls);
+
+/* The call whose code runs right now, or NULL. */
+struct running *call_running(struct vm *vm);
+
+/* Starts a task of the library's own at the end of the turn: it calls the function at `index`. Once
+ * that has ended, however it ended, the function at `after` (0: none) is called in a task of its
+ * own, with true if it returned, else false. `what` is static. False: too many. May raise. */
+bool call_background(struct lua_State *L, const char *what, int index, int after,
+                     uint64_t deadline_ms);
+
+/* arguments.c: pushes what the hook of this kind is called with; returns how many. */
+int call_push_arguments(struct running *running, struct lua_State *L);
+
+/* result.c: reads what it returned into running->result; raises if it is of no use. Returns how many
+ * values must stay on the stack. */
+int call_read_result(struct running *running, struct lua_State *L, int count);
+
+/* result.c: an error that is an answer (the client's JSON was none): fills the result; false: it is
+ * an ordinary error. */
+bool call_read_refusal(struct running *running, struct lua_State *L);

@@ -1,0 +1,22 @@
+/* here: what a binding asks of where it was called: from a lua_State to the VM's
+ * parts. */
+#pragma once
+
+struct app;
+struct buf;
+struct engine_ports;
+struct lua_State;
+struct running;
+struct tasks;
+
+/* The app; NULL while the rule file loads. */
+struct app *here_app(struct lua_State *L);
+const struct engine_ports *here_ports(struct lua_State *L);
+struct tasks *here_tasks(struct lua_State *L);
+
+/* The call whose code runs; NULL while the rule file loads. */
+struct running *here_running(struct lua_State *L);
+
+/* An empty buffer for the binding's own use, until the next call of this: what a binding allocated
+ * itself would leak where Lua raises. */
+struct buf *here_scratch(struct lua_State *L);

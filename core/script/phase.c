@@ -1,0 +1,79 @@
+/* phase: see phase.h.
+ *
+ * A hook that answers a question (who is it, may she) may be asked again, or its
+ * answer thrown away, so it may not act; what acts runs once for its cause. */
+#include "script/phase.h"
+
+#include <lauxlib.h>
+#include <lua.h>
+#include <stdbool.h>
+
+#include "script/call.h"
+#include "script/here.h"
+#include "script/raise.h"
+
+#define AT(phase) (1u << (phase))
+
+enum {
+    ACTING = AT(HOOK_EVENT) | AT(HOOK_ROUTE) | AT(HOOK_EVERY) | AT(HOOK_CONNECT) |
+             AT(HOOK_DISCONNECT) | AT(PHASE_BACKGROUND),
+    RUNNING = (AT(PHASES) - 1) & ~AT(PHASE_LOAD),
+};
+
+static const unsigned allowed[CALL_KINDS] = {
+    [CALL_DECLARE] = AT(PHASE_LOAD),
+    [CALL_EMIT] = ACTING,
+    [CALL_WAIT] = RUNNING,
+    [CALL_APP] = RUNNING & ~AT(HOOK_FILTER),
+    [CALL_STORE] = RUNNING,
+    [CALL_SEAT] = ACTING,
+};
+
+static const char *const names[PHASES] = {
+    [HOOK_AUTHENTICATE] = "an identity function",
+    [HOOK_TOPICS] = "a stream's topics",
+    [HOOK_SUBSCRIBE] = "a topic's subscribe",
+    [HOOK_FILTER] = "a filter",
+    [HOOK_KEY] = "an upstream's key",
+    [HOOK_REQUEST] = "an upstream's request",
+    [HOOK_EVENT] = "an event handler",
+    [HOOK_ROUTE] = "a route",
+    [HOOK_EVERY] = "a timer",
+    [HOOK_CONNECT] = "a stream's connect",
+    [HOOK_DISCONNECT] = "a stream's disconnect",
+    [PHASE_LOAD] = "a rule file while it loads",
+    [PHASE_BACKGROUND] = "the library's background",
+};
+
+const char *phase_name(enum phase phase)
+{
+    return names[phase];
+}
+
+static int refuse(lua_State *L, enum call_kind kind, enum phase phase, const char *name)
+{
+    luaL_Buffer text;
+    luaL_buffinit(L, &text);
+    luaL_addstring(&text, name);
+    luaL_addstring(&text, " cannot be called in ");
+    luaL_addstring(&text, names[phase]);
+    luaL_addstring(&text, "; it can in ");
+    bool first = true;
+    for (unsigned at = 0; at < PHASES; at++) {
+        if (!(allowed[kind] & AT(at)) || at == PHASE_BACKGROUND) continue;
+        if (!first) luaL_addstring(&text, ", ");
+        luaL_addstring(&text, names[at]);
+        first = false;
+    }
+    luaL_pushresult(&text);
+    return raise_sentence(L, "%s", lua_tostring(L, -1));
+}
+
+void phase_check(lua_State *L, enum call_kind kind, const char *name)
+{
+    const struct running *running = here_running(L);
+    enum phase phase = running ? running->phase : PHASE_LOAD;
+    if (!(allowed[kind] & AT(phase))) refuse(L, kind, phase, name);
+    if (phase != PHASE_LOAD && !here_app(L))
+        raise_sentence(L, "%s: the app does not run yet", name);
+}

@@ -1,0 +1,33 @@
+/* values: plain values between the core and Lua: texts, JSON, and errors that are
+ * answers. */
+#pragma once
+
+#include <stdbool.h>
+
+#include "base/bytes.h"
+
+struct lua_State;
+
+/* Each adds its functions to the table on top of the stack. */
+void bind_json(struct lua_State *L);
+void bind_text(struct lua_State *L);
+
+/* A text; NULL data is nil. */
+void push_bytes(struct lua_State *L, struct bytes bytes);
+
+/* Pushes the JSON text of the value at the index; raises if it is no plain data. */
+struct bytes json_encode(struct lua_State *L, int index);
+
+/* Pushes the value; false: pushes a sentence that says what is wrong. */
+bool json_decode(struct lua_State *L, struct bytes text);
+
+/* Is the value at the index nil or JSON's null? */
+bool json_absent(struct lua_State *L, int index);
+
+/* A refusal is an error that answers the request at hand with a status: raises one. */
+int refusal_raise(struct lua_State *L, int status, const char *code, const char *message);
+
+/* Is the error value at the index one? Then its parts, which it keeps. Makes no Lua value, so it cannot
+ * raise. */
+bool refusal_read(struct lua_State *L, int index, int *status, const char **code,
+                  const char **message);

@@ -1,0 +1,402 @@
+/* vm: see vm.h.
+ *
+ * Two kinds of Lua code live in one VM: the library (scripts/), which sees
+ * `sluice.core`, the table of our bindings, and the rule file, which runs in the
+ * environment that scripts/sluice/sandbox.lua builds. The first library file,
+ * boot.lua, is run from here and does the rest.
+ *
+ * The JIT is off: compiled code checks no hook, so the watchdog could not stop it. */
+#include "script/vm.h"
+
+#include <errno.h>
+#include <lauxlib.h>
+#include <lua.h>
+#include <luajit.h>
+#include <lualib.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/check.h"
+#include "script/bind.h"
+#include "script/call.h"
+#include "script/fault.h"
+#include "script/here.h"
+#include "script/objects.h"
+#include "script/quota.h"
+#include "script/task.h"
+#include "script/values.h"
+#include "script/watchdog.h"
+
+enum { LOAD_SLICES = 20, FILE_MAX = 4 << 20, SCRATCH_KEPT = 64 << 10 };
+
+struct hook_slot {
+    struct vm_hook info;
+    struct fault_pace pace;
+};
+
+struct vm {
+    struct quota quota; /* first: what lua_getallocf gives back is the VM */
+    struct vm_options options;
+    lua_State *L;
+    struct tasks tasks;
+    struct calls calls;
+    struct vm_counters counters;
+    struct app *app;
+    struct plan *plan;
+    char *path, *name;
+    bool loading, ready; /* ready: tasks stand */
+    struct buf faults, scratch;
+    int functions; /* registry reference of the table of hooks */
+    struct hook_slot *hooks;
+    uint32_t hook_count, hook_capacity;
+    struct fault_pace background_pace;
+    size_t collected_bytes; /* what a full collection left */
+};
+
+/* Queries */
+
+struct vm *vm_of(lua_State *L)
+{
+    void *vm;
+    lua_getallocf(L, &vm);
+    return vm;
+}
+
+lua_State *vm_lua(struct vm *vm)
+{
+    return vm->L;
+}
+
+struct tasks *vm_tasks(struct vm *vm)
+{
+    return &vm->tasks;
+}
+
+struct calls *vm_calls(struct vm *vm)
+{
+    return &vm->calls;
+}
+
+const struct vm_options *vm_options(const struct vm *vm)
+{
+    return &vm->options;
+}
+
+struct app *vm_app(const struct vm *vm)
+{
+    return vm->app;
+}
+
+struct plan *vm_plan(const struct vm *vm)
+{
+    return vm->plan;
+}
+
+void vm_set_plan(struct vm *vm, struct plan *plan)
+{
+    vm->plan = plan;
+    vm->name = xstrdup(plan->app->text);
+}
+
+const char *vm_name(const struct vm *vm)
+{
+    return vm->name ? vm->name : vm->path ? vm->path : "";
+}
+
+const char *vm_path(const struct vm *vm)
+{
+    return vm->path;
+}
+
+bool vm_loading(const struct vm *vm)
+{
+    return vm->loading;
+}
+
+struct hooks *vm_hooks(struct vm *vm)
+{
+    return &vm->calls.hooks;
+}
+
+bool vm_idle(const struct vm *vm)
+{
+    return vm->tasks.alive == 0;
+}
+
+const struct quota *vm_quota(const struct vm *vm)
+{
+    return &vm->quota;
+}
+
+struct vm_counters *vm_counters(struct vm *vm)
+{
+    return &vm->counters;
+}
+
+void vm_count(const struct vm *vm, struct vm_counters *counters)
+{
+    *counters = vm->counters;
+    counters->memory_bytes = vm->quota.used_bytes;
+    counters->memory_peak_bytes = vm->quota.peak_bytes;
+    counters->memory_limit_bytes = vm->quota.limit_bytes;
+    counters->tasks = vm->tasks.alive;
+    counters->background = vm->calls.background;
+    counters->runs = vm->tasks.runs;
+}
+
+/* Here */
+
+struct app *here_app(lua_State *L)
+{
+    return vm_of(L)->app;
+}
+
+const struct engine_ports *here_ports(lua_State *L)
+{
+    return vm_of(L)->options.ports;
+}
+
+struct tasks *here_tasks(lua_State *L)
+{
+    return &vm_of(L)->tasks;
+}
+
+struct running *here_running(lua_State *L)
+{
+    return call_running(vm_of(L));
+}
+
+struct buf *here_scratch(lua_State *L)
+{
+    struct buf *scratch = &vm_of(L)->scratch;
+    if (scratch->capacity > SCRATCH_KEPT) buf_destroy(scratch);
+    buf_clear(scratch);
+    return scratch;
+}
+
+/* Hooks */
+
+hook vm_hook_add(struct vm *vm, lua_State *L, int index, const char *what)
+{
+    char place[120];
+    lua_Debug frame;
+    lua_pushvalue(L, index);
+    lua_getinfo(L, ">S", &frame);
+    snprintf(place, sizeof place, "%s:%d", frame.short_src, frame.linedefined);
+    lua_rawgeti(L, LUA_REGISTRYINDEX, vm->functions);
+    lua_pushvalue(L, index);
+    lua_rawseti(L, -2, (int)vm->hook_count + 1);
+    lua_pop(L, 1);
+    if (vm->hook_count == vm->hook_capacity) {
+        vm->hook_capacity = vm->hook_capacity ? vm->hook_capacity * 2 : 16;
+        vm->hooks = xrealloc(vm->hooks, vm->hook_capacity * sizeof *vm->hooks);
+    }
+    struct hook_slot *slot = &vm->hooks[vm->hook_count++];
+    *slot = (struct hook_slot){.info = {.what = xstrdup(what), .place = xstrdup(place)}};
+    return vm->hook_count;
+}
+
+void vm_hook_push(struct vm *vm, lua_State *L, hook number)
+{
+    lua_rawgeti(L, LUA_REGISTRYINDEX, vm->functions);
+    lua_rawgeti(L, -1, (int)number);
+    lua_remove(L, -2);
+}
+
+struct vm_hook *vm_hook_info(struct vm *vm, hook number)
+{
+    return number && number <= vm->hook_count ? &vm->hooks[number - 1].info : NULL;
+}
+
+struct fault_pace *vm_pace(struct vm *vm, hook number)
+{
+    return vm_hook_info(vm, number) ? &vm->hooks[number - 1].pace : &vm->background_pace;
+}
+
+void vm_hooks_each(const struct vm *vm, void (*each)(void *ctx, const struct vm_hook *hook),
+                   void *ctx)
+{
+    for (uint32_t i = 0; i < vm->hook_count; i++) each(ctx, &vm->hooks[i].info);
+}
+
+/* Loading */
+
+void vm_fault(struct vm *vm, const char *line)
+{
+    buf_printf(&vm->faults, "%s\n", line);
+}
+
+/* Pushes the chunk, or nil and why not. Text only: bytecode could do anything. */
+int vm_push_file(lua_State *L, const char *path, const char *chunk_name)
+{
+    FILE *file = fopen(path, "rbe");
+    if (!file) {
+        lua_pushnil(L);
+        lua_pushfstring(L, "%s: %s", path, strerror(errno));
+        return 2;
+    }
+    struct buf text = BUF_EMPTY;
+    size_t got;
+    do {
+        got = fread(buf_reserve(&text, 16384), 1, 16384, file);
+        text.size += got;
+    } while (got > 0 && text.size <= FILE_MAX);
+    fclose(file);
+    int status = luaL_loadbufferx(L, text.size ? text.data : "", text.size, chunk_name, "t");
+    buf_destroy(&text);
+    if (status == 0) return 1;
+    lua_pushnil(L);
+    lua_insert(L, -2);
+    return 2;
+}
+
+static void open_libraries(lua_State *L)
+{
+    static const luaL_Reg libraries[] = {
+        {"", luaopen_base},       {LUA_LOADLIBNAME, luaopen_package},
+        {LUA_TABLIBNAME, luaopen_table}, {LUA_STRLIBNAME, luaopen_string},
+        {LUA_MATHLIBNAME, luaopen_math}, {LUA_BITLIBNAME, luaopen_bit},
+        {LUA_OSLIBNAME, luaopen_os},     {LUA_JITLIBNAME, luaopen_jit},
+        {NULL, NULL}};
+    for (const luaL_Reg *library = libraries; library->func; library++) {
+        lua_pushcfunction(L, library->func);
+        lua_pushstring(L, library->name);
+        lua_call(L, 1, 0);
+    }
+    luaJIT_setmode(L, 0, LUAJIT_MODE_ENGINE | LUAJIT_MODE_OFF);
+}
+
+static void push_core(lua_State *L)
+{
+    static void (*const binds[])(lua_State *L) = {
+        bind_json, bind_frozen, bind_request, bind_event, bind_seat, bind_topic, bind_plan,
+        bind_app,  bind_store,  bind_http,    bind_time,  bind_log,  bind_text,  bind_latch,
+        bind_sandbox};
+    lua_newtable(L);
+    for (size_t i = 0; i < sizeof binds / sizeof binds[0]; i++) binds[i](L);
+}
+
+static int load(lua_State *L)
+{
+    struct vm *vm = lua_touserdata(L, 1);
+    const struct vm_options *options = &vm->options;
+    open_libraries(L);
+    lua_gc(L, LUA_GCSETPAUSE, 150);
+    lua_newtable(L);
+    vm->functions = luaL_ref(L, LUA_REGISTRYINDEX);
+    const struct tasks_limits limits = {options->tasks_max, options->slice_ms};
+    tasks_create(&vm->tasks, L, options->ports->clock, options->ports->later, &limits);
+    calls_create(&vm->calls, vm);
+    vm->ready = true;
+    lua_pushfstring(L, "%s/sluice/boot.lua", options->scripts_dir);
+    if (vm_push_file(L, lua_tostring(L, -1), "=sluice/boot.lua") != 1) lua_error(L);
+    push_core(L);
+    lua_call(L, 1, 0);
+    return 0;
+}
+
+static bool run_load(struct vm *vm, struct buf *errors)
+{
+    struct watch watch;
+    vm->loading = true;
+    watchdog_enter(&watch, vm->L, vm->options.slice_ms * LOAD_SLICES);
+    int status = lua_cpcall(vm->L, load, vm);
+    bool stopped = watchdog_leave(&watch);
+    vm->loading = false;
+    buf_add_bytes(errors, buf_bytes(&vm->faults));
+    if (status == 0) return vm->faults.size == 0;
+    if (stopped)
+        buf_printf(errors, "%s: stopped: ran for more than %u ms while it loaded\n", vm->path,
+                   vm->options.slice_ms * LOAD_SLICES);
+    else
+        buf_printf(errors, "%s\n",
+                   lua_isstring(vm->L, -1) ? lua_tostring(vm->L, -1) : "an error without words");
+    lua_settop(vm->L, 0);
+    return false;
+}
+
+struct plan *vm_load(struct vm *vm, const char *path, struct buf *errors)
+{
+    CHECK(!vm->path);
+    vm->path = xstrdup(path);
+    if (!vm->L) {
+        buf_printf(errors, "%s: no VM fits into %zu bytes of memory\n", path,
+                   vm->quota.limit_bytes);
+        return NULL;
+    }
+    bool good = run_load(vm, errors);
+    if (good && !vm->plan) {
+        buf_printf(errors, "%s:1: declares no app; a rule file begins with: local app = "
+                           "require \"sluice\".app \"name\"\n", path);
+        good = false;
+    }
+    if (good) good = plan_finish(vm->plan, errors);
+    if (!good && vm->plan) {
+        plan_free(vm->plan);
+        vm->plan = NULL;
+    }
+    if (vm->plan) vm->plan->handler_deadline_ms = vm->options.deadline_ms;
+    return vm->plan;
+}
+
+/* Life */
+
+struct vm *vm_new(const struct vm_options *options)
+{
+    struct vm *vm = xcalloc(1, sizeof *vm);
+    vm->options = *options;
+    vm->quota.limit_bytes = options->memory_bytes;
+    vm->functions = LUA_NOREF;
+    watchdog_start();
+    vm->L = lua_newstate(quota_alloc, &vm->quota);
+    return vm;
+}
+
+static int start(lua_State *L)
+{
+    lua_getfield(L, LUA_REGISTRYINDEX, "sluice.start");
+    for (int i = 1, count = (int)lua_objlen(L, -1); i <= count; i++) {
+        lua_rawgeti(L, -1, i);
+        call_background(L, "start", lua_gettop(L), 0, vm_of(L)->options.deadline_ms);
+        lua_pop(L, 1);
+    }
+    return 0;
+}
+
+void vm_bind(struct vm *vm, struct app *app)
+{
+    vm->app = app;
+    if (lua_cpcall(vm->L, start, NULL) != 0) lua_settop(vm->L, 0);
+}
+
+/* A collector that is only asked at twice the live size would meet the quota with garbage. */
+void vm_relax(struct vm *vm)
+{
+    size_t used = vm->quota.used_bytes, limit = vm->quota.limit_bytes;
+    if (used < limit - limit / 4 || used < vm->collected_bytes + limit / 16) return;
+    lua_gc(vm->L, LUA_GCCOLLECT, 0);
+    vm->collected_bytes = vm->quota.used_bytes;
+}
+
+void vm_free(struct vm *vm)
+{
+    if (vm->ready) {
+        calls_close(&vm->calls);
+        tasks_destroy(&vm->tasks);
+        calls_destroy(&vm->calls);
+    }
+    if (vm->L) lua_close(vm->L);
+    CHECK(vm->quota.used_bytes == 0);
+    watchdog_stop();
+    for (uint32_t i = 0; i < vm->hook_count; i++) {
+        xfree((char *)vm->hooks[i].info.what);
+        xfree((char *)vm->hooks[i].info.place);
+    }
+    xfree(vm->hooks);
+    buf_destroy(&vm->faults);
+    buf_destroy(&vm->scratch);
+    xfree(vm->path);
+    xfree(vm->name);
+    xfree(vm);
+}

@@ -1,0 +1,108 @@
+/* vm: the Lua of one app and one generation: its state with its memory quota,
+ * its sandbox, its tasks and the functions that its rule file declared. It loads
+ * one rule file into a plan, and then answers the engine's hooks.
+ *
+ * It is not the app: topics, subscribers, links and stores are the core's and
+ * outlive every VM. A reload makes a new VM beside the old one; the old one's
+ * tasks run to their end, then it goes. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "engine/app.h"
+#include "engine/hooks.h"
+#include "plan/plan.h"
+
+struct calls;
+struct fault_pace;
+struct lua_State;
+struct quota;
+struct tasks;
+struct vm;
+
+struct vm_options {
+    const struct engine_ports *ports; /* clock, later, random, log, fetch; must outlive the VM */
+    const char *scripts_dir;          /* where sluice.lua is */
+    size_t memory_bytes;              /* quota; 64 MiB */
+    uint32_t slice_ms;                /* running without a pause; 100 */
+    uint32_t deadline_ms;             /* a call's whole life; 5,000 */
+    uint32_t tasks_max;               /* alive at once, background ones too; 10,000 */
+    uint32_t background_max;          /* the library's own; 1,000 */
+    const char *(*env)(void *ctx, const char *name); /* for sluice.env; NULL: the process's */
+    void *env_ctx;
+};
+
+struct vm_counters {
+    size_t memory_bytes, memory_peak_bytes, memory_limit_bytes;
+    uint32_t tasks, background; /* alive */
+    uint64_t runs;              /* tasks started */
+    uint64_t errors;            /* that rules raised */
+    uint64_t stopped, late;     /* killed: slice, deadline */
+    uint64_t refused;           /* not begun: tasks_max, memory */
+};
+
+/* One function that a rule file declared. */
+struct vm_hook {
+    const char *what;  /* "filter of topic user:{user}" */
+    const char *place; /* "rules/posta.lua:12" */
+    uint64_t runs, errors;
+};
+
+struct vm *vm_new(const struct vm_options *options);
+
+/* Loads the library and the rule file and checks what was declared. The plan is the caller's
+ * (plan_free it after the VM: topic handles point into it). NULL: one line a fault in `errors`, each "file:line:
+ * what is wrong, what to do". At most once a VM. */
+struct plan *vm_load(struct vm *vm, const char *path, struct buf *errors);
+
+/* The app exists and runs this VM's plan from now on. Starts what the library keeps going in the
+ * background. Without an app, hooks that touch one raise. */
+void vm_bind(struct vm *vm, struct app *app);
+
+struct hooks *vm_hooks(struct vm *vm);
+
+/* No task is alive: nothing of an old generation is left. */
+bool vm_idle(const struct vm *vm);
+
+/* Tasks that are still alive are killed and answered UNKNOWN. Not from within a hook's `done`. */
+void vm_free(struct vm *vm);
+
+void vm_count(const struct vm *vm, struct vm_counters *counters);
+void vm_hooks_each(const struct vm *vm, void (*each)(void *ctx, const struct vm_hook *hook),
+                   void *ctx);
+
+/* For the rooms of this floor */
+
+/* The VM that a Lua state belongs to. */
+struct vm *vm_of(struct lua_State *L);
+struct lua_State *vm_lua(struct vm *vm);
+struct tasks *vm_tasks(struct vm *vm);
+struct calls *vm_calls(struct vm *vm);
+const struct vm_options *vm_options(const struct vm *vm);
+struct app *vm_app(const struct vm *vm); /* NULL before vm_bind */
+struct plan *vm_plan(const struct vm *vm); /* from sluice.app on */
+void vm_set_plan(struct vm *vm, struct plan *plan);
+const char *vm_path(const struct vm *vm); /* the rule file's, as given to vm_load */
+const char *vm_name(const struct vm *vm); /* the app's, or the file's before it said one */
+bool vm_loading(const struct vm *vm);
+
+/* Keeps the function at the index; its number from 1. `what` is copied. May raise. */
+hook vm_hook_add(struct vm *vm, struct lua_State *L, int index, const char *what);
+void vm_hook_push(struct vm *vm, struct lua_State *L, hook number);
+struct vm_hook *vm_hook_info(struct vm *vm, hook number); /* NULL for 0 */
+
+/* Something is wrong with the rule file; loading goes on, so that one load finds every fault. */
+void vm_fault(struct vm *vm, const char *line);
+
+/* Pushes a file's chunk and returns 1; or nil, what is wrong, and 2. May raise. */
+int vm_push_file(struct lua_State *L, const char *path, const char *chunk_name);
+
+/* After a task: collects garbage before the quota is met. */
+void vm_relax(struct vm *vm);
+
+struct vm_counters *vm_counters(struct vm *vm);
+const struct quota *vm_quota(const struct vm *vm);
+struct fault_pace *vm_pace(struct vm *vm, hook number); /* 0: of the background tasks */

@@ -1,0 +1,58 @@
+--- What rule files are written against: `local sluice = require "sluice"`.
+
+local core = require "sluice.core"
+local app  = require "sluice.app"
+local fail = require "sluice.fail"
+
+local sluice = {}
+
+--- Declares the app of this rule file. One file, one app.
+-- @param name a word
+-- @return the app: app:topic, app:stream, ...
+function sluice.app(name)
+  return app.new(name)
+end
+
+--- Who is it? Shared by streams and routes as their `identity`.
+-- @param run function(req): { user = text, data = plain data, expires = seconds since 1970 }, or nil for no; an
+--   error is "don't know": the request is refused as 503, not 401
+function sluice.identity(run)
+  if type(run) ~= "function" then
+    fail.raise("sluice.identity: expected a function(req), got %s", fail.show(run))
+  end
+  local place = core.place()
+  return { is_identity = true, hook = core.hook(run, "identity " .. place) }
+end
+
+--- A topic's `subscribe` that lets only that user in whom the parameter names.
+function sluice.owner(param)
+  if type(param) ~= "string" then
+    fail.raise("sluice.owner: expected the name of a parameter, got %s", fail.show(param))
+  end
+  return function(sub, params)
+    local owner = params[param]
+    if owner == nil then error(("sluice.owner: the topic has no parameter {%s}"):format(param), 0) end
+    return sub.user ~= nil and sub.user == owner
+  end
+end
+
+--- An environment variable. Without a default it must be there.
+function sluice.env(name, default)
+  if type(name) ~= "string" then fail.raise("sluice.env: expected a name, got %s", fail.show(name)) end
+  local value = core.env(name)
+  if value ~= nil then return value end
+  if default == nil then
+    fail.raise("sluice.env: %s is not set, and no default is given; set it where sluice is started", name)
+  end
+  return default
+end
+
+--- 128 random bits as 32 hex digits, for session names and the like.
+function sluice.token() return core.token() end
+
+--- Are the two texts equal? Takes a time that does not depend on where they differ.
+function sluice.same_secret(one, other)
+  return type(one) == "string" and type(other) == "string" and core.equal_secret(one, other)
+end
+
+return fail.strict("sluice", sluice)

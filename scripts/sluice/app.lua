@@ -1,0 +1,93 @@
+--- The app that a rule file declares: what it declares through, and what it asks at run time.
+
+local core = require "sluice.core"
+local fail = require "sluice.fail"
+
+local app = {}
+
+local App = {
+  topic    = require "sluice.declare_topic",
+  stream   = require "sluice.declare_stream",
+  upstream = require "sluice.declare_upstream",
+  route    = require "sluice.declare_route",
+  static   = require "sluice.declare_static",
+  every    = require "sluice.declare_every",
+}
+
+--- Everybody who has a stream now: a list of names, in no order.
+function App.users() return core.users() end
+
+--- The open subscribers: all, or a user's, or the one with that tag.
+-- @param who { user = "ann", tag = "..." }, both optional
+function App.subscribers(_, who)
+  local user, tag = app.who("app:subscribers", who)
+  return core.subscribers(user, tag)
+end
+
+--- How many those are, without making a handle of each.
+function App.count(_, who)
+  local user, tag = app.who("app:count", who)
+  return core.count(user, tag)
+end
+
+--- Ends a user's streams, or the one with that tag; nothing given: everybody's. Returns how many.
+function App.disconnect(_, who)
+  local user, tag = app.who("app:disconnect", who)
+  return core.disconnect(user, tag)
+end
+
+--- The place in the order up to which everything has been sent: what a page embeds that was rendered now, as
+-- the `last_event_id` of its first connection. 32 characters.
+function App.cursor() return core.cursor() end
+
+--- Publishes what the handler has emitted so far, before it returns.
+function App.flush() core.flush() end
+
+local names = {}
+for name in pairs(App) do names[#names + 1] = name end
+
+App.__index = function(_, name)
+  return rawget(App, name) or fail.raise("an app has no '%s'%s", tostring(name), fail.hint(name, names))
+end
+App.__metatable = "app"
+
+local function text(what, value)
+  if type(value) == "string" then return value end
+  fail.raise("%s: a user or tag is %s, expected a text", what, fail.show(value))
+end
+
+--- Reads { user =, tag = }.
+function app.who(what, who)
+  if who == nil then return end
+  if type(who) ~= "table" then fail.raise("%s: expected { user = ... }, got %s", what, fail.show(who)) end
+  for name in pairs(who) do
+    if name ~= "user" and name ~= "tag" then
+      fail.raise("%s: unknown '%s'%s", what, tostring(name), fail.hint(name, { "user", "tag" }))
+    end
+  end
+  if who.user == nil then fail.raise("%s: user is nil; without an argument it means everybody", what) end
+  return text(what, who.user), who.tag ~= nil and text(what, who.tag) or nil
+end
+
+local declared -- the one app of this VM
+local finishers = {}
+
+--- What is to be done when the rule file has run to its end.
+function app.at_finish(run) finishers[#finishers + 1] = run end
+
+function app.finish()
+  for _, run in ipairs(finishers) do run() end
+end
+
+--- Declares the app. See sluice.app.
+function app.new(name)
+  if type(name) ~= "string" or not name:find "^%a[%w_-]*$" or #name > 64 then
+    fail.raise("sluice.app: expected a name (a letter, then letters, digits, '_', '-'), got %s", fail.show(name))
+  end
+  if declared then fail.raise("sluice.app: this file has declared an app already; one file, one app") end
+  core.app { name = name }
+  declared = setmetatable({ name = name, at_finish = app.at_finish }, App)
+  return declared
+end
+
+return app

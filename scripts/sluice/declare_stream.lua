@@ -1,0 +1,66 @@
+--- app:stream(name, options): an endpoint on which subscribers connect.
+
+local core     = require "sluice.core"
+local fail     = require "sluice.fail"
+local schema   = require "sluice.schema"
+local watchers = require "sluice.watchers"
+
+local QUEUE = {
+  frames = { "count", default = 256, min = 1, max = 100000 },
+  bytes  = { "count", default = 1048576, min = 1024, max = 268435456 },
+}
+
+local SHAPE = {
+  path            = { "text", required = "a path such as \"/events\"" },
+  identity        = { "identity" },
+  topics          = { "function" },                            -- (req, sub) -> handle, name or list
+  upstreams       = { "list", of = "upstream", default = {} },
+  connect         = { "function" },                            -- (sub); false refuses
+  disconnect      = { "function" },                            -- (sub, reason)
+  origins         = { "list", of = "text", default = {} },
+  suppress        = { "choice", of = { "server", "client", false }, default = "server" },
+  refusal         = { "choice", of = { "status", "retry" }, default = "status" },
+  heartbeat       = { "seconds", default = 20, max = 3600 },   -- 0: none
+  retry           = { "seconds", default = 2, max = 3600 },    -- what `retry:` says; 0: no line
+  stall           = { "seconds", default = 30, min = 0.1, max = 3600 },
+  verdict_timeout = { "seconds", default = 2, min = 0.01, max = 60 },
+  lifetime        = { "seconds", default = 0, max = 604800 },  -- 0: no end
+  replay          = { "count", default = 300, min = 0, max = 100000 },
+  topics_max      = { "count", default = 64, min = 1, max = 10000 },
+  queue           = { "options", shape = QUEUE },
+}
+
+return function(app, name, options)
+  local what    = ("app:stream %s"):format(fail.show(name))
+  name          = schema.name("app:stream", name)
+  local checked = schema.check(what, options, SHAPE)
+  local upstreams = {}
+  for i, upstream in ipairs(checked.upstreams) do upstreams[i] = upstream.core end
+  local stream, why = core.stream {
+    name            = name,
+    method          = "GET",
+    place           = core.place(),
+    path            = checked.path or "/",
+    identity        = schema.identity(checked.identity, "stream " .. name),
+    topics          = schema.hook(checked.topics, "topics of stream " .. name),
+    upstreams       = upstreams,
+    origins         = checked.origins,
+    suppress        = checked.suppress,
+    refusal         = checked.refusal,
+    heartbeat       = checked.heartbeat,
+    retry           = checked.retry,
+    stall           = checked.stall,
+    verdict_timeout = checked.verdict_timeout,
+    lifetime        = checked.lifetime,
+    replay          = checked.replay,
+    topics_max      = checked.topics_max,
+    queue_frames    = checked.queue.frames,
+    queue_bytes     = checked.queue.bytes,
+  }
+  if not stream then return fail.fault("%s: 'path': %s", what, why) end
+  app.at_finish(function()
+    core.stream_hooks(stream,
+      schema.hook(watchers.connect(checked.connect), "connect of stream " .. name),
+      schema.hook(watchers.disconnect(checked.disconnect), "disconnect of stream " .. name))
+  end)
+end

@@ -1,0 +1,36 @@
+--- app:topic(pattern, options): the topics of one kind. Returns the handle that makes names: `mine(user)`.
+
+local core   = require "sluice.core"
+local fail   = require "sluice.fail"
+local schema = require "sluice.schema"
+
+local HISTORY = {
+  size = { "count", default = 256, min = 1, max = 100000 },   -- triggers
+  ttl  = { "seconds", default = 300, min = 1, max = 86400 },
+}
+
+local SHAPE = {
+  subscribe = { "function" },                                 -- (sub, params, req) -> true | false
+  filter    = { "function" },                                 -- (ev, sub) -> true | false
+  event     = { "choice", of = { "type", "topic", false }, default = "type" },
+  history   = { "options", shape = HISTORY },
+}
+
+return function(_, pattern, options)
+  local what = ("app:topic %s"):format(fail.show(pattern))
+  if type(pattern) ~= "string" then
+    fail.raise("%s: expected a pattern such as \"user:{user}\"", what)
+  end
+  local checked = schema.check(what, options, SHAPE)
+  local kept    = options and options.history ~= nil
+  local topic, why = core.topic {
+    pattern      = pattern,
+    place        = core.place(),
+    subscribe    = schema.hook(checked.subscribe, "subscribe of topic " .. pattern),
+    filter       = schema.hook(checked.filter, "filter of topic " .. pattern),
+    event        = checked.event,
+    history_size = kept and checked.history.size or 0,
+    history_ttl  = kept and checked.history.ttl or 0,
+  }
+  return topic or fail.raise("%s: %s", what, why)
+end

@@ -1,0 +1,136 @@
+--- Checks the options of declarations against a schema: names, types, ranges, defaults.
+--
+-- A schema is a table by option: `{ kind, default = ..., required = true, min =, max =, of = ... }`. Each fault
+-- is noted with file and line, and the default taken, so that one load finds them all.
+
+local core = require "sluice.core"
+local fail = require "sluice.fail"
+
+local schema = {}
+
+-- kind -> function(value, rule): the checked value; or nil and what was expected.
+local kinds = {}
+
+local function range(what, rule)
+  return ("%s from %s to %s"):format(what, tostring(rule.min or 0), tostring(rule.max))
+end
+
+local function within(value, rule)
+  return type(value) == "number" and value >= (rule.min or 0) and value <= rule.max
+end
+
+function kinds.count(value, rule)
+  if within(value, rule) and value % 1 == 0 then return value end
+  return nil, range("a whole number", rule)
+end
+
+function kinds.seconds(value, rule)
+  if within(value, rule) then return value end
+  return nil, range("seconds", rule)
+end
+
+function kinds.text(value)
+  if type(value) == "string" and value ~= "" and not core.breaks_line(value) then return value end
+  return nil, "a text"
+end
+
+kinds["function"] = function(value)
+  if type(value) == "function" then return value end
+  return nil, "a function"
+end
+
+function kinds.choice(value, rule)
+  local names = {}
+  for i, choice in ipairs(rule.of) do
+    if value == choice then return value == false and "none" or value end
+    names[i] = fail.show(choice)
+  end
+  return nil, "one of " .. table.concat(names, ", ")
+end
+
+function kinds.identity(value)
+  if type(value) == "table" and value.is_identity then return value end
+  if type(value) == "function" then return value end
+  return nil, "what sluice.identity gives, or a function(req)"
+end
+
+function kinds.topic(value)
+  if core.is_topic(value) then return value end
+  return nil, "what app:topic gives"
+end
+
+function kinds.upstream(value)
+  if type(value) == "table" and value.is_upstream then return value end
+  return nil, "what app:upstream gives"
+end
+
+function kinds.list(value, rule)
+  if type(value) ~= "table" or (#value == 0 and next(value) ~= nil) then return nil, "a list" end
+  local items = {}
+  for i, item in ipairs(value) do
+    local checked, expected = kinds[rule.of](item, rule)
+    if checked == nil then
+      return nil, ("a list of which each is %s; number %d is %s"):format(expected, i, fail.show(item))
+    end
+    items[i] = checked
+  end
+  return items
+end
+
+local function names_of(shape)
+  local names = {}
+  for name in pairs(shape) do names[#names + 1] = name end
+  table.sort(names)
+  return names
+end
+
+local function check_one(what, name, value, rule)
+  if rule[1] == "options" then return schema.check(what .. "." .. name, value, rule.shape) end
+  if value == nil then
+    if rule.required then fail.fault("%s: '%s' is missing: expected %s", what, name, rule.required) end
+    return rule.default
+  end
+  local checked, expected = kinds[rule[1]](value, rule)
+  if checked ~= nil then return checked end
+  fail.fault("%s: '%s': expected %s, got %s", what, name, expected, fail.show(value))
+  return rule.default
+end
+
+--- The checked options. `what` names the declaration in messages: `app:stream "events"`.
+function schema.check(what, options, shape)
+  local checked = {}
+  if options ~= nil and type(options) ~= "table" then
+    fail.fault("%s: expected a table of options, got %s", what, fail.show(options))
+    options = nil
+  end
+  for name in pairs(options or {}) do
+    if shape[name] == nil then
+      local names = names_of(shape)
+      local hint  = fail.hint(name, names)
+      fail.fault("%s: unknown option '%s'%s", what, tostring(name),
+        hint ~= "" and hint or "; there are: " .. table.concat(names, ", "))
+    end
+  end
+  for name, rule in pairs(shape) do checked[name] = check_one(what, name, (options or {})[name], rule) end
+  return checked
+end
+
+--- A declaration's name: a word.
+function schema.name(what, name)
+  if type(name) == "string" and name:find "^[%w][%w_.-]*$" and #name <= 64 then return name end
+  fail.fault("%s: expected a name (letters, digits, '_', '-', '.'), got %s", what, fail.show(name))
+  return "nameless"
+end
+
+--- The hook number of an option that is a function, 0 without one.
+function schema.hook(run, what)
+  return run and core.hook(run, what) or 0
+end
+
+--- The hook number of an `identity` option.
+function schema.identity(identity, what)
+  if type(identity) == "function" then return core.hook(identity, "identity of " .. what) end
+  return identity and identity.hook or 0
+end
+
+return schema
