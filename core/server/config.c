@@ -1,0 +1,221 @@
+#include "server/config.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/check.h"
+#include "base/text.h"
+#include "script/settings.h"
+#include "server/keys.h"
+
+struct reading {
+    struct config *config;
+    struct buf *errors;
+};
+
+static void fault(struct reading *reading, int line, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+static void fault(struct reading *reading, int line, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    buf_printf(reading->errors, "%s:%d: ", reading->config->path, line);
+    buf_vprintf(reading->errors, format, arguments);
+    buf_add_char(reading->errors, '\n');
+    va_end(arguments);
+}
+
+static void *slot_of(struct config *config, const struct key *key)
+{
+    return (char *)config + key->offset;
+}
+
+/* ---- setting one key ---- */
+
+static void list_destroy(struct config_list *list)
+{
+    for (size_t i = 0; i < list->count; i++) xfree(list->items[i]);
+    xfree(list->items);
+    *list = (struct config_list){NULL, 0};
+}
+
+static void set_list(struct config_list *list, const struct bytes *items, size_t count)
+{
+    list_destroy(list);
+    list->items = xcalloc(count, sizeof(char *));
+    for (size_t i = 0; i < count; i++) {
+        list->items[i] = xmalloc(items[i].size + 1);
+        memcpy(list->items[i], items[i].data, items[i].size);
+        list->items[i][items[i].size] = '\0';
+    }
+    list->count = count;
+}
+
+static void set_text(char **slot, struct bytes text)
+{
+    xfree(*slot);
+    *slot = xmalloc(text.size + 1);
+    memcpy(*slot, text.data, text.size);
+    (*slot)[text.size] = '\0';
+}
+
+static void expected(struct reading *reading, const struct setting *setting, const char *what)
+{
+    fault(reading, setting->line, "%s: expected %s, got a %s", setting->name, what,
+          setting->type == SETTING_OTHER ? setting->type_name
+          : setting->type == SETTING_LIST ? "list"
+                                          : setting->type_name);
+}
+
+static void take_list(struct reading *reading, const struct key *key,
+                      const struct setting *setting)
+{
+    if (setting->type == SETTING_TEXT)
+        set_list(slot_of(reading->config, key), &setting->text, 1);
+    else if (setting->type == SETTING_LIST)
+        set_list(slot_of(reading->config, key), setting->items, setting->item_count);
+    else
+        expected(reading, setting, "a text or a list of texts");
+}
+
+static void take_text(struct reading *reading, const struct key *key,
+                      const struct setting *setting)
+{
+    if (setting->type != SETTING_TEXT) {
+        expected(reading, setting, "a text");
+        return;
+    }
+    bool chosen = key->type != KEY_CHOICE;
+    for (size_t i = 0; !chosen && key->choices[i]; i++)
+        chosen = bytes_is(setting->text, key->choices[i]);
+    if (chosen) {
+        set_text(slot_of(reading->config, key), setting->text);
+        return;
+    }
+    struct buf choices = BUF_EMPTY;
+    for (size_t i = 0; key->choices[i]; i++)
+        buf_printf(&choices, "%s\"%s\"", i ? ", " : "", key->choices[i]);
+    fault(reading, setting->line, "%s: expected one of %s, got \"%.*s\"", key->name,
+          buf_text(&choices), (int)setting->text.size, setting->text.data);
+    buf_destroy(&choices);
+}
+
+static void take_number(struct reading *reading, const struct key *key,
+                        const struct setting *setting)
+{
+    static const char *const units[] = {
+        [KEY_COUNT] = "a whole number", [KEY_BYTES] = "a number of bytes", [KEY_SECONDS] = "seconds"};
+    if (setting->type != SETTING_NUMBER) {
+        expected(reading, setting, units[key->type]);
+        return;
+    }
+    double number = setting->number;
+    if (!(number >= key->min && number <= key->max) ||
+        (key->type != KEY_SECONDS && number != floor(number))) {
+        fault(reading, setting->line, "%s: expected %s from %.15g to %.15g, got %.15g", key->name,
+              units[key->type], key->min, key->max, number);
+        return;
+    }
+    uint64_t *slot = slot_of(reading->config, key);
+    *slot = (uint64_t)(key->type == KEY_SECONDS ? number * 1000 + 0.5 : number);
+}
+
+static void take(void *ctx, const struct setting *setting)
+{
+    struct reading *reading = ctx;
+    const struct key *key = key_find(setting->name);
+    if (!key) {
+        const char **names = xcalloc(key_count + 1, sizeof(*names));
+        for (size_t i = 0; i < key_count; i++) names[i] = keys[i].name;
+        const char *nearest = text_nearest(setting->name, names);
+        fault(reading, setting->line, "unknown key '%s'%s%s%s", setting->name,
+              nearest ? "; did you mean '" : "; docs/config.md lists all keys",
+              nearest ? nearest : "", nearest ? "'?" : "");
+        xfree(names);
+    } else if (key->type == KEY_LIST) {
+        take_list(reading, key, setting);
+    } else if (key->type == KEY_TEXT || key->type == KEY_CHOICE) {
+        take_text(reading, key, setting);
+    } else {
+        take_number(reading, key, setting);
+    }
+}
+
+/* ---- defaults, and what only the whole shows ---- */
+
+static void set_standard(struct config *config, const struct key *key)
+{
+    if (!key->standard) return;
+    struct bytes text = bytes_of(key->standard);
+    if (key->type <= KEY_CHOICE) text = bytes_run(text.data + 1, text.size - 2); /* its quotes */
+    if (key->type == KEY_LIST)
+        set_list(slot_of(config, key), &text, 1);
+    else if (key->type <= KEY_CHOICE)
+        set_text(slot_of(config, key), text);
+    else
+        *(uint64_t *)slot_of(config, key) =
+            (uint64_t)(strtod(text.data, NULL) * (key->type == KEY_SECONDS ? 1000 : 1) + 0.5);
+}
+
+static bool is_loopback(const char *address)
+{
+    return strncmp(address, "unix:", 5) == 0 || strncmp(address, "127.", 4) == 0 ||
+           strncmp(address, "[::1]:", 6) == 0 || strncmp(address, "localhost:", 10) == 0;
+}
+
+static void check_whole(struct reading *reading)
+{
+    const struct config *config = reading->config;
+    if (!config->rules.count)
+        buf_printf(reading->errors, "%s: no rules: set rules = \"rules/app.lua\" (or a list)\n",
+                   config->path);
+    if (!config->listen.count)
+        buf_printf(reading->errors, "%s: listen is an empty list\n", config->path);
+    for (size_t i = 0; i < config->admin.count; i++)
+        if (!is_loopback(config->admin.items[i]) && !config->admin_key)
+            buf_printf(reading->errors,
+                       "%s: admin = \"%s\" is not loopback; set admin_key, or listen on 127.0.0.1 "
+                       "or a Unix socket\n",
+                       config->path, config->admin.items[i]);
+}
+
+struct config *config_read(const char *path, struct buf *errors)
+{
+    struct config *config = xcalloc(1, sizeof(*config));
+    config->path = xstrdup(path);
+    for (size_t i = 0; i < key_count; i++) set_standard(config, &keys[i]);
+    struct reading reading = {config, errors};
+    const size_t before = errors->size;
+    if (settings_read(path, take, &reading, errors) && errors->size == before)
+        check_whole(&reading);
+    if (errors->size == before) return config;
+    config_free(config);
+    return NULL;
+}
+
+void config_free(struct config *config)
+{
+    if (!config) return;
+    for (size_t i = 0; i < key_count; i++) {
+        void *slot = slot_of(config, &keys[i]);
+        if (keys[i].type == KEY_LIST)
+            list_destroy(slot);
+        else if (keys[i].type == KEY_TEXT || keys[i].type == KEY_CHOICE)
+            xfree(*(char **)slot);
+    }
+    xfree(config->path);
+    xfree(config);
+}
+
+char *config_resolve(const struct config *config, const char *path)
+{
+    const char *slash = strrchr(config->path, '/');
+    struct buf out = BUF_EMPTY;
+    if (path[0] != '/' && slash)
+        buf_add(&out, config->path, (size_t)(slash - config->path) + 1);
+    buf_add_text(&out, path);
+    return buf_take(&out);
+}

@@ -1,0 +1,38 @@
+/* config: what sse.lua.conf says, checked. Every key stands once, in the table of
+ * keys.c: the loader, `sluice check`, the annotated sse.lua.conf and
+ * docs/config.md come from it. Durations are seconds in the file and
+ * milliseconds in here; sizes are bytes. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+
+struct config_list {
+    char **items;
+    size_t count;
+};
+
+struct config {
+    char *path; /* of the file; its folder is where relative paths begin */
+    struct config_list listen, admin, rules;
+    char *admin_key, *scripts, *log_level, *log_format;
+    uint64_t streams, streams_per_user, connections, links, link_rate, link_burst;
+    uint64_t topics, forgotten_topics, windows, store_entries, store_bytes;
+    uint64_t head_bytes, body_bytes, head_timeout_ms, body_timeout_ms, keepalive_timeout_ms;
+    uint64_t stall_timeout_ms, verdict_timeout_ms, heartbeat_ms, retry_ms;
+    uint64_t queue_frames, queue_bytes, replay_max;
+    uint64_t app_memory_bytes, handler_deadline_ms, handler_slice_ms;
+    uint64_t http_timeout_ms, http_answer_bytes;
+    uint64_t drain_timeout_ms, drain_spread_ms;
+};
+
+/* Reads and checks the file. NULL: one line a fault in errors, each with file, line, what was
+ * expected, what came, and the nearest valid name. */
+struct config *config_read(const char *path, struct buf *errors);
+void config_free(struct config *config);
+
+/* A path as the file means it: relative ones begin where the file is. xfree it. */
+char *config_resolve(const struct config *config, const char *path);

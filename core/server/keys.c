@@ -1,0 +1,205 @@
+#include "server/keys.h"
+
+#include <string.h>
+
+#include "server/config.h"
+
+#define AT(member) offsetof(struct config, member)
+#define GIB (1024.0 * 1024 * 1024)
+
+const struct key keys[] = {
+    {"listen", KEY_LIST, AT(listen), "\"127.0.0.1:8080\"", 0, 0, {0},
+     "Where browsers and apps connect: \"address:port\", \"[ipv6]:port\", \"*:port\", "
+     "\"unix:/path\", or a list of these.",
+     "Put a TLS proxy in front, or listen on a Unix socket behind it. Port 0 takes a free port and "
+     "logs which."},
+    {"admin", KEY_LIST, AT(admin), "\"127.0.0.1:8081\"", 0, 0, {0},
+     "Where /health, /ready and /metrics are served; same form as listen.",
+     "Only loopback and Unix sockets are taken without an admin_key: who reaches it sees user "
+     "names."},
+    {"admin_key", KEY_TEXT, AT(admin_key), NULL, 0, 0, {0},
+     "A secret that admin requests must carry as \"Authorization: Bearer KEY\".",
+     "Needed as soon as admin listens beyond loopback. Take it from env(), not from the file."},
+    {"rules", KEY_LIST, AT(rules), NULL, 0, 0, {0},
+     "The rule files, one app each: paths or globs, relative to this file.",
+     "A glob that matches nothing is an error, so that a typing mistake is not an empty server."},
+    {"scripts", KEY_TEXT, AT(scripts), NULL, 0, 0, {0},
+     "The folder of the Lua library that rule files are written against.",
+     "Found beside the binary or under its prefix; set it only to try another version."},
+    {"log_level", KEY_CHOICE, AT(log_level), "\"info\"", 0, 0, {"error", "warn", "info", "debug", 0},
+     "The least important lines that are logged.",
+     "debug logs every state change of every link: for a test, not for a day."},
+    {"log_format", KEY_CHOICE, AT(log_format), "\"pairs\"", 0, 0, {"pairs", "json", 0},
+     "How a log line looks: key=value pairs or one JSON object; to stderr.",
+     "json for log collectors, pairs for people."},
+
+    {"streams", KEY_COUNT, AT(streams), "10000", 1, 10e6, {0},
+     "Streams that this node takes; above, a new one is refused as the stream says.",
+     "Each is a descriptor: keep it below `ulimit -n` with some hundreds to spare. Routes go on "
+     "being served."},
+    {"streams_per_user", KEY_COUNT, AT(streams_per_user), "0", 0, 1e6, {0},
+     "Streams of one user; 0 sets no bound of its own.",
+     "A browser opens one a tab (over HTTP/1.1 six in all): below 20 real people notice."},
+    {"connections", KEY_COUNT, AT(connections), "20000", 1, 10e6, {0},
+     "Open connections on all listeners, streams among them.",
+     "Above, new ones wait in the kernel's backlog."},
+    {"links", KEY_COUNT, AT(links), "10000", 1, 10e6, {0},
+     "Upstream connections at once, one a key; above, streams that need one more are refused.",
+     "As many as users at once, for an upstream with one key a user."},
+    {"link_rate", KEY_COUNT, AT(link_rate), "200", 1, 1e6, {0},
+     "Links opened a second, when many want to.",
+     "What the upstream can authenticate a second: after its restart all links come back at this "
+     "rate."},
+    {"link_burst", KEY_COUNT, AT(link_burst), "200", 1, 1e6, {0},
+     "Links opened at once before link_rate holds.", "Rarely changed."},
+    {"topics", KEY_COUNT, AT(topics), "1000000", 1, 100e6, {0},
+     "Topics of one app at once: those with subscribers or history.",
+     "Above, a trigger to a new topic is dropped with an error in the log."},
+    {"forgotten_topics", KEY_COUNT, AT(forgotten_topics), "65536", 0, 100e6, {0},
+     "Last positions kept of topics that ended, so that a returning tab knows that it missed "
+     "nothing.",
+     "Too few only costs needless resyncs, never a lost trigger."},
+    {"windows", KEY_COUNT, AT(windows), "100000", 0, 100e6, {0},
+     "Coalescing windows (`within`) open at once.",
+     "Above, triggers go out at once instead of waiting."},
+    {"store_entries", KEY_COUNT, AT(store_entries), "100000", 0, 100e6, {0},
+     "Entries of one app's sluice.store.", "Above, set() says that the store is full."},
+    {"store_bytes", KEY_BYTES, AT(store_bytes), "67108864", 0, 64 * GIB, {0},
+     "Bytes of one app's sluice.store, keys and values.",
+     "Above, set() says that the store is full."},
+
+    {"head_bytes", KEY_BYTES, AT(head_bytes), "16384", 1024, 1e6, {0},
+     "The largest request line and headers; above: 431.",
+     "Raise it for very large cookies."},
+    {"body_bytes", KEY_BYTES, AT(body_bytes), "1048576", 0, GIB, {0},
+     "The largest request body; above: 413.", "It is held in memory whole."},
+    {"head_timeout", KEY_SECONDS, AT(head_timeout_ms), "10", 0.1, 3600, {0},
+     "Seconds for a request's head to arrive; longer: 408.", "A bound on slow senders."},
+    {"body_timeout", KEY_SECONDS, AT(body_timeout_ms), "30", 0.1, 3600, {0},
+     "Seconds for a request's body to arrive; longer: 408.", "A bound on slow senders."},
+    {"keepalive_timeout", KEY_SECONDS, AT(keepalive_timeout_ms), "60", 0.1, 86400, {0},
+     "Seconds that an idle connection is kept for its next request.",
+     "Behind a proxy: longer than the proxy's own, or it will now and then write into a closed "
+     "connection."},
+
+    {"heartbeat", KEY_SECONDS, AT(heartbeat_ms), "20", 0, 3600, {0},
+     "Seconds of silence after which a stream gets a heartbeat; 0 sends none. A stream's own "
+     "option wins.",
+     "Below the idle time-out of every proxy on the way (60 s is usual)."},
+    {"retry", KEY_SECONDS, AT(retry_ms), "2", 0, 3600, {0},
+     "The `retry:` that a stream begins with: seconds that a browser waits before it returns; 0 "
+     "says none. A stream's own option wins.",
+     "Longer spreads a restart's returning crowd."},
+    {"stall_timeout", KEY_SECONDS, AT(stall_timeout_ms), "30", 1, 3600, {0},
+     "Seconds that a stream may take nothing while something waits for it; then it is closed.",
+     "Longer keeps sleeping phones, at the price of their queues."},
+    {"verdict_timeout", KEY_SECONDS, AT(verdict_timeout_ms), "2", 0.05, 60, {0},
+     "Seconds that an open access question holds a subscriber's queue; then the trigger is "
+     "withheld and the user told to re-read.",
+     "A little above what the slowest filter takes."},
+    {"queue_frames", KEY_COUNT, AT(queue_frames), "256", 2, 1e6, {0},
+     "Triggers that wait for one slow subscriber; above, it gets one resync instead. A stream's "
+     "own option wins.",
+     "At least the largest burst of one moment."},
+    {"queue_bytes", KEY_BYTES, AT(queue_bytes), "1048576", 1024, GIB, {0},
+     "Bytes that wait for one slow subscriber; same answer.", "The bound that counts for memory."},
+    {"replay_max", KEY_COUNT, AT(replay_max), "300", 0, 1e6, {0},
+     "Missed triggers that a returning tab is given one by one; more: one resync.",
+     "Above some hundreds, re-reading is cheaper for the page as well. Keep it at or above "
+     "queue_frames' order of size."},
+
+    {"app_memory", KEY_BYTES, AT(app_memory_bytes), "134217728", 1 << 20, 64 * GIB, {0},
+     "Memory of one app's Lua.", "A rule that wants more fails; the others go on."},
+    {"handler_deadline", KEY_SECONDS, AT(handler_deadline_ms), "10", 0.05, 3600, {0},
+     "Seconds that a rule may wait (for HTTP, for sleep) before it is ended as failed.",
+     "Above the slowest answer that is still worth having."},
+    {"handler_slice", KEY_SECONDS, AT(handler_slice_ms), "0.1", 0.01, 60, {0},
+     "Seconds of processor time that a rule may run without waiting.",
+     "A rule that loops for ever is stopped after it; everybody else waits so long."},
+    {"http_timeout", KEY_SECONDS, AT(http_timeout_ms), "5", 0.05, 600, {0},
+     "Seconds for a sluice.http request that names no time-out.",
+     "Keep it below handler_deadline, or the rule ends before the request does."},
+    {"http_answer_bytes", KEY_BYTES, AT(http_answer_bytes), "4194304", 1024, GIB, {0},
+     "The largest answer of a sluice.http request.", "It counts into app_memory."},
+
+    {"drain_timeout", KEY_SECONDS, AT(drain_timeout_ms), "10", 0.1, 3600, {0},
+     "Seconds that TERM gives what is under way before the process ends.",
+     "Below what the service manager waits before it kills."},
+    {"drain_spread", KEY_SECONDS, AT(drain_spread_ms), "5", 0, 3600, {0},
+     "Seconds over which browsers are told to come back after a drain.",
+     "Longer for more streams: streams divided by the connects a second that the next node takes."},
+};
+
+const size_t key_count = sizeof(keys) / sizeof(keys[0]);
+
+const struct key *key_find(const char *name)
+{
+    for (size_t i = 0; i < key_count; i++)
+        if (strcmp(keys[i].name, name) == 0) return &keys[i];
+    return NULL;
+}
+
+static const char *const type_texts[] = {
+    [KEY_LIST] = "a text or a list of texts", [KEY_TEXT] = "a text",
+    [KEY_CHOICE] = "one of", [KEY_COUNT] = "a whole number",
+    [KEY_BYTES] = "bytes", [KEY_SECONDS] = "seconds",
+};
+
+static void write_range(struct buf *out, const struct key *key)
+{
+    buf_add_text(out, type_texts[key->type]);
+    for (size_t i = 0; key->type == KEY_CHOICE && key->choices[i]; i++)
+        buf_printf(out, "%s \"%s\"", i ? "," : "", key->choices[i]);
+    if (key->type >= KEY_COUNT) buf_printf(out, ", %.15g to %.15g", key->min, key->max);
+}
+
+/* A comment wrapped at 78 columns. */
+static void write_comment(struct buf *out, const char *text)
+{
+    size_t column = 0;
+    while (*text) {
+        size_t size = strcspn(text, " ");
+        if (column && column + 1 + size > 78) {
+            buf_add_char(out, '\n');
+            column = 0;
+        }
+        buf_printf(out, "%s%.*s", column ? " " : "-- ", (int)size, text);
+        column += (column ? 1 : 3) + size;
+        text += size + (text[size] == ' ');
+    }
+    buf_add_char(out, '\n');
+}
+
+void keys_write_conf(struct buf *out)
+{
+    buf_add_text(out, "-- sse.lua.conf: every key of Sluice with its default. Lua without functions\n"
+                      "-- and loops; env(\"NAME\", default) reads the environment.\n"
+                      "-- `sluice check -c FILE` says what a file means before it is used.\n");
+    for (size_t i = 0; i < key_count; i++) {
+        struct buf range = BUF_EMPTY;
+        buf_add_text(&range, "Takes ");
+        write_range(&range, &keys[i]);
+        buf_add_char(&range, '.');
+        buf_add_char(out, '\n');
+        write_comment(out, keys[i].text);
+        write_comment(out, keys[i].why);
+        write_comment(out, buf_text(&range));
+        if (keys[i].standard)
+            buf_printf(out, "%s = %s\n", keys[i].name, keys[i].standard);
+        else
+            buf_printf(out, "-- %s =\n", keys[i].name);
+        buf_destroy(&range);
+    }
+}
+
+void keys_write_page(struct buf *out)
+{
+    buf_add_text(out, "# The config file\n\nGenerated from the table of keys by `make docs`. "
+                      "`sluice check -c FILE` checks a file.\n");
+    for (size_t i = 0; i < key_count; i++) {
+        buf_printf(out, "\n## `%s`\n\n%s %s\n\n- takes ", keys[i].name, keys[i].text, keys[i].why);
+        write_range(out, &keys[i]);
+        buf_printf(out, "\n- default: %s%s%s\n", keys[i].standard ? "`" : "",
+                   keys[i].standard ? keys[i].standard : "none", keys[i].standard ? "`" : "");
+    }
+}

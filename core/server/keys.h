@@ -1,0 +1,36 @@
+/* keys: the table of all config keys: name, type, default, range and the text
+ * that explains it. */
+#pragma once
+
+#include <stddef.h>
+
+#include "base/buf.h"
+
+enum key_type {
+    KEY_LIST,     /* a text or a list of texts */
+    KEY_TEXT,
+    KEY_CHOICE,   /* one of `choices` */
+    KEY_COUNT,
+    KEY_BYTES,
+    KEY_SECONDS,
+};
+
+struct key {
+    const char *name;
+    enum key_type type;
+    size_t offset;        /* in struct config */
+    const char *standard; /* the default, as Lua text; NULL: none, may stay unset */
+    double min, max;      /* of numbers, in the file's units */
+    const char *choices[5];
+    const char *text;     /* one sentence: what it is */
+    const char *why;      /* when to change it, and the trap */
+};
+
+extern const struct key keys[];
+extern const size_t key_count;
+
+const struct key *key_find(const char *name);
+
+/* The table as an annotated config file, and as a page of documentation. */
+void keys_write_conf(struct buf *out);
+void keys_write_page(struct buf *out);
