@@ -1,0 +1,32 @@
+/* server: the parts of one node, made from a config and wired together. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/buf.h"
+#include "server/admin.h"
+
+struct config;
+struct node;
+struct server;
+
+/* The rooms that the admin listener and the metrics read. */
+struct server {
+    const struct config *config;
+    struct node *node;
+    struct admin admin;
+    struct parts *_parts;
+};
+
+/* Loads the rules and opens the listeners. NULL: one line a fault in errors. With `check` nothing
+ * is opened. The config must outlive the server. */
+struct server *server_new(const struct config *config, bool check, struct buf *errors);
+
+/* Serves until TERM or INT; returns the exit code. */
+int server_run(struct server *server);
+
+void server_free(struct server *server);
+
+/* What would be served, for `sluice check`. */
+void server_describe(const struct server *server, struct buf *out);
