@@ -1,0 +1,181 @@
+#include "rig/world.h"
+
+#include "base/alloc.h"
+#include "base/check.h"
+#include "base/line.h"
+#include "event/frame.h"
+#include "rig/client.h"
+#include "script/vm.h"
+
+#define ROUNDS_MAX 1000000
+#define START_WALL_MS 1700000000000u
+
+/* xorshift64* (Vigna, 2016): good enough for schedules, and the same everywhere. */
+static uint64_t next_random(struct random *random)
+{
+    struct world *world = CONTAINER(random, struct world, random);
+    world->_seed ^= world->_seed >> 12;
+    world->_seed ^= world->_seed << 25;
+    world->_seed ^= world->_seed >> 27;
+    return world->_seed * 2685821657736338717u;
+}
+
+static void write_log(struct log *log, enum log_level level, const char *message,
+                      const struct log_field *fields, size_t count)
+{
+    static const char *const names[] = {"error", "warn", "info", "debug"};
+    struct world *world = CONTAINER(log, struct world, log);
+    if (level == LOG_ERROR) world->errors++;
+    line_write(&world->lines, LINE_PAIRS, world->clock.wall_ms, names[level], message, fields,
+               count);
+}
+
+/* A rig has no files: what is asked for is named in the answer. */
+static void serve_file(struct files *files, const char *directory, struct bytes path,
+                       const char *cache_control, struct exchange *exchange)
+{
+    (void)files;
+    struct buf body = BUF_EMPTY;
+    buf_printf(&body, "%s %.*s", directory, (int)path.size, path.data);
+    const struct http_header header = {BYTES("cache-control"),
+                                       bytes_of(cache_control ? cache_control : "no-cache")};
+    const struct http_response response = {
+        .status = 200, .headers = &header, .header_count = 1, .body = buf_bytes(&body)};
+    exchange->ops->respond(exchange, &response);
+    buf_destroy(&body);
+}
+
+struct world *world_new(const struct world_options *options)
+{
+    struct world *world = xcalloc(1, sizeof(*world));
+    world->_options = *options;
+    world->_seed = options->seed * 2 + 1;
+    world->clock.wall_ms = START_WALL_MS;
+    world->clock.now_ms = 1000;
+    wheel_create(&world->clock.wheel, world->clock.now_ms);
+    later_create(&world->later);
+    world->random.next = next_random;
+    world->log = (struct log){.level = LOG_INFO, .write = write_log};
+    world->files.serve = serve_file;
+    list_create(&world->clients);
+    remote_create(&world->remote, &world->clock, &world->later);
+    gate_create(&world->gate, &world->clock, options->link_rate, options->link_rate);
+    const struct hash_key seal = {next_random(&world->random), next_random(&world->random)};
+    const struct hash_key mask = {next_random(&world->random), next_random(&world->random)};
+    cursor_epoch_create(&world->order.epoch, options->seed, seal, mask);
+    world->order.position = 1;
+    world->ports = (struct engine_ports){.clock = &world->clock,
+                                         .later = &world->later,
+                                         .random = &world->random,
+                                         .log = &world->log,
+                                         .transport = &world->remote.transport,
+                                         .fetch = &world->remote.fetch,
+                                         .gate = &world->gate,
+                                         .order = &world->order};
+    const struct engine_limits limits = {
+        .streams = options->streams,
+        .links = options->links,
+        .hub = {.forgotten_topics = 1024, .topics = 1000000, .windows = 100000},
+        .store_entries = 100000,
+        .store_bytes = 64 << 20};
+    world->node = node_new(&world->ports, &limits, &world->files);
+    return world;
+}
+
+bool world_load(struct world *world, const char *path, struct buf *errors)
+{
+    CHECK(world->app_count < WORLD_APPS_MAX);
+    const struct vm_options options = {.ports = &world->ports,
+                                       .scripts_dir = world->_options.scripts_dir,
+                                       .memory_bytes = 64 << 20,
+                                       .slice_ms = 500,
+                                       .deadline_ms = 10000,
+                                       .tasks_max = 10000,
+                                       .background_max = 1000,
+                                       .env = world->_options.env,
+                                       .env_ctx = world->_options.env_ctx};
+    struct vm *vm = vm_new(&options);
+    struct plan *plan = vm_load(vm, path, errors);
+    struct app *app = plan ? node_add_app(world->node, plan, vm_hooks(vm), errors) : NULL;
+    if (!app) {
+        vm_free(vm);
+        plan_free(plan);
+        return false;
+    }
+    world->vms[world->app_count] = vm;
+    world->plans[world->app_count++] = plan;
+    vm_bind(vm, app);
+    return true;
+}
+
+bool world_run(struct world *world)
+{
+    wheel_advance(&world->clock.wheel, world->clock.now_ms);
+    for (int i = 0; i < ROUNDS_MAX; i++)
+        if (!later_round(&world->later)) return true;
+    return false;
+}
+
+bool world_advance(struct world *world, uint64_t ms)
+{
+    const uint64_t end = world->clock.now_ms + ms;
+    bool quiet = world_run(world);
+    while (quiet && world->clock.now_ms < end) {
+        uint64_t next = wheel_next(&world->clock.wheel);
+        if (next > end) next = end;
+        if (next <= world->clock.now_ms) next = world->clock.now_ms + 1;
+        world->clock.wall_ms += next - world->clock.now_ms;
+        world->clock.now_ms = next;
+        quiet = world_run(world);
+    }
+    return quiet;
+}
+
+static bool is_quiet(const struct world *world)
+{
+    for (size_t i = 0; i < world->app_count; i++)
+        if (!vm_idle(world->vms[i])) return false;
+    return node_idle(world->node) && list_empty(&world->remote.calls) &&
+           list_empty(&world->remote.wires);
+}
+
+static void say_what_stayed(const struct world *world, struct buf *errors)
+{
+    buf_printf(errors, "after the drain there are left: streams %u, links %u, requests %s, wires %s\n",
+               node_counters(world->node)->streams, node_links(world->node),
+               list_empty(&world->remote.calls) ? "none" : "some",
+               list_empty(&world->remote.wires) ? "none" : "some");
+    for (size_t i = 0; i < world->app_count; i++) {
+        struct vm_counters counters;
+        vm_count(world->vms[i], &counters);
+        buf_printf(errors, "app %zu: tasks %u, background %u\n", i, counters.tasks,
+                   counters.background);
+    }
+}
+
+bool world_free(struct world *world, struct buf *errors)
+{
+    LIST_EACH(node, &world->clients) client_free(CONTAINER(node, struct client, node));
+    world_run(world);
+    node_drain(world->node, 0);
+    bool quiet = world_run(world);
+    for (int second = 0; quiet && !is_quiet(world) && second < 120; second++)
+        quiet = world_advance(world, 1000);
+    quiet = quiet && is_quiet(world);
+    if (!quiet) {
+        say_what_stayed(world, errors);
+        return false; /* leaked on purpose: freeing under what still runs would hide it */
+    }
+    for (size_t i = 0; i < world->app_count; i++) vm_free(world->vms[i]);
+    node_free(world->node);
+    for (size_t i = 0; i < world->app_count; i++) plan_free(world->plans[i]);
+    world_run(world);
+    gate_destroy(&world->gate);
+    remote_destroy(&world->remote);
+    const uint32_t timers = world->clock.wheel.count, frames = frame_live();
+    if (timers) buf_printf(errors, "timers still armed: %u\n", timers);
+    if (frames) buf_printf(errors, "frames still alive: %u\n", frames);
+    buf_destroy(&world->lines);
+    xfree(world);
+    return !timers && !frames;
+}

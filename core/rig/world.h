@@ -1,0 +1,71 @@
+/* world: a whole node in memory: the engine and the rules' VMs as production
+ * has them, under a virtual clock, a seeded random and a scripted network. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/list.h"
+#include "engine/app.h"
+#include "engine/node.h"
+#include "ports/clock.h"
+#include "ports/files.h"
+#include "ports/later.h"
+#include "ports/log.h"
+#include "ports/random.h"
+#include "rig/remote.h"
+#include "upstream/gate.h"
+
+#define WORLD_APPS_MAX 8
+
+struct vm;
+
+struct world_options {
+    const char *scripts_dir;
+    uint64_t seed;
+    uint32_t streams;
+    uint32_t links;
+    uint64_t link_rate;
+    const char *(*env)(void *ctx, const char *name); /* what sluice.env sees */
+    void *env_ctx;
+};
+
+struct world {
+    struct clock clock;
+    struct later later;
+    struct random random;
+    struct log log;
+    struct remote remote;
+    struct gate gate;
+    struct order order;
+    struct files files;
+    struct engine_ports ports;
+    struct node *node;
+    struct vm *vms[WORLD_APPS_MAX];
+    struct plan *plans[WORLD_APPS_MAX];
+    size_t app_count;
+    struct list clients;
+    struct buf lines; /* the log */
+    uint32_t errors;  /* lines of level error in it */
+    uint64_t _seed;
+    struct world_options _options;
+};
+
+/* Heap: the parts point to each other. */
+struct world *world_new(const struct world_options *options);
+
+/* Loads one rule file as one app. False: lines in errors. */
+bool world_load(struct world *world, const char *path, struct buf *errors);
+
+/* Runs jobs and due timers until nothing is left to do at this moment. False: it did not end
+ * within a bound, so something posts itself for ever. */
+bool world_run(struct world *world);
+
+/* Moves the time on, stopping at every due timer. */
+bool world_advance(struct world *world, uint64_t ms);
+
+/* Drains, advances until all is quiet, frees everything. False (and the reason in errors):
+ * something stayed. */
+bool world_free(struct world *world, struct buf *errors);
