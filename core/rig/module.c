@@ -93,6 +93,18 @@ static void set_bytes(lua_State *L, const char *name, struct bytes bytes)
     lua_setfield(L, -2, name);
 }
 
+/* true, or nil and the errors, which it destroys. */
+static int push_outcome(lua_State *L, bool good, struct buf *errors)
+{
+    if (good)
+        lua_pushboolean(L, true);
+    else
+        lua_pushnil(L);
+    push_buf(L, errors);
+    buf_destroy(errors);
+    return 2;
+}
+
 static const char *read_env(void *ctx, const char *name)
 {
     struct handle *handle = ctx;
@@ -137,11 +149,7 @@ static int l_load(lua_State *L)
     struct buf errors = BUF_EMPTY;
     handle->L = L;
     bool good = world_load(check_world(L), luaL_checkstring(L, 2), &errors);
-    lua_pushboolean(L, good);
-    if (!good) lua_pushnil(L), lua_replace(L, -2);
-    push_buf(L, &errors);
-    buf_destroy(&errors);
-    return 2;
+    return push_outcome(L, good, &errors);
 }
 
 /* :run() and :advance(milliseconds) raise when the core does not come to rest. */
@@ -443,11 +451,7 @@ static int l_close(lua_State *L)
     if (good) xfree(scripts);
     handle->world = NULL;
     luaL_unref(L, LUA_REGISTRYINDEX, handle->env);
-    lua_pushboolean(L, good);
-    if (!good) lua_pushnil(L), lua_replace(L, -2);
-    push_buf(L, &errors);
-    buf_destroy(&errors);
-    return 2;
+    return push_outcome(L, good, &errors);
 }
 
 static const luaL_Reg methods[] = {

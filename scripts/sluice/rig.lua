@@ -1,0 +1,142 @@
+-- The rig: rule files under a virtual clock and a scripted network, for specs.
+--
+--   local rig = require "sluice.rig"
+--   local world = rig.load "rules/posta.lua"
+--   world:reply("GET /api/v1/session", { json = { user = "ann" } })
+--   local tab = world:connect "/events"
+--
+-- The core that runs is the one that serves production, with its VMs, its queues
+-- and its time-outs; only time and the network are the spec's. Every call runs it
+-- until it is idle.
+
+local core = require "sluice.core"
+local json = require "cjson.safe"
+local Tab = require "sluice.rig.tab"
+local Upstream = require "sluice.rig.upstream"
+local network = require "sluice.rig.network"
+
+local rig = {}
+local World = {}
+World.__index = World
+
+local here = debug.getinfo(1, "S").source:match "^@(.*)sluice/rig%.lua$" or "scripts/"
+
+--- Loads rule files into a new world.
+-- @param files a path or a list of paths, each one app
+-- @param options env (table of what sluice.env sees), seed, streams, links, link_rate
+-- @return world; raises what a start would have said
+function rig.load(files, options)
+  options = options or {}
+  local world = setmetatable({
+    core = core.world {
+      scripts = options.scripts or here:gsub("/$", ""),
+      seed = options.seed or 1,
+      streams = options.streams,
+      links = options.links,
+      link_rate = options.link_rate,
+      env = options.env or {},
+    },
+    tabs = {},
+    journal_entries = {},
+    tab_count = 0,
+  }, World)
+  world.network = network.new(world.core)
+  for _, file in ipairs(type(files) == "table" and files or { files }) do
+    local good, errors = world.core:load(file)
+    if not good then
+      world.core:close()
+      error(errors:gsub("\n$", ""), 2)
+    end
+  end
+  rig.last = world
+  return world
+end
+
+--- Runs the core until it is idle, answering what the spec scripted.
+function World:run()
+  repeat
+    self.core:run()
+  until not self.network:serve()
+  for _, tab in ipairs(self.tabs) do tab:read() end
+  return self
+end
+
+--- Moves the virtual clock on by seconds, through everything that falls due.
+function World:advance(seconds)
+  self:run()
+  local left = math.floor(seconds * 1000 + 0.5)
+  while left > 0 do
+    -- in small steps, so that a scripted answer comes when it is asked for
+    local step = math.min(left, 10)
+    self.core:advance(step)
+    left = left - step
+    if self.network:serve() then self:run() end
+  end
+  return self:run()
+end
+
+--- The virtual time in seconds since the world began.
+function World:now() return self.core:now() / 1000 - 1 end
+
+--- What a request gets from now on: { status, json | body, headers } or function(request).
+-- For an upstream's request: { status, content_type, retry_after }.
+-- @param request "METHOD /path"
+function World:reply(request, answer)
+  self.network:reply(request, answer)
+  return self
+end
+
+--- Holds a request until `:answer{…}` of what this returns; see also `.count`.
+function World:hold(request) return self.network:hold(request, self) end
+
+--- Fails a request: "timeout" (after its time-out), "refused", "network", "tls", "resolve".
+function World:fail(request, code)
+  self.network:fail(request, code)
+  return self
+end
+
+--- All requests that were made so far, oldest first: { method, path, query, headers, body, json }.
+-- @param request "METHOD /path", or nil for all
+function World:requests(request) return self.network:made(request) end
+
+--- Opens a stream. Options: headers, cookie, tag, query (table), last_event_id, address, listener.
+-- @return a tab: .status, :types(), :events(), :post(path, {json=}), :cut(), :stall(), …
+function World:connect(path, options)
+  self.tab_count = self.tab_count + 1
+  local tab = Tab.new(self, path, options or {}, self.tab_count)
+  self.tabs[#self.tabs + 1] = tab
+  self:run()
+  return tab
+end
+
+--- A request that is no stream; options as for connect, with body or json.
+-- @return { status, headers, body, json } or nil while it is not answered: then call :result()
+function World:request(method, path, options) return Tab.request(self, method, path, options or {}) end
+
+--- The upstream connection of this name and key: .open, :send(type, data, {id=}), :cut(), …
+function World:upstream(name, key) return Upstream.new(self, name, key) end
+
+--- Every link: { upstream, key, state, leases, last_id }.
+function World:links() return self.core:links() end
+
+--- Totals: subscribers, topics, users, emitted, delivered, lagged, streams, links.
+function World:counters() return self.core:counters() end
+
+--- The log so far as text, and the number of error lines; both begin anew.
+function World:log() return self.core:lines() end
+
+--- What tabs received, in order of receipt: { who, what, topic, data, cursor }.
+function World:journal() return self.journal_entries end
+
+--- Drains the node and asserts that nothing is left: no stream, link, task, timer or frame.
+function World:close()
+  if self.closed then return end
+  self.closed = true
+  local good, what = self.core:close()
+  if not good then error("the world did not end clean: " .. what, 2) end
+end
+
+--- Encodes a value as JSON, as answers and events of the rig do.
+function rig.json(value) return type(value) == "string" and value or json.encode(value) end
+
+return rig
