@@ -7,8 +7,7 @@
 
 #include "base/alloc.h"
 #include "base/check.h"
-#include "engine/feeds.h"
-#include "hub/subscriber.h"
+#include "event/frame.h"
 #include "rig/client.h"
 #include "rig/world.h"
 #include "upstream/link.h"
@@ -426,6 +425,29 @@ static int l_counters(lua_State *L)
     return 1;
 }
 
+/* :placed() -> { topic, type, data, cursor, user, tag } of every trigger that took its place in the
+ * order since the last call */
+static int l_placed(lua_State *L)
+{
+    struct world *world = check_world(L);
+    lua_newtable(L);
+    for (size_t i = 0; i < world->placed_count; i++) {
+        const struct frame *frame = world->placed[i];
+        char cursor[CURSOR_SIZE];
+        cursor_write(&world->order.epoch, frame->position, cursor);
+        lua_newtable(L);
+        set_bytes(L, "topic", atom_bytes(frame->topic));
+        set_bytes(L, "type", frame->type ? atom_bytes(frame->type) : BYTES("resync"));
+        set_bytes(L, "data", frame_data(frame));
+        set_bytes(L, "cursor", bytes_run(cursor, sizeof(cursor)));
+        if (frame->user) set_bytes(L, "user", atom_bytes(frame->user));
+        if (frame->tag) set_bytes(L, "tag", atom_bytes(frame->tag));
+        lua_rawseti(L, -2, (int)i + 1);
+    }
+    world_forget_placed(world);
+    return 1;
+}
+
 /* :lines() -> the log so far, and how many lines of level error it has; clears both */
 static int l_lines(lua_State *L)
 {
@@ -465,7 +487,8 @@ static const luaL_Reg methods[] = {
     {"wire_bytes", l_wire_bytes}, {"wire_end", l_wire_end},
     {"wire_rule", l_wire_rule}, {"links", l_links},
     {"counters", l_counters},   {"lines", l_lines},
-    {"close", l_close},         {NULL, NULL},
+    {"placed", l_placed},       {"close", l_close},
+    {NULL, NULL},
 };
 
 int luaopen_sluice_core(lua_State *L)

@@ -45,6 +45,22 @@ static void serve_file(struct files *files, const char *directory, struct bytes 
     buf_destroy(&body);
 }
 
+static void note_placed(struct journal *journal, struct frame *frame)
+{
+    struct world *world = CONTAINER(journal, struct world, journal);
+    world->placed =
+        xrealloc(world->placed, (world->placed_count + 1) * sizeof(struct frame *));
+    world->placed[world->placed_count++] = frame_ref(frame);
+}
+
+void world_forget_placed(struct world *world)
+{
+    for (size_t i = 0; i < world->placed_count; i++) frame_unref(world->placed[i]);
+    xfree(world->placed);
+    world->placed = NULL;
+    world->placed_count = 0;
+}
+
 struct world *world_new(const struct world_options *options)
 {
     struct world *world = xcalloc(1, sizeof(*world));
@@ -57,6 +73,7 @@ struct world *world_new(const struct world_options *options)
     world->random.next = next_random;
     world->log = (struct log){.level = LOG_INFO, .write = write_log};
     world->files.serve = serve_file;
+    world->journal.placed = note_placed;
     list_create(&world->clients);
     remote_create(&world->remote, &world->clock, &world->later);
     gate_create(&world->gate, &world->clock, options->link_rate, options->link_rate);
@@ -71,7 +88,8 @@ struct world *world_new(const struct world_options *options)
                                          .transport = &world->remote.transport,
                                          .fetch = &world->remote.fetch,
                                          .gate = &world->gate,
-                                         .order = &world->order};
+                                         .order = &world->order,
+                                         .journal = &world->journal};
     const struct engine_limits limits = {
         .streams = options->streams,
         .links = options->links,
@@ -170,6 +188,7 @@ bool world_free(struct world *world, struct buf *errors)
     node_free(world->node);
     for (size_t i = 0; i < world->app_count; i++) plan_free(world->plans[i]);
     world_run(world);
+    world_forget_placed(world);
     gate_destroy(&world->gate);
     remote_destroy(&world->remote);
     const uint32_t timers = world->clock.wheel.count, frames = frame_live();

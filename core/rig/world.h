@@ -12,6 +12,7 @@
 #include "engine/node.h"
 #include "ports/clock.h"
 #include "ports/files.h"
+#include "ports/journal.h"
 #include "ports/later.h"
 #include "ports/log.h"
 #include "ports/random.h"
@@ -47,6 +48,9 @@ struct world {
     struct plan *plans[WORLD_APPS_MAX];
     size_t app_count;
     struct list clients;
+    struct journal journal;
+    struct frame **placed; /* triggers that took their place since the last look; references */
+    size_t placed_count;
     struct buf lines; /* the log */
     uint32_t errors;  /* lines of level error in it */
     uint64_t _seed;
@@ -65,6 +69,9 @@ bool world_run(struct world *world);
 
 /* Moves the time on, stopping at every due timer. */
 bool world_advance(struct world *world, uint64_t ms);
+
+/* Lets go of world->placed. */
+void world_forget_placed(struct world *world);
 
 /* Drains, advances until all is quiet, frees everything. False (and the reason in errors):
  * something stayed. */

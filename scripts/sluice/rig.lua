@@ -38,6 +38,7 @@ function rig.load(files, options)
     },
     tabs = {},
     journal_entries = {},
+    topics = {}, -- of triggers, by cursor
     tab_count = 0,
   }, World)
   world.network = network.new(world.core)
@@ -57,6 +58,7 @@ function World:run()
   repeat
     self.core:run()
   until not self.network:serve()
+  for _, trigger in ipairs(self.core:placed()) do self.topics[trigger.cursor] = trigger.topic end
   for _, tab in ipairs(self.tabs) do tab:read() end
   return self
 end

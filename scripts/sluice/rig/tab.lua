@@ -73,7 +73,8 @@ function Tab:dispatch(block)
   end
   self.received[#self.received + 1] = event
   local journal = self.world.journal_entries
-  journal[#journal + 1] = { who = self.name, what = event.type, data = data, cursor = event.id }
+  journal[#journal + 1] = { who = self.name, what = event.type, topic = self.world.topics[event.id],
+    data = data, cursor = event.id }
 end
 
 -- Takes in what came since the last look.
