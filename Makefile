@@ -68,6 +68,7 @@ BUSTED       = $(PRELOAD_$(VARIANT)) SLUICE_BUILD=$(BUILD) luajit /usr/bin/buste
 VALGRIND    := valgrind -q --error-exitcode=97 --leak-check=full --errors-for-leak-kinds=definite,indirect \
                --show-leak-kinds=definite,indirect --suppressions=$(CURDIR)/spec/valgrind.supp
 
+EXPORT := -Wl,-E
 Q   := $(if $(V),,@)
 say  = $(if $(V),@:,@printf '  %-5s %s\n' $1 $@)
 sub  = @$(MAKE) --no-print-directory VARIANT=$1
@@ -91,7 +92,7 @@ help: ## list the targets
 ## Build ---------------------------------------------------------------------------------------------
 
 $(BUILD)/sluice: $(SERVER_O)
-	$(call link,-Wl,-E $(LIBS))
+	$(call link,$(EXPORT) $(LIBS))
 
 # The rig as a Lua module. Its Lua is the one of the process that loads it, so it links none.
 $(BUILD)/lib/sluice/core.so: $(MODULE_O)

@@ -1,0 +1,199 @@
+#include "server/rules.h"
+
+#include <errno.h>
+#include <glob.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "engine/node.h"
+#include "script/vm.h"
+#include "server/config.h"
+
+#ifndef SLUICE_PREFIX
+#define SLUICE_PREFIX "/usr/local"
+#endif
+
+struct loaded {
+    char *path;
+    struct vm *vm;
+    struct plan *plan;
+};
+
+struct rules {
+    char *scripts;
+    struct loaded *loaded;
+    size_t count;
+    bool failed;
+};
+
+/* ---- where the Lua library is ---- */
+
+static char *library_at(const char *folder, const char *below)
+{
+    struct buf path = BUF_EMPTY;
+    buf_printf(&path, "%s%s/sluice.lua", folder, below);
+    bool there = access(buf_text(&path), R_OK) == 0;
+    path.size -= strlen("/sluice.lua");
+    char *found = there ? buf_take(&path) : NULL;
+    buf_destroy(&path);
+    return found;
+}
+
+/* As the config says; else beside the binary's folder, in a checkout or under a prefix. */
+static char *find_library(const struct config *config, struct buf *errors)
+{
+    char *found = NULL;
+    if (config->scripts) {
+        char *path = config_resolve(config, config->scripts);
+        found = library_at(path, "");
+        if (!found)
+            buf_printf(errors, "%s: scripts = \"%s\": there is no sluice.lua in it\n", config->path,
+                       config->scripts);
+        xfree(path);
+        return found;
+    }
+    char binary[PATH_MAX];
+    ssize_t size = readlink("/proc/self/exe", binary, sizeof(binary) - 1);
+    while (size > 0 && binary[size - 1] != '/') size--;
+    binary[size > 0 ? size : 0] = '\0';
+    static const char *const places[] = {"../scripts", "../../scripts", "../share/sluice/scripts"};
+    for (size_t i = 0; !found && i < sizeof(places) / sizeof(places[0]); i++)
+        found = library_at(binary, places[i]);
+    if (!found) found = library_at(SLUICE_PREFIX, "/share/sluice/scripts");
+    if (!found)
+        buf_printf(errors, "the Lua library (sluice.lua) is not found beside %s; set scripts\n",
+                   binary);
+    return found;
+}
+
+/* ---- loading ---- */
+
+static bool load_one(struct rules *rules, const struct config *config,
+                     const struct engine_ports *ports, struct node *node, const char *path,
+                     struct buf *errors)
+{
+    const struct vm_options options = {.ports = ports,
+                                       .scripts_dir = rules->scripts,
+                                       .memory_bytes = config->app_memory_bytes,
+                                       .slice_ms = (uint32_t)config->handler_slice_ms,
+                                       .deadline_ms = (uint32_t)config->handler_deadline_ms,
+                                       .tasks_max = 100000,
+                                       .background_max = 10000};
+    struct vm *vm = vm_new(&options);
+    struct plan *plan = vm_load(vm, path, errors);
+    struct app *app = plan ? node_add_app(node, plan, vm_hooks(vm), errors) : NULL;
+    if (!app) {
+        vm_free(vm);
+        plan_free(plan);
+        return false;
+    }
+    vm_bind(vm, app);
+    rules->loaded = xrealloc(rules->loaded, (rules->count + 1) * sizeof(struct loaded));
+    rules->loaded[rules->count++] = (struct loaded){xstrdup(path), vm, plan};
+    return true;
+}
+
+static bool load_matches(struct rules *rules, const struct config *config,
+                         const struct engine_ports *ports, struct node *node, const char *item,
+                         struct buf *errors)
+{
+    char *pattern = config_resolve(config, item);
+    glob_t matches;
+    bool good = glob(pattern, 0, NULL, &matches) == 0;
+    if (!good)
+        buf_printf(errors, "%s: rules: no file matches \"%s\"\n", config->path, item);
+    for (size_t i = 0; good && i < matches.gl_pathc; i++)
+        good = load_one(rules, config, ports, node, matches.gl_pathv[i], errors);
+    globfree(&matches);
+    xfree(pattern);
+    return good;
+}
+
+struct rules *rules_load(const struct config *config, const struct engine_ports *ports,
+                         struct node *node, struct buf *errors)
+{
+    struct rules *rules = xcalloc(1, sizeof(*rules));
+    rules->scripts = find_library(config, errors);
+    bool good = rules->scripts;
+    for (size_t i = 0; good && i < config->rules.count; i++)
+        good = load_matches(rules, config, ports, node, config->rules.items[i], errors);
+    rules->failed = !good;
+    return rules;
+}
+
+bool rules_good(const struct rules *rules)
+{
+    return !rules->failed;
+}
+
+void rules_stop(struct rules *rules)
+{
+    for (size_t i = 0; i < rules->count; i++) vm_free(rules->loaded[i].vm);
+}
+
+void rules_free(struct rules *rules)
+{
+    for (size_t i = 0; i < rules->count; i++) {
+        plan_free(rules->loaded[i].plan);
+        xfree(rules->loaded[i].path);
+    }
+    xfree(rules->loaded);
+    xfree(rules->scripts);
+    xfree(rules);
+}
+
+/* ---- for people ---- */
+
+static void describe_list(struct buf *out, const char *name, const struct config_list *list)
+{
+    buf_printf(out, "%-10s", name);
+    for (size_t i = 0; i < list->count; i++) buf_printf(out, "%s%s", i ? ", " : "", list->items[i]);
+    buf_add_char(out, '\n');
+}
+
+static void describe_endpoint(struct buf *out, const char *kind, const struct plan_endpoint *at)
+{
+    buf_printf(out, "  %-10s %-6s %-32.*s %-16s %s\n", kind, at->method->text,
+               (int)pattern_text(at->path).size, pattern_text(at->path).data, at->name->text,
+               at->identity ? "with identity" : "open to all");
+}
+
+static void describe_plan(struct buf *out, const struct plan *plan, const char *path)
+{
+    buf_printf(out, "\napp %s  (%s)\n", plan->app->text, path);
+    for (size_t i = 0; i < plan->stream_count; i++)
+        describe_endpoint(out, "stream", &plan->streams[i]->at);
+    for (size_t i = 0; i < plan->route_count; i++)
+        describe_endpoint(out, "route", &plan->routes[i]->at);
+    for (size_t i = 0; i < plan->static_count; i++)
+        describe_endpoint(out, "static", &plan->statics[i]->at);
+    for (size_t i = 0; i < plan->topic_count; i++) {
+        const struct plan_topic *topic = plan->topics[i];
+        buf_printf(out, "  %-10s %-39s history %u for %.15g s%s%s\n", "topic", topic->name->text,
+                   topic->options.history_size, (double)topic->options.history_ttl_ms / 1000,
+                   topic->subscribe ? ", subscribe" : "", topic->filter ? ", filter" : "");
+    }
+    for (size_t i = 0; i < plan->upstream_count; i++) {
+        const struct plan_upstream *upstream = plan->upstreams[i];
+        buf_printf(out, "  %-10s %-39s grace %.15g s, handles %zu event types\n", "upstream",
+                   upstream->name->text, (double)upstream->policy.grace_ms / 1000,
+                   upstream->handler_count);
+    }
+    for (size_t i = 0; i < plan->every_count; i++)
+        buf_printf(out, "  %-10s %-39s every %.15g s\n", "timer", plan->everys[i]->name->text,
+                   (double)plan->everys[i]->period_ms / 1000);
+}
+
+void rules_describe(const struct rules *rules, const struct config *config, struct buf *out)
+{
+    buf_printf(out, "%s is good.\n\n", config->path);
+    describe_list(out, "listen", &config->listen);
+    describe_list(out, "admin", &config->admin);
+    buf_printf(out, "%-10s%llu streams, %llu links\n", "limits",
+               (unsigned long long)config->streams, (unsigned long long)config->links);
+    for (size_t i = 0; i < rules->count; i++)
+        describe_plan(out, rules->loaded[i].plan, rules->loaded[i].path);
+}

@@ -1,0 +1,25 @@
+/* rules: the rule files of a config, each loaded into its VM and given to the
+ * node as an app. */
+#pragma once
+
+#include "base/buf.h"
+#include "engine/app.h"
+
+struct config;
+struct node;
+struct rules;
+
+/* Loads until the first file that is wrong; then rules_good is false and errors has a line a fault.
+ * What was loaded before stays with the node until both are freed. */
+struct rules *rules_load(const struct config *config, const struct engine_ports *ports,
+                         struct node *node, struct buf *errors);
+bool rules_good(const struct rules *rules);
+
+/* Ends the VMs with what still runs in them; before node_free. */
+void rules_stop(struct rules *rules);
+
+/* After node_free, which still reads the plans. */
+void rules_free(struct rules *rules);
+
+/* What the config and the rules would serve, for people. */
+void rules_describe(const struct rules *rules, const struct config *config, struct buf *out);

@@ -1,0 +1,216 @@
+/* The order of making is the order of need: loop, network, rules, node,
+ * listeners; the order of ending is the other way round. Rules are loaded before
+ * any address is taken, so that a broken file never half-starts a server. */
+#include "server/server.h"
+
+#include <signal.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/check.h"
+#include "base/hash.h"
+#include "engine/node.h"
+#include "http/http.h"
+#include "http/listener.h"
+#include "http/static.h"
+#include "loop/logger.h"
+#include "loop/loop.h"
+#include "peers/peers.h"
+#include "server/config.h"
+#include "server/rules.h"
+#include "upstream/gate.h"
+
+enum { DRAIN_LOOK_MS = 20 };
+
+struct parts {
+    struct server *server;
+    struct loop *loop;
+    struct http *public_http, *admin_http;
+    struct peers *peers;
+    struct static_files *files;
+    struct gate gate;
+    struct order order;
+    struct engine_ports ports;
+    struct rules *rules;
+    struct timer drain;
+    uint64_t drain_until_ms;
+    int exit_code;
+};
+
+/* ---- making ---- */
+
+static struct hash_key random_key(struct random *random)
+{
+    return (struct hash_key){random->next(random), random->next(random)};
+}
+
+static enum log_level level_of(const char *name)
+{
+    static const char *const names[] = {"error", "warn", "info", "debug"};
+    int level = 0;
+    while (strcmp(names[level], name) != 0) level++; /* the config took no other */
+    return (enum log_level)level;
+}
+
+static void make_ports(struct parts *parts, const struct config *config)
+{
+    struct loop *loop = parts->loop;
+    struct random *random = loop_random(loop);
+    struct log *log = loop_log(loop);
+    log->level = level_of(config->log_level);
+    logger_of(log)->json = strcmp(config->log_format, "json") == 0;
+    hash_seed(random_key(random));
+    cursor_epoch_create(&parts->order.epoch, random->next(random), random_key(random),
+                        random_key(random));
+    parts->order.position = 1;
+    gate_create(&parts->gate, loop_clock(loop), config->link_rate, config->link_burst);
+    parts->peers = peers_new(loop);
+    parts->ports = (struct engine_ports){.clock = loop_clock(loop),
+                                         .later = loop_later(loop),
+                                         .random = random,
+                                         .log = log,
+                                         .transport = peers_transport(parts->peers),
+                                         .fetch = peers_fetch(parts->peers),
+                                         .gate = &parts->gate,
+                                         .order = &parts->order};
+}
+
+static struct http *make_http(struct parts *parts, const struct config *config,
+                              uint64_t connections)
+{
+    const struct http_limits limits = {.max_head_bytes = config->head_bytes,
+                                       .max_body_bytes = config->body_bytes,
+                                       .head_timeout_ms = config->head_timeout_ms,
+                                       .body_timeout_ms = config->body_timeout_ms,
+                                       .keepalive_timeout_ms = config->keepalive_timeout_ms,
+                                       .stall_timeout_ms = config->stall_timeout_ms,
+                                       .max_connections = (uint32_t)connections};
+    return http_new(parts->loop, &limits);
+}
+
+static struct node *make_node(struct parts *parts, const struct config *config)
+{
+    const struct engine_limits limits = {
+        .streams = (uint32_t)config->streams,
+        .streams_per_user = (uint32_t)config->streams_per_user,
+        .links = (uint32_t)config->links,
+        .hub = {.forgotten_topics = (uint32_t)config->forgotten_topics,
+                .topics = (uint32_t)config->topics,
+                .windows = (uint32_t)config->windows},
+        .store_entries = (uint32_t)config->store_entries,
+        .store_bytes = config->store_bytes};
+    return node_new(&parts->ports, &limits, static_files_port(parts->files));
+}
+
+static bool listen_on(struct parts *parts, struct http *http, const struct config_list *list,
+                      struct http_handler *handler, const char *role, struct buf *errors)
+{
+    for (size_t i = 0; i < list->count; i++) {
+        struct listener *listener = listener_open(http, list->items[i], handler, errors);
+        if (!listener) {
+            buf_add_char(errors, '\n');
+            return false;
+        }
+        LOG(parts->ports.log, LOG_INFO, "listening",
+            F_TEXT("address", listener_address(listener)), F_TEXT("listener", role));
+    }
+    return true;
+}
+
+static bool open_listeners(struct server *server, struct buf *errors)
+{
+    struct parts *parts = server->_parts;
+    return listen_on(parts, parts->public_http, &server->config->listen,
+                     node_handler(server->node), "public", errors) &&
+           listen_on(parts, parts->admin_http, &server->config->admin, &server->admin.handler,
+                     "admin", errors);
+}
+
+struct server *server_new(const struct config *config, bool check, struct buf *errors)
+{
+    struct server *server = xcalloc(1, sizeof(*server));
+    struct parts *parts = server->_parts = xcalloc(1, sizeof(*parts));
+    server->config = config;
+    parts->server = server;
+    parts->loop = loop_new();
+    make_ports(parts, config);
+    parts->public_http = make_http(parts, config, config->connections);
+    parts->admin_http = make_http(parts, config, 100);
+    parts->files = static_files_new();
+    server->node = make_node(parts, config);
+    admin_create(&server->admin, server);
+    parts->rules = rules_load(config, &parts->ports, server->node, errors);
+    if (rules_good(parts->rules) && (check || open_listeners(server, errors))) return server;
+    server_free(server);
+    return NULL;
+}
+
+void server_describe(const struct server *server, struct buf *out)
+{
+    rules_describe(server->_parts->rules, server->config, out);
+}
+
+/* ---- running, draining, ending ---- */
+
+/* Looks again until all is quiet or the time is over. */
+static void on_drain(struct timer *timer)
+{
+    struct parts *parts = CONTAINER(timer, struct parts, drain);
+    struct clock *clock = parts->ports.clock;
+    const bool quiet = node_idle(parts->server->node);
+    if (!quiet && clock->now_ms < parts->drain_until_ms) {
+        clock_after(clock, timer, DRAIN_LOOK_MS);
+        return;
+    }
+    if (!quiet)
+        LOG(parts->ports.log, LOG_WARN, "the drain's time is over",
+            F_NUMBER("streams", node_counters(parts->server->node)->streams),
+            F_NUMBER("links", node_links(parts->server->node)));
+    loop_stop(parts->loop);
+}
+
+static void on_end_signal(void *owner, int signum)
+{
+    struct server *server = owner;
+    struct parts *parts = server->_parts;
+    if (node_draining(server->node)) return;
+    LOG(parts->ports.log, LOG_INFO, "draining", F_TEXT("signal", signum == SIGINT ? "INT" : "TERM"),
+        F_NUMBER("streams", node_counters(server->node)->streams));
+    http_drain(parts->public_http);
+    node_drain(server->node, server->config->drain_spread_ms);
+    parts->drain_until_ms = parts->ports.clock->now_ms + server->config->drain_timeout_ms;
+    clock_after(parts->ports.clock, &parts->drain, DRAIN_LOOK_MS);
+}
+
+int server_run(struct server *server)
+{
+    struct parts *parts = server->_parts;
+    timer_init(&parts->drain, on_drain);
+    loop_signal(parts->loop, SIGTERM, on_end_signal, server);
+    loop_signal(parts->loop, SIGINT, on_end_signal, server);
+    LOG(parts->ports.log, LOG_INFO, "serving", F_NUMBER("apps", node_apps(server->node)));
+    loop_run(parts->loop);
+    LOG(parts->ports.log, LOG_INFO, "ended", F_NUMBER("code", parts->exit_code));
+    return parts->exit_code;
+}
+
+/* What is still under way when the drain's time is over is left as it is: the process ends, and
+ * nothing is freed under what runs. */
+void server_free(struct server *server)
+{
+    struct parts *parts = server->_parts;
+    http_free(parts->public_http);
+    http_free(parts->admin_http);
+    loop_turn(parts->loop, false);
+    if (!node_idle(server->node)) return;
+    rules_stop(parts->rules);
+    node_free(server->node);
+    rules_free(parts->rules);
+    loop_turn(parts->loop, false);
+    peers_free(parts->peers);
+    gate_destroy(&parts->gate);
+    static_files_free(parts->files);
+    loop_free(parts->loop);
+    xfree(parts);
+    xfree(server);
+}
