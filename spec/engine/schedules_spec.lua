@@ -1,0 +1,262 @@
+-- Seeded random schedules over the whole core: tabs that come, go, stall and return, links that break
+-- and refuse, handlers and filters that wait, events all the while. Afterwards every tab's record is
+-- complete and in order, or it was told where it is not; and nothing is left in the core.
+--
+-- SCHEDULES=n sets how many, SEED=n the first; a failure names its seed.
+
+local rig = require "sluice.rig"
+
+local SCHEDULES = tonumber(os.getenv "SCHEDULES") or 1000
+local FIRST = tonumber(os.getenv "SEED") or 1
+local STEPS = 60
+local USERS = { "ann", "bob" }
+
+-- A small generator of our own, so that a seed means the same schedule everywhere.
+local function generator(seed)
+  local state = seed * 2654435761 % 4294967296
+  return function(below)
+    state = (state * 1664525 + 1013904223) % 4294967296
+    return math.floor(state / 65536) % below + 1
+  end
+end
+
+local seen = {} -- how often each fault and overlap occurred
+
+local function count(what, when)
+  seen[what] = (seen[what] or 0) + (when == false and 0 or 1)
+end
+
+local Schedule = {}
+Schedule.__index = Schedule
+
+function Schedule.new(seed)
+  local self = setmetatable({
+    pick = generator(seed), seed = seed, people = {}, last = {}, may = nil, slow = nil,
+  }, Schedule)
+  self.world = rig.load("spec/fixtures/schedule.lua", { seed = seed })
+  self.world:reply("GET /session", {})
+  self.world:reply("GET /may", {})
+  self.world:reply("GET /slow", {})
+  for _, user in ipairs(USERS) do self.last[user] = 0 end
+  return self
+end
+
+-- A person is a tab over all its connections: its record goes on when it comes back.
+function Schedule:connect(options)
+  local user = USERS[self.pick(#USERS)]
+  options = options or {}
+  options.headers = { ["x-user"] = user, ["x-slow"] = self.pick(4) == 1 and "1" or nil }
+  local tab = self.world:connect("/events", options)
+  self.people[#self.people + 1] = { user = user, tab = tab, parts = {} }
+  count "connects"
+  count("connects while a link waits", self.world:upstream("feed", user).state == "waiting")
+end
+
+function Schedule:person(open)
+  local found = {}
+  for _, person in ipairs(self.people) do
+    if (not person.away) == open then found[#found + 1] = person end
+  end
+  return #found > 0 and found[self.pick(#found)] or nil
+end
+
+local function keep_record(person)
+  for _, event in ipairs(person.tab:events()) do person.parts[#person.parts + 1] = event end
+  person.tab:clear()
+end
+
+local steps = {}
+
+function steps.connect(self) if #self.people < 6 then self:connect() end end
+
+function steps.cut(self)
+  local person = self:person(true)
+  if not person then return end
+  count "cuts"
+  count("cuts while stalled", person.stalled == true)
+  count("cuts while a filter waits", self.may ~= nil)
+  count("cuts before the stream began", person.tab.state == "waiting")
+  person.tab:cut()
+  keep_record(person)
+  person.away, person.stalled = true, nil
+end
+
+function steps.back(self)
+  local person = self:person(false)
+  if not person then return end
+  count "returns"
+  count("returns within the grace period", self.world:upstream("feed", person.user).leases == 0)
+  person.tab = person.tab:reconnect()
+  person.away = nil
+end
+
+function steps.stall(self)
+  local person = self:person(true)
+  if not person then return end
+  count "stalls"
+  person.tab:stall(self.pick(3) == 1 and self.pick(200) or 0)
+  person.stalled = true
+end
+
+function steps.unstall(self)
+  local person = self:person(true)
+  if not person or not person.stalled then return end
+  person.tab:unstall()
+  person.stalled = nil
+end
+
+local function send(self, user, kind)
+  if not self.world:upstream("feed", user).open then return end
+  self.last[user] = self.last[user] + 1
+  self.world:upstream("feed", user):send(kind, tostring(self.last[user]), { id = self.last[user] })
+  count "events"
+end
+
+function steps.emit(self) send(self, USERS[self.pick(#USERS)], "note") end
+
+function steps.burst(self)
+  local user = USERS[self.pick(#USERS)]
+  for _ = 1, self.pick(30) do send(self, user, "note") end
+  count "bursts"
+end
+
+function steps.slow(self)
+  send(self, USERS[self.pick(#USERS)], "slow")
+  count("handlers that wait", self.slow ~= nil)
+end
+
+function steps.break_link(self)
+  local upstream = self.world:upstream("feed", USERS[self.pick(#USERS)])
+  if not upstream.open then return end
+  count "links broken"
+  count("links broken in the grace period", upstream.leases == 0)
+  count("links broken while a handler waits", self.slow ~= nil)
+  if self.pick(2) == 1 then upstream:cut() else upstream:finish() end
+end
+
+function steps.refuse(self)
+  local status = ({ 500, 429, 503, 401, 204, 200, 200, 200 })[self.pick(8)]
+  self.world:reply("GET /events", { status = status, retry_after = status > 400 and 2 or nil })
+  count("upstream refuses", status ~= 200)
+end
+
+function steps.hold_filter(self)
+  if self.may then return end
+  self.may = self.world:hold "GET /may"
+end
+
+local function release(self, name)
+  local held = self[name]
+  if not held then return end
+  self[name] = nil
+  self.world:reply("GET /" .. name, {})
+  while #held.waiting > 0 do
+    count(name == "may" and "filters held" or "handlers held")
+    held:answer { status = 200 }
+  end
+end
+
+function steps.release_filter(self) release(self, "may") end
+
+function steps.hold_handler(self)
+  if not self.slow then self.slow = self.world:hold "GET /slow" end
+end
+
+function steps.release_handler(self) release(self, "slow") end
+
+function steps.wait(self) self.world:advance(self.pick(20) / 10) end
+
+function steps.wait_long(self)
+  self.world:advance(self.pick(15))
+  count "long waits"
+end
+
+local names = {}
+for name, weight in pairs {
+  connect = 3, cut = 3, back = 4, stall = 2, unstall = 3, emit = 10, burst = 2, slow = 3, break_link = 2,
+  refuse = 1, hold_filter = 1, release_filter = 1, hold_handler = 1, release_handler = 1, wait = 4,
+  wait_long = 1,
+} do
+  for _ = 1, weight do names[#names + 1] = name end
+end
+table.sort(names)
+
+-- Everything calms down: nothing is held, nobody is stalled, everybody is there.
+function Schedule:settle()
+  release(self, "may")
+  release(self, "slow")
+  self.world:reply("GET /events", {})
+  for _, person in ipairs(self.people) do
+    if not person.away then person.tab:unstall() end
+  end
+  self.world:advance(5)
+  for _, person in ipairs(self.people) do
+    if person.away or not person.tab:is_open() then
+      keep_record(person)
+      person.tab = person.tab:reconnect()
+      person.away = nil
+    end
+  end
+  self.world:advance(45)
+  for _, user in ipairs(USERS) do send(self, user, "note") end
+  self.world:advance(5)
+  for _, person in ipairs(self.people) do keep_record(person) end
+end
+
+local function permitted(number) return number % 7 ~= 0 end
+
+-- The record of one person: numbers rise by one over what is permitted, or a notice stands between.
+local function check(person, last)
+  local at, told = 0, true
+  for _, event in ipairs(person.parts) do
+    if event.type == "resync" then
+      told = true
+      count "resyncs"
+    elseif event.type == "ready" then
+      local resumed = event.data:find('"resumed":true', 1, true)
+      if not resumed then told = true end
+      count(resumed and "resumed" or "not resumed")
+    else
+      local number = tonumber(event.data)
+      assert(permitted(number), "got what the filter denies: " .. number)
+      assert(number > at, ("got %d after %d"):format(number, at))
+      local expected = at + 1
+      while not permitted(expected) do expected = expected + 1 end
+      assert(told or number == expected, ("expected %d, got %d, and was not told"):format(expected, number))
+      at, told = number, false
+    end
+  end
+  local final = last
+  while final > 0 and not permitted(final) do final = final - 1 end
+  assert(told or at == final, ("ended at %d of %d and was not told"):format(at, final))
+end
+
+local function run(seed)
+  local schedule = Schedule.new(seed)
+  for _ = 1, STEPS do steps[names[schedule.pick(#names)]](schedule) end
+  schedule:settle()
+  for _, person in ipairs(schedule.people) do check(person, schedule.last[person.user]) end
+  local leases, subscribers = 0, schedule.world:counters().subscribers
+  for _, link in ipairs(schedule.world:links()) do leases = leases + link.leases end
+  assert(leases == subscribers, ("%d leases, %d subscribers"):format(leases, subscribers))
+  count("lagged", schedule.world:counters().lagged > 0)
+  local lines, errors = schedule.world:log()
+  assert(errors == 0, lines)
+  schedule.world:close()
+end
+
+describe("random schedules", function()
+  it("leave every record complete and in order, or told, and nothing behind", function()
+    for seed = FIRST, FIRST + SCHEDULES - 1 do
+      local good, fault = xpcall(run, debug.traceback, seed)
+      assert(good, ("SEED=%d: %s"):format(seed, tostring(fault)))
+    end
+    local report = {}
+    for what, times in pairs(seen) do report[#report + 1] = ("%-40s %d"):format(what, times) end
+    table.sort(report)
+    print(("\n%d schedules of %d steps:\n  %s"):format(SCHEDULES, STEPS, table.concat(report, "\n  ")))
+    if SCHEDULES >= 200 then
+      for what, times in pairs(seen) do assert(times > 0, what .. " never occurred") end
+    end
+  end)
+end)
