@@ -15,19 +15,26 @@
 #include "http/static.h"
 #include "loop/logger.h"
 #include "loop/loop.h"
-#include "peers/peers.h"
+#include "peers/fetch.h"
+#include "peers/multi.h"
+#include "peers/transport.h"
 #include "server/config.h"
 #include "server/rules.h"
 #include "upstream/gate.h"
 
-enum { DRAIN_LOOK_MS = 20 };
+enum { DRAIN_LOOK_MS = 20, ADMIN_CONNECTIONS = 100, FETCH_CONNECTIONS = 256,
+       FILE_BYTES_MAX = 16 << 20 };
 
 struct parts {
     struct server *server;
     struct loop *loop;
     struct http *public_http, *admin_http;
-    struct peers *peers;
-    struct static_files *files;
+    struct multi *streams_multi, *fetches_multi; /* apart, so that links cannot hold up requests */
+    struct transport *transport;
+    struct fetch *fetch;
+    struct static_files files;
+    struct listener **listeners; /* the public ones */
+    size_t listener_count;
     struct gate gate;
     struct order order;
     struct engine_ports ports;
@@ -64,13 +71,20 @@ static void make_ports(struct parts *parts, const struct config *config)
                         random_key(random));
     parts->order.position = 1;
     gate_create(&parts->gate, loop_clock(loop), config->link_rate, config->link_burst);
-    parts->peers = peers_new(loop);
+    const struct multi_options fetches = {.keep_alive = FETCH_CONNECTIONS,
+                                          .connections_max = FETCH_CONNECTIONS};
+    const struct multi_options streams = {.keep_alive = 0};
+    parts->streams_multi = multi_new(loop, &streams);
+    parts->fetches_multi = multi_new(loop, &fetches);
+    parts->transport = transport_new(parts->streams_multi);
+    parts->fetch = fetch_new(parts->fetches_multi);
+    static_create(&parts->files, log, FILE_BYTES_MAX);
     parts->ports = (struct engine_ports){.clock = loop_clock(loop),
                                          .later = loop_later(loop),
                                          .random = random,
                                          .log = log,
-                                         .transport = peers_transport(parts->peers),
-                                         .fetch = peers_fetch(parts->peers),
+                                         .transport = parts->transport,
+                                         .fetch = parts->fetch,
                                          .gate = &parts->gate,
                                          .order = &parts->order};
 }
@@ -99,7 +113,7 @@ static struct node *make_node(struct parts *parts, const struct config *config)
                 .windows = (uint32_t)config->windows},
         .store_entries = (uint32_t)config->store_entries,
         .store_bytes = config->store_bytes};
-    return node_new(&parts->ports, &limits, static_files_port(parts->files));
+    return node_new(&parts->ports, &limits, &parts->files.files);
 }
 
 static bool listen_on(struct parts *parts, struct http *http, const struct config_list *list,
@@ -111,6 +125,8 @@ static bool listen_on(struct parts *parts, struct http *http, const struct confi
             buf_add_char(errors, '\n');
             return false;
         }
+        if (http == parts->public_http)
+            parts->listeners[parts->listener_count++] = listener;
         LOG(parts->ports.log, LOG_INFO, "listening",
             F_TEXT("address", listener_address(listener)), F_TEXT("listener", role));
     }
@@ -120,6 +136,7 @@ static bool listen_on(struct parts *parts, struct http *http, const struct confi
 static bool open_listeners(struct server *server, struct buf *errors)
 {
     struct parts *parts = server->_parts;
+    parts->listeners = xcalloc(server->config->listen.count, sizeof(struct listener *));
     return listen_on(parts, parts->public_http, &server->config->listen,
                      node_handler(server->node), "public", errors) &&
            listen_on(parts, parts->admin_http, &server->config->admin, &server->admin.handler,
@@ -135,8 +152,7 @@ struct server *server_new(const struct config *config, bool check, struct buf *e
     parts->loop = loop_new();
     make_ports(parts, config);
     parts->public_http = make_http(parts, config, config->connections);
-    parts->admin_http = make_http(parts, config, 100);
-    parts->files = static_files_new();
+    parts->admin_http = make_http(parts, config, ADMIN_CONNECTIONS);
     server->node = make_node(parts, config);
     admin_create(&server->admin, server);
     parts->rules = rules_load(config, &parts->ports, server->node, errors);
@@ -176,7 +192,7 @@ static void on_end_signal(void *owner, int signum)
     if (node_draining(server->node)) return;
     LOG(parts->ports.log, LOG_INFO, "draining", F_TEXT("signal", signum == SIGINT ? "INT" : "TERM"),
         F_NUMBER("streams", node_counters(server->node)->streams));
-    http_drain(parts->public_http);
+    for (size_t i = 0; i < parts->listener_count; i++) listener_close(parts->listeners[i]);
     node_drain(server->node, server->config->drain_spread_ms);
     parts->drain_until_ms = parts->ports.clock->now_ms + server->config->drain_timeout_ms;
     clock_after(parts->ports.clock, &parts->drain, DRAIN_LOOK_MS);
@@ -207,10 +223,13 @@ void server_free(struct server *server)
     node_free(server->node);
     rules_free(parts->rules);
     loop_turn(parts->loop, false);
-    peers_free(parts->peers);
+    fetch_free(parts->fetch);
+    transport_free(parts->transport);
+    multi_free(parts->fetches_multi);
+    multi_free(parts->streams_multi);
     gate_destroy(&parts->gate);
-    static_files_free(parts->files);
     loop_free(parts->loop);
+    xfree(parts->listeners);
     xfree(parts);
     xfree(server);
 }
