@@ -23,6 +23,7 @@ static void keep_headers(struct client *client, int status, const struct http_he
                          size_t count)
 {
     client->status = status;
+    client->fresh = true;
     for (size_t i = 0; i < count; i++)
         buf_printf(&client->head, "%.*s: %.*s\n", (int)headers[i].name.size, headers[i].name.data,
                    (int)headers[i].value.size, headers[i].value.data);
@@ -42,6 +43,7 @@ static size_t sink_write(struct sink *sink, const struct iovec *pieces, int coun
 {
     struct client *client = ((struct client_sink *)sink)->client;
     size_t taken = 0;
+    client->fresh = true;
     for (int i = 0; i < count; i++) {
         size_t size = pieces[i].iov_len < client->_allowance ? pieces[i].iov_len
                                                              : client->_allowance;
@@ -61,6 +63,7 @@ static void sink_close(struct sink *sink, const char *why)
     struct client *client = ((struct client_sink *)sink)->client;
     snprintf(client->why, sizeof(client->why), "%s", why);
     client->state = CLIENT_ENDED;
+    client->fresh = true;
     client->_sink = NULL;
     later_cancel(&client->_room);
     xfree(sink);

@@ -26,6 +26,7 @@ struct client {
     struct buf head; /* "name: value\n" lines of the answer */
     struct buf body; /* all that came, until client_take */
     char why[32];    /* of the server's end */
+    bool fresh;      /* something changed since the flag was cleared */
     /* private */
     struct later *_later;
     struct buf _request; /* what the request's bytes point into */

@@ -151,7 +151,8 @@ static int l_load(lua_State *L)
     return push_outcome(L, good, &errors);
 }
 
-/* :run() and :advance(milliseconds) raise when the core does not come to rest. */
+/* :run(), and :advance(milliseconds) -> what is left of them, which is more than 0 when the rules
+ * made a request on the way. Both raise when the core does not come to rest. */
 static int l_run(lua_State *L)
 {
     if (!world_run(check_world(L))) return luaL_error(L, "the core does not come to rest");
@@ -160,9 +161,11 @@ static int l_run(lua_State *L)
 
 static int l_advance(lua_State *L)
 {
-    if (!world_advance(check_world(L), (uint64_t)luaL_checknumber(L, 2)))
+    uint64_t ms = (uint64_t)luaL_checknumber(L, 2);
+    if (!world_advance(check_world(L), &ms))
         return luaL_error(L, "the core does not come to rest");
-    return 0;
+    lua_pushnumber(L, (double)ms);
+    return 1;
 }
 
 static int l_now(lua_State *L)
@@ -213,6 +216,22 @@ static int l_client(lua_State *L)
     set_number(L, "status", client->status);
     set_buf(L, "head", &client->head);
     set_bytes(L, "why", bytes_of(client->why));
+    return 1;
+}
+
+/* :fresh() -> the clients to which something happened since the last call */
+static int l_fresh(lua_State *L)
+{
+    struct world *world = check_world(L);
+    int count = 0;
+    lua_newtable(L);
+    LIST_EACH(node, &world->clients) {
+        struct client *client = CONTAINER(node, struct client, node);
+        if (!client->fresh) continue;
+        client->fresh = false;
+        lua_pushlightuserdata(L, client);
+        lua_rawseti(L, -2, ++count);
+    }
     return 1;
 }
 
@@ -487,6 +506,7 @@ static const luaL_Reg methods[] = {
     {"wire_bytes", l_wire_bytes}, {"wire_end", l_wire_end},
     {"wire_rule", l_wire_rule}, {"links", l_links},
     {"counters", l_counters},   {"lines", l_lines},
+    {"fresh", l_fresh},
     {"placed", l_placed},       {"close", l_close},
     {NULL, NULL},
 };

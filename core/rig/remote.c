@@ -66,6 +66,7 @@ static struct fetch_call *start(struct fetch *fetch, const struct fetch_request 
     struct remote *remote = CONTAINER(fetch, struct remote, fetch);
     struct fetch_call *call = xcalloc(1, sizeof(*call));
     call->_remote = remote;
+    remote->calls_made++;
     call->_done = done;
     call->_owner = owner;
     request_create(remote, &call->request, request);

@@ -61,6 +61,7 @@ struct remote {
     struct clock *_clock;
     struct later *_later;
     struct list calls, wires, rules;
+    uint64_t calls_made;
     uint64_t _number;
 };
 

@@ -134,11 +134,11 @@ bool world_run(struct world *world)
     return false;
 }
 
-bool world_advance(struct world *world, uint64_t ms)
+bool world_advance(struct world *world, uint64_t *ms)
 {
-    const uint64_t end = world->clock.now_ms + ms;
+    const uint64_t end = world->clock.now_ms + *ms, calls = world->remote.calls_made;
     bool quiet = world_run(world);
-    while (quiet && world->clock.now_ms < end) {
+    while (quiet && world->clock.now_ms < end && world->remote.calls_made == calls) {
         uint64_t next = wheel_next(&world->clock.wheel);
         if (next > end) next = end;
         if (next <= world->clock.now_ms) next = world->clock.now_ms + 1;
@@ -146,6 +146,7 @@ bool world_advance(struct world *world, uint64_t ms)
         world->clock.now_ms = next;
         quiet = world_run(world);
     }
+    *ms = end - world->clock.now_ms;
     return quiet;
 }
 
@@ -177,8 +178,10 @@ bool world_free(struct world *world, struct buf *errors)
     world_run(world);
     node_drain(world->node, 0);
     bool quiet = world_run(world);
-    for (int second = 0; quiet && !is_quiet(world) && second < 120; second++)
-        quiet = world_advance(world, 1000);
+    for (int second = 0; quiet && !is_quiet(world) && second < 120; second++) {
+        uint64_t ms = 1000;
+        quiet = world_advance(world, &ms);
+    }
     quiet = quiet && is_quiet(world);
     if (!quiet) {
         say_what_stayed(world, errors);

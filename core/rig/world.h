@@ -67,8 +67,9 @@ bool world_load(struct world *world, const char *path, struct buf *errors);
  * within a bound, so something posts itself for ever. */
 bool world_run(struct world *world);
 
-/* Moves the time on, stopping at every due timer. */
-bool world_advance(struct world *world, uint64_t ms);
+/* Moves the time on, stopping at every due timer; ends early, with what is left of it in *ms, as
+ * soon as the core has made an HTTP request, so that the spec can answer it at its time. */
+bool world_advance(struct world *world, uint64_t *ms);
 
 /* Lets go of world->placed. */
 void world_forget_placed(struct world *world);

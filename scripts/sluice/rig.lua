@@ -38,6 +38,7 @@ function rig.load(files, options)
     },
     tabs = {},
     journal_entries = {},
+    by_client = {},
     topics = {}, -- of triggers, by cursor
     tab_count = 0,
   }, World)
@@ -59,7 +60,10 @@ function World:run()
     self.core:run()
   until not self.network:serve()
   for _, trigger in ipairs(self.core:placed()) do self.topics[trigger.cursor] = trigger.topic end
-  for _, tab in ipairs(self.tabs) do tab:read() end
+  for _, client in ipairs(self.core:fresh()) do
+    local tab = self.by_client[client]
+    if tab then tab:read() end
+  end
   return self
 end
 
@@ -68,11 +72,8 @@ function World:advance(seconds)
   self:run()
   local left = math.floor(seconds * 1000 + 0.5)
   while left > 0 do
-    -- in small steps, so that a scripted answer comes when it is asked for
-    local step = math.min(left, 10)
-    self.core:advance(step)
-    left = left - step
-    if self.network:serve() then self:run() end
+    left = self.core:advance(left)
+    self:run()
   end
   return self:run()
 end
@@ -107,6 +108,7 @@ function World:connect(path, options)
   self.tab_count = self.tab_count + 1
   local tab = Tab.new(self, path, options or {}, self.tab_count)
   self.tabs[#self.tabs + 1] = tab
+  self.by_client[tab.client] = tab
   self:run()
   return tab
 end

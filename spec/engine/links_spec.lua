@@ -133,12 +133,16 @@ describe("an upstream link", function()
     assert.is_true(world:upstream("feed", "ann").open)
   end)
 
-  it("stops at 204 until somebody new comes", function()
+  it("stops at 204 until the user comes anew", function()
     world:reply("GET /events", { status = 204 })
-    connect "ann"
+    local tab = connect "ann"
     world:advance(300)
     assert.equal("stopped", world:upstream("feed", "ann").state)
     world:reply("GET /events", { status = 200 })
+    local second = connect "ann"
+    assert.equal("stopped", world:upstream("feed", "ann").state)
+    tab:close()
+    second:close()
     connect "ann"
     assert.is_true(world:upstream("feed", "ann").open)
   end)

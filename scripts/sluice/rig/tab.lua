@@ -125,6 +125,7 @@ function Tab:close()
   self:read()
   self.world.core:cut(self.client)
   self.gone, self.state = true, "ended"
+  self.world.by_client[self.client] = nil
   return self.world:run()
 end
 Tab.cut = Tab.close
