@@ -65,7 +65,7 @@ static void make_ports(struct parts *parts, const struct config *config)
     struct random *random = loop_random(loop);
     struct log *log = loop_log(loop);
     log->level = level_of(config->log_level);
-    logger_of(log)->json = strcmp(config->log_format, "json") == 0;
+    logger_of(log)->form = strcmp(config->log_format, "json") == 0 ? LINE_JSON : LINE_PAIRS;
     hash_seed(random_key(random));
     cursor_epoch_create(&parts->order.epoch, random->next(random), random_key(random),
                         random_key(random));

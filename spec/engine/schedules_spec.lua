@@ -220,7 +220,8 @@ local function check(person, last)
   for _, event in ipairs(person.parts) do
     if event.type == "resync" then
       told = true
-      if event.data:find('"access"', 1, true) then owed = nil end
+      -- a subscriber that lags when the filter answers again is told both at once
+      if event.data:find('"access"', 1, true) or event.data:find('"lagged"', 1, true) then owed = nil end
       count("resyncs: " .. event.data:match '"reason":"(%a+)"')
     elseif event.type == "ready" then
       local resumed = event.data:find('"resumed":true', 1, true)

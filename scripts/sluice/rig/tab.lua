@@ -42,7 +42,7 @@ end
 
 function Tab.new(world, path, options, number)
   local self = setmetatable({
-    world = world, path = path, options = options, received = {}, pending = "",
+    world = world, path = path, options = options, received = {}, pending = "", state = "waiting",
     tag = options.tag, name = options.name or ("tab " .. number), retry = nil, last_id = "",
   }, Tab)
   if options.tag == nil then self.tag = ("tab-%013d"):format(number) end
