@@ -298,7 +298,7 @@ static bool tell(struct transfer *transfer)
     if (transfer->cancelled) return true;
     if (transfer->held) return false;
     let_flow(transfer);
-    if (!transfer->ended || transfer->pending.size) return false;
+    if (!transfer->ended) return false;
     const char *sentence = transfer->code ? transfer->sentence : NULL;
     transfer->events->end(transfer->owner, transfer->code, sentence);
     return true;

@@ -112,8 +112,8 @@ static void on_conn(struct watch *watch, int events)
         conn_flush(conn);
         return;
     }
-    char *room = buf_reserve(&conn->in, 4096);
-    ssize_t took = recv(watch_fd(watch), room, 4096, 0);
+    char *room = buf_reserve(&conn->in, 65536);
+    ssize_t took = recv(watch_fd(watch), room, 65536, 0);
     if (took <= 0) {
         conn_close(conn);
         return;

@@ -251,6 +251,23 @@ static void headers_go_out_but_framing_is_not_the_caller_s(void **state)
     assert_false(was_seen("connection:"));
 }
 
+static void a_large_body_goes_out_at_once(void **state)
+{
+    (void)state;
+    enum { LARGE = 3 << 20 };
+    answer = reply_hello;
+    char *body = xmalloc(LARGE);
+    memset(body, 'u', LARGE);
+    struct fetch_request request = get(url_of(&here, "/"));
+    request.method = BYTES("PUT");
+    request.body = bytes_run(body, LARGE);
+    ask(&request);
+    assert_int_equal(got.status, 200);
+    assert_false(was_seen("expect:"));
+    assert_true(seen.size > LARGE);
+    xfree(body);
+}
+
 static void a_head_asks_for_no_body(void **state)
 {
     (void)state;
@@ -667,6 +684,54 @@ static void cancelled_calls_are_not_told(void **state)
     assert_false(got.done);
 }
 
+static void reply_anyhow(struct conn *conn)
+{
+    static void (*const ways[])(struct conn *) = {reply_hello, reply_never,    reply_slowly,
+                                                  reply_big,   reply_redirect, reply_endless_head};
+    redirects_left = 1;
+    ways[strtoul(conn->in.data + 5, NULL, 10) % COUNT(ways)](conn);
+}
+
+static struct fetch_call *calls[16];
+static int told_of_many, given_up;
+
+static void on_told(void *owner, const struct fetch_answer *told)
+{
+    (void)told;
+    *(struct fetch_call **)owner = NULL;
+    told_of_many++;
+}
+
+/* Calls to peers of every kind, given up at every moment; memory and descriptors are the judges. */
+static void calls_may_be_given_up_at_any_time(void **state)
+{
+    (void)state;
+    uint64_t chance = 7;
+    answer = reply_anyhow;
+    redirect(302, url_of(&there, "/0"), 0);
+    answer = reply_anyhow;
+    told_of_many = given_up = 0;
+    for (int i = 0; i < 1500; i++) {
+        struct fetch_call **call = &calls[draw_below(&chance, COUNT(calls))];
+        if (*call) {
+            fetch->cancel(fetch, *call);
+            *call = NULL;
+            given_up++;
+        } else {
+            char path[16];
+            snprintf(path, sizeof(path), "/%d", (int)draw_below(&chance, 6));
+            struct fetch_request request = get(url_of(&here, path));
+            request.timeout_ms = 1 + draw_below(&chance, 40);
+            *call = fetch->start(fetch, &request, on_told, call);
+        }
+        for (uint64_t turns = draw_below(&chance, 4); turns > 0; turns--) loop_turn(loop, false);
+    }
+    for (size_t i = 0; i < COUNT(calls); i++)
+        if (calls[i]) fetch->cancel(fetch, calls[i]);
+    memset(calls, 0, sizeof(calls));
+    assert_true(told_of_many > 200 && given_up > 200);
+}
+
 static int chained;
 
 static void chain(void *owner, const struct fetch_answer *told)
@@ -723,6 +788,27 @@ static void connections_are_bounded_where_it_is_asked(void **state)
     assert_int_equal(here.accepted, 4);
 }
 
+static void reply_unless_held(struct conn *conn)
+{
+    if (!request_is(conn, "GET /hold")) reply(conn, 200, "", "hello");
+}
+
+static void busy_connections_do_not_push_idle_ones_out(void **state)
+{
+    (void)state;
+    fetch_free(fetch);
+    multi_free(multi);
+    multi = multi_new(loop, &(struct multi_options){.keep_alive = 2});
+    fetch = fetch_new(multi);
+    answer = reply_unless_held;
+    struct fetch_call *held[10];
+    const struct fetch_request request = get(url_of(&here, "/hold"));
+    for (size_t i = 0; i < COUNT(held); i++) held[i] = fetch->start(fetch, &request, on_done, NULL);
+    for (int i = 0; i < 5; i++) ask_url(url_of(&here, "/"));
+    assert_int_equal(here.accepted, COUNT(held) + 1);
+    for (size_t i = 0; i < COUNT(held); i++) fetch->cancel(fetch, held[i]);
+}
+
 static void idle_connections_are_bounded(void **state)
 {
     (void)state;
@@ -748,6 +834,7 @@ int main(void)
         TEST(connections_are_kept_and_used_again),
         TEST(what_is_sent_is_what_was_said),
         TEST(headers_go_out_but_framing_is_not_the_caller_s),
+        TEST(a_large_body_goes_out_at_once),
         TEST(a_head_asks_for_no_body),
         TEST(what_may_not_be_sent_is_an_error),
         TEST(the_environment_names_no_proxy),
@@ -767,8 +854,10 @@ int main(void)
         TEST(no_such_host_does_not_resolve),
         TEST(plain_text_is_no_tls),
         TEST(cancelled_calls_are_not_told),
+        TEST(calls_may_be_given_up_at_any_time),
         TEST(an_answer_may_ask_again),
         TEST(connections_are_bounded_where_it_is_asked),
+        TEST(busy_connections_do_not_push_idle_ones_out),
         TEST(idle_connections_are_bounded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -217,6 +217,23 @@ static void heads_say_what_was_answered(void **state)
     }
 }
 
+static void reply_hints_first(struct conn *conn)
+{
+    conn_send(conn, "HTTP/1.1 103 Hints\r\nLink: </a>\r\n\r\n");
+}
+
+static void an_interim_head_is_not_the_answer_s(void **state)
+{
+    (void)state;
+    answer = reply_hints_first;
+    open_wire();
+    turn_for(50);
+    assert_false(got.head);
+    conn_send(last_conn, STREAM);
+    assert_true(wait_for(&got.head, 2000));
+    assert_int_equal(got.status, 200);
+}
+
 static void cuts_are_told_as_errors(void **state)
 {
     (void)state;
@@ -542,6 +559,7 @@ int main(void)
         TEST(bytes_come_as_they_are_sent),
         TEST(head_bytes_and_end_in_one_packet_are_told_in_order),
         TEST(heads_say_what_was_answered),
+        TEST(an_interim_head_is_not_the_answer_s),
         TEST(cuts_are_told_as_errors),
         TEST(no_wire_opens_where_none_can),
         TEST(the_time_to_the_head_is_bounded_not_the_stream_s),
