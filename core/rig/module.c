@@ -9,88 +9,13 @@
 #include "base/check.h"
 #include "event/frame.h"
 #include "rig/client.h"
+#include "rig/network.h"
+#include "rig/values.h"
 #include "rig/world.h"
 #include "upstream/link.h"
 
-#define WORLD "sluice.world"
-#define HEADERS_MAX 64
-
-struct handle {
-    struct world *world; /* NULL: closed */
-    lua_State *L;        /* for env, during load only */
-    int env;             /* registry reference of the table that sluice.env sees */
-};
 
 __attribute__((visibility("default"))) int luaopen_sluice_core(lua_State *L);
-
-static struct world *check_world(lua_State *L)
-{
-    struct handle *handle = luaL_checkudata(L, 1, WORLD);
-    if (!handle->world) luaL_error(L, "this world is closed");
-    return handle->world;
-}
-
-static struct bytes field_bytes(lua_State *L, int index, const char *name, const char *standard)
-{
-    lua_getfield(L, index, name);
-    struct bytes bytes = bytes_of(standard);
-    if (lua_isstring(L, -1)) bytes.data = lua_tolstring(L, -1, &bytes.size);
-    lua_pop(L, 1); /* the table keeps it alive */
-    return bytes;
-}
-
-static double field_number(lua_State *L, int index, const char *name, double standard)
-{
-    lua_getfield(L, index, name);
-    double number = lua_isnumber(L, -1) ? lua_tonumber(L, -1) : standard;
-    lua_pop(L, 1);
-    return number;
-}
-
-/* A list of { name, value } pairs. */
-static size_t field_headers(lua_State *L, int index, struct http_header *headers)
-{
-    size_t count = 0;
-    lua_getfield(L, index, "headers");
-    int list = lua_gettop(L);
-    if (lua_istable(L, list)) {
-        count = lua_objlen(L, list);
-        luaL_argcheck(L, count <= HEADERS_MAX, index, "too many headers");
-        for (size_t i = 0; i < count; i++) {
-            lua_rawgeti(L, list, (int)i + 1);
-            lua_rawgeti(L, -1, 1);
-            lua_rawgeti(L, -2, 2);
-            headers[i].name.data = luaL_checklstring(L, -2, &headers[i].name.size);
-            headers[i].value.data = luaL_checklstring(L, -1, &headers[i].value.size);
-            lua_pop(L, 3);
-        }
-    }
-    lua_pop(L, 1);
-    return count;
-}
-
-static void push_buf(lua_State *L, const struct buf *buf)
-{
-    lua_pushlstring(L, buf->data ? buf->data : "", buf->size);
-}
-
-static void set_buf(lua_State *L, const char *name, const struct buf *buf)
-{
-    push_buf(L, buf);
-    lua_setfield(L, -2, name);
-}
-
-static void set_number(lua_State *L, const char *name, double number)
-{
-    lua_pushnumber(L, number);
-    lua_setfield(L, -2, name);
-}
-
-static void set_bytes(lua_State *L, const char *name, struct bytes bytes)
-{
-    lua_pushlstring(L, bytes.data ? bytes.data : "", bytes.size);
-    lua_setfield(L, -2, name);
-}
 
 /* true, or nil and the errors, which it destroys. */
 static int push_outcome(lua_State *L, bool good, struct buf *errors)
@@ -99,14 +24,14 @@ static int push_outcome(lua_State *L, bool good, struct buf *errors)
         lua_pushboolean(L, true);
     else
         lua_pushnil(L);
-    push_buf(L, errors);
+    rig_push_buf(L, errors);
     buf_destroy(errors);
     return 2;
 }
 
 static const char *read_env(void *ctx, const char *name)
 {
-    struct handle *handle = ctx;
+    struct rig_handle *handle = ctx;
     lua_rawgeti(handle->L, LUA_REGISTRYINDEX, handle->env);
     lua_pushstring(handle->L, name);
     lua_rawget(handle->L, -2);
@@ -119,9 +44,9 @@ static const char *read_env(void *ctx, const char *name)
 static int l_world(lua_State *L)
 {
     luaL_checktype(L, 1, LUA_TTABLE);
-    struct handle *handle = lua_newuserdata(L, sizeof(*handle));
-    *handle = (struct handle){.L = L};
-    luaL_getmetatable(L, WORLD);
+    struct rig_handle *handle = lua_newuserdata(L, sizeof(*handle));
+    *handle = (struct rig_handle){.L = L};
+    luaL_getmetatable(L, RIG_WORLD);
     lua_setmetatable(L, -2);
     lua_getfield(L, 1, "env");
     if (!lua_istable(L, -1)) {
@@ -130,11 +55,11 @@ static int l_world(lua_State *L)
     }
     handle->env = luaL_ref(L, LUA_REGISTRYINDEX);
     const struct world_options options = {
-        .scripts_dir = xstrdup(field_bytes(L, 1, "scripts", "scripts").data),
-        .seed = (uint64_t)field_number(L, 1, "seed", 1),
-        .streams = (uint32_t)field_number(L, 1, "streams", 1e6),
-        .links = (uint32_t)field_number(L, 1, "links", 1e6),
-        .link_rate = (uint64_t)field_number(L, 1, "link_rate", 1000),
+        .scripts_dir = xstrdup(rig_field_bytes(L, 1, "scripts", "scripts").data),
+        .seed = (uint64_t)rig_field_number(L, 1, "seed", 1),
+        .streams = (uint32_t)rig_field_number(L, 1, "streams", 1e6),
+        .links = (uint32_t)rig_field_number(L, 1, "links", 1e6),
+        .link_rate = (uint64_t)rig_field_number(L, 1, "link_rate", 1000),
         .env = read_env,
         .env_ctx = handle};
     handle->world = world_new(&options);
@@ -144,10 +69,10 @@ static int l_world(lua_State *L)
 /* :load(path) -> true | nil, errors */
 static int l_load(lua_State *L)
 {
-    struct handle *handle = luaL_checkudata(L, 1, WORLD);
+    struct rig_handle *handle = luaL_checkudata(L, 1, RIG_WORLD);
     struct buf errors = BUF_EMPTY;
     handle->L = L;
-    bool good = world_load(check_world(L), luaL_checkstring(L, 2), &errors);
+    bool good = world_load(rig_world(L), luaL_checkstring(L, 2), &errors);
     return push_outcome(L, good, &errors);
 }
 
@@ -155,14 +80,14 @@ static int l_load(lua_State *L)
  * made a request on the way. Both raise when the core does not come to rest. */
 static int l_run(lua_State *L)
 {
-    if (!world_run(check_world(L))) return luaL_error(L, "the core does not come to rest");
+    if (!world_run(rig_world(L))) return luaL_error(L, "the core does not come to rest");
     return 0;
 }
 
 static int l_advance(lua_State *L)
 {
     uint64_t ms = (uint64_t)luaL_checknumber(L, 2);
-    if (!world_advance(check_world(L), &ms))
+    if (!world_advance(rig_world(L), &ms))
         return luaL_error(L, "the core does not come to rest");
     lua_pushnumber(L, (double)ms);
     return 1;
@@ -170,7 +95,7 @@ static int l_advance(lua_State *L)
 
 static int l_now(lua_State *L)
 {
-    lua_pushnumber(L, (double)check_world(L)->clock.now_ms);
+    lua_pushnumber(L, (double)rig_world(L)->clock.now_ms);
     return 1;
 }
 
@@ -179,7 +104,7 @@ static int l_now(lua_State *L)
 static struct client *check_client(lua_State *L)
 {
     struct client *client = lua_touserdata(L, 2);
-    LIST_EACH(node, &check_world(L)->clients) if (node == &client->node) return client;
+    LIST_EACH(node, &rig_world(L)->clients) if (node == &client->node) return client;
     luaL_error(L, "no such client");
     return NULL;
 }
@@ -187,18 +112,18 @@ static struct client *check_client(lua_State *L)
 /* :request{ method, path, query, body, address, listener, headers } -> client */
 static int l_request(lua_State *L)
 {
-    struct world *world = check_world(L);
-    struct http_header headers[HEADERS_MAX];
+    struct world *world = rig_world(L);
+    struct http_header headers[RIG_HEADERS_MAX];
     luaL_checktype(L, 2, LUA_TTABLE);
     const struct client_request request = {
-        .method = field_bytes(L, 2, "method", "GET"),
-        .path = field_bytes(L, 2, "path", "/"),
-        .query = field_bytes(L, 2, "query", ""),
-        .body = field_bytes(L, 2, "body", ""),
-        .address = field_bytes(L, 2, "address", "127.0.0.1"),
-        .listener = field_bytes(L, 2, "listener", "127.0.0.1:8080"),
+        .method = rig_field_bytes(L, 2, "method", "GET"),
+        .path = rig_field_bytes(L, 2, "path", "/"),
+        .query = rig_field_bytes(L, 2, "query", ""),
+        .body = rig_field_bytes(L, 2, "body", ""),
+        .address = rig_field_bytes(L, 2, "address", "127.0.0.1"),
+        .listener = rig_field_bytes(L, 2, "listener", "127.0.0.1:8080"),
         .headers = headers,
-        .header_count = field_headers(L, 2, headers)};
+        .header_count = rig_field_headers(L, 2, headers)};
     struct client *client = client_new(node_handler(world->node), &world->later, &request);
     list_append(&world->clients, &client->node);
     lua_pushlightuserdata(L, client);
@@ -213,16 +138,16 @@ static int l_client(lua_State *L)
     lua_newtable(L);
     lua_pushstring(L, states[client->state]);
     lua_setfield(L, -2, "state");
-    set_number(L, "status", client->status);
-    set_buf(L, "head", &client->head);
-    set_bytes(L, "why", bytes_of(client->why));
+    rig_set_number(L, "status", client->status);
+    rig_set_buf(L, "head", &client->head);
+    rig_set_bytes(L, "why", bytes_of(client->why));
     return 1;
 }
 
 /* :fresh() -> the clients to which something happened since the last call */
 static int l_fresh(lua_State *L)
 {
-    struct world *world = check_world(L);
+    struct world *world = rig_world(L);
     int count = 0;
     lua_newtable(L);
     LIST_EACH(node, &world->clients) {
@@ -239,7 +164,7 @@ static int l_fresh(lua_State *L)
 static int l_take(lua_State *L)
 {
     struct client *client = check_client(L);
-    push_buf(L, &client->body);
+    rig_push_buf(L, &client->body);
     buf_clear(&client->body);
     return 1;
 }
@@ -264,129 +189,6 @@ static int l_forget(lua_State *L)
     return 0;
 }
 
-/* ---- the network ---- */
-
-static void push_request(lua_State *L, const struct remote_request *request)
-{
-    lua_newtable(L);
-    set_number(L, "number", (double)request->number);
-    set_buf(L, "method", &request->method);
-    set_buf(L, "url", &request->url);
-    set_buf(L, "headers", &request->headers);
-    set_buf(L, "body", &request->body);
-}
-
-/* :calls() -> the requests that wait for an answer, in order */
-static int l_calls(lua_State *L)
-{
-    struct world *world = check_world(L);
-    int count = 0;
-    lua_newtable(L);
-    LIST_EACH(node, &world->remote.calls) {
-        push_request(L, CONTAINER(node, struct remote_request, node));
-        lua_rawseti(L, -2, ++count);
-    }
-    return 1;
-}
-
-/* :answer(number, { status, headers, body } | { code, sentence }) -> did it still wait */
-static int l_answer(lua_State *L)
-{
-    static const char *const codes[] = {"timeout", "refused", "resolve", "tls", "too_large",
-                                        "redirects", "bad_url", "network", NULL};
-    struct world *world = check_world(L);
-    struct http_header headers[HEADERS_MAX];
-    luaL_checktype(L, 3, LUA_TTABLE);
-    struct fetch_answer answer = {.status = (int)field_number(L, 3, "status", 0),
-                                  .headers = headers,
-                                  .header_count = field_headers(L, 3, headers),
-                                  .body = field_bytes(L, 3, "body", "")};
-    struct bytes code = field_bytes(L, 3, "code", "");
-    for (size_t i = 0; code.size && codes[i]; i++)
-        if (bytes_is(code, codes[i])) answer.code = codes[i];
-    luaL_argcheck(L, !code.size || answer.code, 3, "unknown code");
-    if (answer.code) answer.sentence = "as the spec said";
-    lua_pushboolean(L, remote_answer(&world->remote, (uint64_t)luaL_checknumber(L, 2), &answer));
-    return 1;
-}
-
-/* The declaration and key that a wire belongs to: its owner is the link. */
-struct wire_search {
-    lua_State *L;
-    const struct wire *wire;
-};
-
-static void name_wire(void *ctx, const struct plan_upstream *upstream, struct bytes key,
-                      struct link *link)
-{
-    struct wire_search *search = ctx;
-    if (search->wire->owner != link) return;
-    set_bytes(search->L, "upstream", atom_bytes(upstream->name));
-    set_bytes(search->L, "key", key);
-}
-
-/* :wires() -> the upstream connections: asked or open */
-static int l_wires(lua_State *L)
-{
-    struct world *world = check_world(L);
-    int count = 0;
-    lua_newtable(L);
-    LIST_EACH(node, &world->remote.wires) {
-        const struct wire *wire =
-            CONTAINER(CONTAINER(node, struct remote_request, node), struct wire, request);
-        push_request(L, &wire->request);
-        lua_pushboolean(L, wire->state == WIRE_OPEN);
-        lua_setfield(L, -2, "open");
-        lua_pushboolean(L, wire->paused);
-        lua_setfield(L, -2, "paused");
-        struct wire_search search = {L, wire};
-        for (size_t i = 0; i < node_apps(world->node); i++)
-            app_links_each(node_app(world->node, i), name_wire, &search);
-        lua_rawseti(L, -2, ++count);
-    }
-    return 1;
-}
-
-/* :wire_head(number, status, content_type, retry_after_ms) */
-static int l_wire_head(lua_State *L)
-{
-    struct world *world = check_world(L);
-    const struct wire_head head = {
-        .status = (int)luaL_checknumber(L, 3),
-        .content_type = bytes_of(luaL_optstring(L, 4, "text/event-stream")),
-        .retry_after_ms = (int64_t)luaL_optnumber(L, 5, -1)};
-    lua_pushboolean(L, remote_head(&world->remote, (uint64_t)luaL_checknumber(L, 2), &head));
-    return 1;
-}
-
-static int l_wire_bytes(lua_State *L)
-{
-    struct world *world = check_world(L);
-    struct bytes bytes;
-    bytes.data = luaL_checklstring(L, 3, &bytes.size);
-    lua_pushboolean(L, remote_bytes(&world->remote, (uint64_t)luaL_checknumber(L, 2), bytes));
-    return 1;
-}
-
-/* :wire_end(number[, true]): with true a broken connection, else a clean end */
-static int l_wire_end(lua_State *L)
-{
-    struct world *world = check_world(L);
-    const bool broken = lua_toboolean(L, 3);
-    lua_pushboolean(L, remote_end(&world->remote, (uint64_t)luaL_checknumber(L, 2),
-                                  broken ? "network" : NULL, broken ? "connection reset" : NULL));
-    return 1;
-}
-
-/* :wire_rule(path, status, content_type, retry_after_ms); status 0 holds */
-static int l_wire_rule(lua_State *L)
-{
-    struct world *world = check_world(L);
-    remote_rule(&world->remote, luaL_checkstring(L, 2), (int)luaL_checknumber(L, 3),
-                luaL_optstring(L, 4, NULL), (int64_t)luaL_optnumber(L, 5, -1));
-    return 0;
-}
-
 /* ---- what the node is like ---- */
 
 struct link_list {
@@ -399,18 +201,18 @@ static void push_link(void *ctx, const struct plan_upstream *upstream, struct by
 {
     struct link_list *list = ctx;
     lua_newtable(list->L);
-    set_bytes(list->L, "upstream", atom_bytes(upstream->name));
-    set_bytes(list->L, "key", key);
-    set_bytes(list->L, "state", bytes_of(link_state_name(link_state(link))));
-    set_bytes(list->L, "last_id", link_last_id(link));
-    set_number(list->L, "leases", link_leases(link));
+    rig_set_bytes(list->L, "upstream", atom_bytes(upstream->name));
+    rig_set_bytes(list->L, "key", key);
+    rig_set_bytes(list->L, "state", bytes_of(link_state_name(link_state(link))));
+    rig_set_bytes(list->L, "last_id", link_last_id(link));
+    rig_set_number(list->L, "leases", link_leases(link));
     lua_rawseti(list->L, -2, ++list->count);
 }
 
 /* :links() -> { upstream, key, state, leases, last_id } of every link */
 static int l_links(lua_State *L)
 {
-    struct world *world = check_world(L);
+    struct world *world = rig_world(L);
     struct link_list list = {L, 0};
     lua_newtable(L);
     for (size_t i = 0; i < node_apps(world->node); i++)
@@ -421,7 +223,7 @@ static int l_links(lua_State *L)
 /* :counters() -> totals over all apps */
 static int l_counters(lua_State *L)
 {
-    struct world *world = check_world(L);
+    struct world *world = rig_world(L);
     double subscribers = 0, topics = 0, users = 0, delivered = 0, lagged = 0, emitted = 0;
     for (size_t i = 0; i < node_apps(world->node); i++) {
         const struct hub_counters *counters = hub_counters(app_hub(node_app(world->node, i)));
@@ -433,14 +235,14 @@ static int l_counters(lua_State *L)
         lagged += (double)counters->lagged;
     }
     lua_newtable(L);
-    set_number(L, "subscribers", subscribers);
-    set_number(L, "topics", topics);
-    set_number(L, "users", users);
-    set_number(L, "emitted", emitted);
-    set_number(L, "delivered", delivered);
-    set_number(L, "lagged", lagged);
-    set_number(L, "streams", node_counters(world->node)->streams);
-    set_number(L, "links", node_links(world->node));
+    rig_set_number(L, "subscribers", subscribers);
+    rig_set_number(L, "topics", topics);
+    rig_set_number(L, "users", users);
+    rig_set_number(L, "emitted", emitted);
+    rig_set_number(L, "delivered", delivered);
+    rig_set_number(L, "lagged", lagged);
+    rig_set_number(L, "streams", node_counters(world->node)->streams);
+    rig_set_number(L, "links", node_links(world->node));
     return 1;
 }
 
@@ -448,19 +250,19 @@ static int l_counters(lua_State *L)
  * order since the last call */
 static int l_placed(lua_State *L)
 {
-    struct world *world = check_world(L);
+    struct world *world = rig_world(L);
     lua_newtable(L);
     for (size_t i = 0; i < world->placed_count; i++) {
         const struct frame *frame = world->placed[i];
         char cursor[CURSOR_SIZE];
         cursor_write(&world->order.epoch, frame->position, cursor);
         lua_newtable(L);
-        set_bytes(L, "topic", atom_bytes(frame->topic));
-        set_bytes(L, "type", frame->type ? atom_bytes(frame->type) : BYTES("resync"));
-        set_bytes(L, "data", frame_data(frame));
-        set_bytes(L, "cursor", bytes_run(cursor, sizeof(cursor)));
-        if (frame->user) set_bytes(L, "user", atom_bytes(frame->user));
-        if (frame->tag) set_bytes(L, "tag", atom_bytes(frame->tag));
+        rig_set_bytes(L, "topic", atom_bytes(frame->topic));
+        rig_set_bytes(L, "type", frame->type ? atom_bytes(frame->type) : BYTES("resync"));
+        rig_set_bytes(L, "data", frame_data(frame));
+        rig_set_bytes(L, "cursor", bytes_run(cursor, sizeof(cursor)));
+        if (frame->user) rig_set_bytes(L, "user", atom_bytes(frame->user));
+        if (frame->tag) rig_set_bytes(L, "tag", atom_bytes(frame->tag));
         lua_rawseti(L, -2, (int)i + 1);
     }
     world_forget_placed(world);
@@ -470,8 +272,8 @@ static int l_placed(lua_State *L)
 /* :lines() -> the log so far, and how many lines of level error it has; clears both */
 static int l_lines(lua_State *L)
 {
-    struct world *world = check_world(L);
-    push_buf(L, &world->lines);
+    struct world *world = rig_world(L);
+    rig_push_buf(L, &world->lines);
     lua_pushnumber(L, world->errors);
     buf_clear(&world->lines);
     world->errors = 0;
@@ -481,7 +283,7 @@ static int l_lines(lua_State *L)
 /* :close() -> true | nil, what stayed */
 static int l_close(lua_State *L)
 {
-    struct handle *handle = luaL_checkudata(L, 1, WORLD);
+    struct rig_handle *handle = luaL_checkudata(L, 1, RIG_WORLD);
     if (!handle->world) {
         lua_pushboolean(L, true);
         return 1;
@@ -496,26 +298,20 @@ static int l_close(lua_State *L)
 }
 
 static const luaL_Reg methods[] = {
-    {"load", l_load},           {"run", l_run},
-    {"advance", l_advance},     {"now", l_now},
-    {"request", l_request},     {"client", l_client},
-    {"take", l_take},           {"cut", l_cut},
-    {"allow", l_allow},         {"forget", l_forget},
-    {"calls", l_calls},         {"answer", l_answer},
-    {"wires", l_wires},         {"wire_head", l_wire_head},
-    {"wire_bytes", l_wire_bytes}, {"wire_end", l_wire_end},
-    {"wire_rule", l_wire_rule}, {"links", l_links},
-    {"counters", l_counters},   {"lines", l_lines},
-    {"fresh", l_fresh},
-    {"placed", l_placed},       {"close", l_close},
-    {NULL, NULL},
+    {"load", l_load},     {"run", l_run},       {"advance", l_advance},
+    {"now", l_now},       {"request", l_request}, {"client", l_client},
+    {"fresh", l_fresh},   {"take", l_take},     {"cut", l_cut},
+    {"allow", l_allow},   {"forget", l_forget}, {"links", l_links},
+    {"counters", l_counters}, {"lines", l_lines}, {"placed", l_placed},
+    {"close", l_close},   {NULL, NULL},
 };
 
 int luaopen_sluice_core(lua_State *L)
 {
-    luaL_newmetatable(L, WORLD);
+    luaL_newmetatable(L, RIG_WORLD);
     lua_newtable(L);
     luaL_register(L, NULL, methods);
+    rig_network_register(L);
     lua_setfield(L, -2, "__index");
     lua_newtable(L);
     lua_pushcfunction(L, l_world);
