@@ -26,7 +26,7 @@ struct conn *conn_new(struct listener *listener, int fd)
 void conn_close(struct conn *conn, const char *why)
 {
     if (conn->state == CONN_CLOSED) return;
-    struct http *http = conn->listener->http;
+    struct http *http = conn_http(conn);
     watch_stop(&conn->watch);
     close(conn_fd(conn));
     if (conn->is_stream) {

@@ -3,9 +3,9 @@
  *             answer                    send_answer: not all was taken
  *   READING ──────────▶ ANSWERING ─────────────────────────────────────▶ SENDING
  *    ▲   │                │    │                                            │
- *    │   │ refuse         │    │ all was taken                  send_unsent │
- *    │   ▼                │    ▼                                            ▼
- *    │  (an error) ───────┼─▶ answered ◀────────────────────────────────────┘
+ *    │   │ refuse         │    │ all was taken                 reply_resume │
+ *    │   ▼                │    ▼                                            │
+ *    │  (an error) ───────┼─▶ request_answered ◀───────────────────────────────┘
  *    │                    │    │   │   │
  *    └── keeps alive ─────┼────┘   │   └── refused half-read: linger ──▶ LINGERING
  *                         │        │ the last answer                        │
@@ -15,10 +15,10 @@
  *                     STREAMING ───┘ conn_close: the owner closes, the peer closes
  *
  * Any state becomes CLOSED when the peer closes or the connection breaks; READING
- * and SENDING also when the peer takes too long. READING, ANSWERING, SENDING and
- * LINGERING are request.c's, STREAMING is stream.c's, CLOSED is here. LINGERING
- * reads what a refused client still sends, bounded, lest the kernel answer it with
- * a reset that overtakes the refusal (RFC 9112 section 9.6).
+ * and SENDING also when the peer takes too long. READING, ANSWERING and LINGERING
+ * are request.c's, SENDING is reply.c's, STREAMING is stream.c's, CLOSED is here.
+ * LINGERING reads what a refused client still sends, bounded, lest the kernel
+ * answer it with a reset that overtakes the refusal (RFC 9112 section 9.6).
  *
  * An idle stream is this struct and nothing else; what only a request needs is in
  * struct request, and is given back when the stream begins. */
@@ -69,6 +69,11 @@ void conn_close(struct conn *conn, const char *why);
 
 /* Frees what was closed: a job, run by the loop. */
 void conn_reap(struct job *job);
+
+static inline struct http *conn_http(const struct conn *conn)
+{
+    return conn->listener->http;
+}
 
 static inline int conn_fd(const struct conn *conn)
 {

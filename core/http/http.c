@@ -46,7 +46,7 @@ const struct http_counters *http_counters(const struct http *http)
 const char *http_refusal_name(enum http_refusal refusal)
 {
     static const char *const names[HTTP_REFUSALS] = {"full", "files", "malformed",
-                                                     "head", "body", "timeout"};
+                                                     "head", "body",  "timeout"};
     return names[refusal];
 }
 

@@ -51,10 +51,10 @@ struct http {
     struct job reap;
     struct list spare; /* requests not in use, for the next connection */
     uint32_t spare_count;
-    int reserve_fd;     /* given up to refuse a connection when there is no other */
-    bool out_of_files;  /* said so in the log */
-    struct buf output;  /* heads are written here */
-    char *input;        /* HTTP_INPUT_BYTES, sockets are read here */
+    int reserve_fd;    /* given up to refuse a connection when there is no other */
+    bool out_of_files; /* said so in the log */
+    struct buf output; /* heads are written here */
+    char *input;       /* HTTP_INPUT_BYTES, sockets are read here */
     uint64_t date_second;
     char date[DATE_BYTES];
 };

@@ -21,7 +21,7 @@
 /* The rules of lines, over a run of bytes that may be cut anywhere. */
 struct lines {
     char previous;
-    bool at_start; /* of a line */
+    bool at_start;  /* of a line */
     uint32_t count; /* of whole lines, empty ones not counted */
 };
 
@@ -41,7 +41,8 @@ struct http1 {
     llhttp_t parser;
 };
 
-static const struct http_fault bare_line = {400, "bad_request", "a line ends with CR LF, nothing else"};
+static const struct http_fault bare_line = {400, "bad_request",
+                                            "a line ends with CR LF, nothing else"};
 static const struct http_fault folded = {400, "bad_request", "a header line begins with a space"};
 static const struct http_fault control = {400, "bad_request", "a control character in the head"};
 static const struct http_fault nameless = {400, "bad_request", "a header line without a name"};
@@ -52,8 +53,8 @@ static const struct http_fault bad_host = {400, "bad_request", "Host is not a ho
 static const struct http_fault two_lengths = {400, "bad_request", "more than one Content-Length"};
 static const struct http_fault both_lengths = {400, "bad_request",
                                                "both Content-Length and Transfer-Encoding"};
-static const struct http_fault bad_coding = {400, "bad_request",
-                                             "the only transfer coding is chunked, once, in HTTP/1.1"};
+static const struct http_fault bad_coding = {
+    400, "bad_request", "the only transfer coding is chunked, once, in HTTP/1.1"};
 static const struct http_fault unknown_method = {501, "not_implemented", "unknown method"};
 static const struct http_fault bad_expect = {417, "expectation_failed",
                                              "the only expectation is 100-continue"};
@@ -61,8 +62,8 @@ static const struct http_fault head_too_large = {431, "head_too_large",
                                                  "request line and headers are too large"};
 static const struct http_fault too_many_headers = {431, "head_too_large", "too many headers"};
 static const struct http_fault body_too_large = {413, "body_too_large", "the body is too large"};
-static const struct http_fault framing_too_large = {
-    400, "bad_request", "chunk extensions and trailers are too large"};
+static const struct http_fault framing_too_large = {400, "bad_request",
+                                                    "chunk extensions and trailers are too large"};
 
 static int fail(struct http1 *http1, const struct http_fault *fault)
 {
@@ -378,9 +379,27 @@ void http1_next(struct http1 *http1)
     http1->request = (struct http_request){0};
 }
 
-enum http1_state http1_state(const struct http1 *http1) { return http1->state; }
-const struct http_request *http1_request(const struct http1 *http1) { return &http1->request; }
-const struct http_fault *http1_fault(const struct http1 *http1) { return &http1->fault; }
-bool http1_expects_continue(const struct http1 *http1) { return http1->expects_continue; }
-bool http1_keeps_alive(const struct http1 *http1) { return http1->keeps_alive; }
-bool http1_is_head(const struct http1 *http1) { return http1->is_head; }
+enum http1_state http1_state(const struct http1 *http1)
+{
+    return http1->state;
+}
+const struct http_request *http1_request(const struct http1 *http1)
+{
+    return &http1->request;
+}
+const struct http_fault *http1_fault(const struct http1 *http1)
+{
+    return &http1->fault;
+}
+bool http1_expects_continue(const struct http1 *http1)
+{
+    return http1->expects_continue;
+}
+bool http1_keeps_alive(const struct http1 *http1)
+{
+    return http1->keeps_alive;
+}
+bool http1_is_head(const struct http1 *http1)
+{
+    return http1->is_head;
+}

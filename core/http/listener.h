@@ -25,8 +25,8 @@ struct listener {
 
 /* Listens; NULL: appends one sentence with the address to `error`. The handler must outlive all
  * exchanges. A Unix socket's file that nobody answers on is replaced. */
-struct listener *listener_open(struct http *http, const char *address,
-                               struct http_handler *handler, struct buf *error);
+struct listener *listener_open(struct http *http, const char *address, struct http_handler *handler,
+                               struct buf *error);
 
 /* Accepts no more and removes the Unix socket's file. Idle connections are closed now, others
  * after their answer; streams go on until their owners end them. The listener is freed by itself

@@ -7,15 +7,15 @@
  * reading. A peer that shuts down its sending half while waiting is therefore
  * taken for gone, as nginx and others do.
  *
- * Requests sent ahead are never handled from within respond(), whose
- * caller expects no handler to run: a job does it. */
+ * Requests sent ahead are never handled from within respond(), whose caller
+ * expects no handler to run: a job does it. */
 #include "http/request.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
 
 #include "base/alloc.h"
-#include "http/response.h"
+#include "http/reply.h"
 #include "http/stream.h"
 
 enum {
@@ -24,23 +24,19 @@ enum {
     AHEAD_KEPT_BYTES = 4096,
 };
 
-static void respond(struct exchange *exchange, const struct http_response *response);
-
-static const struct exchange_ops ops = {respond, stream_begin};
+static const struct exchange_ops ops = {reply_respond, stream_begin};
 
 /* -- time ------------------------------------------------------------------ */
-
-static struct http *http_of(const struct conn *conn)
-{
-    return conn->listener->http;
-}
 
 static uint64_t patience_ms(const struct request *request, const struct http_limits *limits)
 {
     switch (http1_state(request->http1)) {
-    case HTTP1_HEAD: return limits->head_timeout_ms;
-    case HTTP1_BODY: return limits->body_timeout_ms;
-    default: return limits->keepalive_timeout_ms;
+    case HTTP1_HEAD:
+        return limits->head_timeout_ms;
+    case HTTP1_BODY:
+        return limits->body_timeout_ms;
+    default:
+        return limits->keepalive_timeout_ms;
     }
 }
 
@@ -48,7 +44,7 @@ static uint64_t patience_ms(const struct request *request, const struct http_lim
 static void settle_reading(struct conn *conn)
 {
     struct request *request = conn->request;
-    struct http *http = http_of(conn);
+    struct http *http = conn_http(conn);
     watch_set(&conn->watch, WATCH_READ);
     uint8_t phase = (uint8_t)http1_state(request->http1);
     if (timer_armed(&request->timer) && request->phase == phase) return;
@@ -56,19 +52,18 @@ static void settle_reading(struct conn *conn)
     clock_after(http->clock, &request->timer, patience_ms(request, &http->limits));
 }
 
-/* -- sending --------------------------------------------------------------- */
+/* -- answering ------------------------------------------------------------- */
 
 static void linger(struct conn *conn)
 {
-    struct http *http = http_of(conn);
+    struct http *http = conn_http(conn);
     shutdown(conn_fd(conn), SHUT_WR);
     conn->state = CONN_LINGERING;
     watch_set(&conn->watch, WATCH_READ);
     clock_after(http->clock, &conn->request->timer, LINGER_MS);
 }
 
-/* The answer is out. */
-static void answered(struct conn *conn)
+void request_answered(struct conn *conn)
 {
     struct request *request = conn->request;
     if (request->closing) {
@@ -83,130 +78,24 @@ static void answered(struct conn *conn)
     conn->state = CONN_READING;
     if (request->processing) return;
     if (request->ahead.size)
-        later_post(http_of(conn)->later, LATER_SOON, &request->resume);
+        later_post(conn_http(conn)->later, LATER_SOON, &request->resume);
     else
         settle_reading(conn);
-}
-
-/* Sends in one call; returns how many bytes were taken, -1 if the connection is closed now. */
-static ssize_t send_pieces(struct conn *conn, struct iovec *pieces, size_t count)
-{
-    struct msghdr message = {.msg_iov = pieces, .msg_iovlen = count};
-    ssize_t sent = sendmsg(conn_fd(conn), &message, MSG_NOSIGNAL);
-    if (sent < 0 && (errno == EAGAIN || errno == EINTR)) return 0;
-    if (sent < 0)
-        conn_close(conn, "reset");
-    else
-        http_of(conn)->counters.bytes_out += (uint64_t)sent;
-    return sent;
-}
-
-static void keep_unsent(struct conn *conn, struct bytes piece, size_t *sent)
-{
-    size_t skip = *sent < piece.size ? *sent : piece.size;
-    buf_add(&conn->request->unsent, piece.data + skip, piece.size - skip);
-    *sent -= skip;
-}
-
-static void send_answer(struct conn *conn, struct bytes head, struct bytes body)
-{
-    struct request *request = conn->request;
-    struct iovec pieces[2] = {{(void *)head.data, head.size}, {(void *)body.data, body.size}};
-    ssize_t sent = send_pieces(conn, pieces, body.size ? 2 : 1);
-    if (sent < 0) return;
-    if ((size_t)sent == head.size + body.size) {
-        answered(conn);
-        return;
-    }
-    size_t taken = (size_t)sent;
-    keep_unsent(conn, head, &taken);
-    keep_unsent(conn, body, &taken);
-    conn->state = CONN_SENDING;
-    watch_set(&conn->watch, WATCH_WRITE);
-    clock_after(http_of(conn)->clock, &request->timer, http_of(conn)->limits.stall_timeout_ms);
-}
-
-static void send_unsent(struct conn *conn)
-{
-    struct request *request = conn->request;
-    struct buf *unsent = &request->unsent;
-    struct iovec piece = {unsent->data + request->unsent_from, unsent->size - request->unsent_from};
-    ssize_t sent = send_pieces(conn, &piece, 1);
-    if (sent <= 0) return;
-    request->unsent_from += (size_t)sent;
-    if (request->unsent_from < unsent->size) {
-        clock_after(http_of(conn)->clock, &request->timer, http_of(conn)->limits.stall_timeout_ms);
-        return;
-    }
-    buf_destroy(unsent);
-    request->unsent_from = 0;
-    clock_cancel(http_of(conn)->clock, &request->timer);
-    answered(conn);
-}
-
-/* -- answering ------------------------------------------------------------- */
-
-static void send_response(struct conn *conn, const struct http_response *response)
-{
-    struct http *http = http_of(conn);
-    struct request *request = conn->request;
-    request->closing |= response->close || conn->listener->closed;
-    struct response_head head = {
-        .status = response->status,
-        .headers = response->headers,
-        .header_count = response->header_count,
-        .sized = true,
-        .body_size = response->body.size,
-        .close = request->closing,
-        .date = http_date(http),
-    };
-    buf_clear(&http->output);
-    response_write(&http->output, &head);
-    http->counters.responses[response->status / 100 % 6]++;
-    bool bodiless = request->is_head || !response_has_body(response->status);
-    send_answer(conn, buf_bytes(&http->output), bodiless ? BYTES("") : response->body);
-}
-
-static void send_error(struct conn *conn, int status, const char *code, const char *message)
-{
-    struct buf body = BUF_EMPTY;
-    struct http_header headers[] = {{BYTES("content-type"), BYTES("application/json")},
-                                    {BYTES("cache-control"), BYTES("no-store")}};
-    response_error(&body, code, message);
-    struct http_response response = {status, headers, 2, buf_bytes(&body), false};
-    send_response(conn, &response);
-    buf_destroy(&body);
-}
-
-static void respond(struct exchange *exchange, const struct http_response *response)
-{
-    struct request *request = CONTAINER(exchange, struct request, exchange);
-    struct conn *conn = request->conn;
-    exchange->gone = NULL;
-    if (conn->state == CONN_CLOSED) return;
-    CHECK(conn->state == CONN_ANSWERING);
-    if (response_is_sound(response->headers, response->header_count)) {
-        send_response(conn, response);
-        return;
-    }
-    LOG(http_of(conn)->log, LOG_ERROR, "answer refused: a header with a line break",
-        F_BYTES("path", exchange->request.path));
-    send_error(conn, 500, "internal", "the answer was not sound");
 }
 
 /* Answers what the parser or the clock refused; the connection ends with it. */
 static void refuse(struct conn *conn, const struct http_fault *fault)
 {
     struct request *request = conn->request;
-    struct http_counters *counters = &http_of(conn)->counters;
+    struct http_counters *counters = &conn_http(conn)->counters;
     counters->refused[fault->status == 431   ? HTTP_REFUSED_HEAD
                       : fault->status == 413 ? HTTP_REFUSED_BODY
                       : fault->status == 408 ? HTTP_REFUSED_TIMEOUT
                                              : HTTP_REFUSED_MALFORMED]++;
-    clock_cancel(http_of(conn)->clock, &request->timer);
+    clock_cancel(conn_http(conn)->clock, &request->timer);
     request->closing = request->lingering = true;
     request->is_head = http1_is_head(request->http1);
-    send_error(conn, fault->status, fault->code, fault->message);
+    reply_refuse(conn, fault);
 }
 
 /* A whole request stands in the parser. */
@@ -214,8 +103,8 @@ static void answer(struct conn *conn)
 {
     struct request *request = conn->request;
     struct listener *listener = conn->listener;
-    clock_cancel(http_of(conn)->clock, &request->timer);
-    http_of(conn)->counters.requests++;
+    clock_cancel(conn_http(conn)->clock, &request->timer);
+    conn_http(conn)->counters.requests++;
     request->exchange = (struct exchange){.ops = &ops, .request = *http1_request(request->http1)};
     request->exchange.request.address = bytes_of(request->address);
     request->exchange.request.listener = bytes_of(listener->name);
@@ -228,14 +117,6 @@ static void answer(struct conn *conn)
 }
 
 /* -- reading --------------------------------------------------------------- */
-
-static void send_continue(struct conn *conn)
-{
-    struct iovec piece = {(void *)"HTTP/1.1 100 Continue\r\n\r\n", 25};
-    conn->request->continued = true;
-    /* A fresh socket takes 25 bytes; if it does not, the client goes on by its own time-out. */
-    send_pieces(conn, &piece, 1);
-}
 
 /* Feeds the parser and has whole requests answered, as long as one can follow another. */
 static void take(struct conn *conn, const char *data, size_t size)
@@ -256,11 +137,12 @@ static void take(struct conn *conn, const char *data, size_t size)
     request->processing = false;
     if (conn->state == CONN_ANSWERING || conn->state == CONN_SENDING)
         buf_add(&request->ahead, data, size);
-    if (conn->state == CONN_ANSWERING)
-        watch_set(&conn->watch, size ? WATCH_NONE : WATCH_READ);
+    if (conn->state == CONN_ANSWERING) watch_set(&conn->watch, size ? WATCH_NONE : WATCH_READ);
     if (conn->state != CONN_READING) return;
-    if (http1_state(http1) == HTTP1_BODY && http1_expects_continue(http1) && !request->continued)
-        send_continue(conn);
+    if (http1_state(http1) == HTTP1_BODY && http1_expects_continue(http1) && !request->continued) {
+        request->continued = true;
+        reply_continue(conn);
+    }
     if (conn->state == CONN_READING) settle_reading(conn);
 }
 
@@ -287,7 +169,7 @@ static void throw_away(struct conn *conn, size_t size)
 
 static void read_socket(struct conn *conn)
 {
-    struct http *http = http_of(conn);
+    struct http *http = conn_http(conn);
     ssize_t got = recv(conn_fd(conn), http->input, HTTP_INPUT_BYTES, 0);
     if (got < 0) {
         if (errno != EAGAIN && errno != EINTR) conn_close(conn, "reset");
@@ -299,9 +181,15 @@ static void read_socket(struct conn *conn)
     }
     http->counters.bytes_in += (uint64_t)got;
     switch (conn->state) {
-    case CONN_READING: take(conn, http->input, (size_t)got); break;
-    case CONN_ANSWERING: read_ahead(conn, http->input, (size_t)got); break;
-    default: throw_away(conn, (size_t)got); break;
+    case CONN_READING:
+        take(conn, http->input, (size_t)got);
+        break;
+    case CONN_ANSWERING:
+        read_ahead(conn, http->input, (size_t)got);
+        break;
+    default:
+        throw_away(conn, (size_t)got);
+        break;
     }
 }
 
@@ -309,7 +197,7 @@ static void on_ready(struct watch *watch, int events)
 {
     struct conn *conn = CONTAINER(watch, struct conn, watch);
     if (conn->state == CONN_SENDING)
-        send_unsent(conn);
+        reply_resume(conn);
     else if (events & WATCH_READ)
         read_socket(conn);
 }
@@ -371,7 +259,7 @@ static void write_address(struct request *request, const struct sockaddr *peer)
 
 void request_begin(struct conn *conn, const struct sockaddr *peer)
 {
-    struct request *request = obtain(http_of(conn));
+    struct request *request = obtain(conn_http(conn));
     request->conn = conn;
     conn->request = request;
     conn->watch.ready = on_ready;
@@ -390,7 +278,7 @@ void request_drain(struct conn *conn)
 
 void request_release(struct conn *conn)
 {
-    struct http *http = http_of(conn);
+    struct http *http = conn_http(conn);
     struct request *request = conn->request;
     clock_cancel(http->clock, &request->timer);
     later_cancel(&request->resume);
@@ -411,7 +299,7 @@ void request_release(struct conn *conn)
 
 void request_end(struct conn *conn)
 {
-    clock_cancel(http_of(conn)->clock, &conn->request->timer);
+    clock_cancel(conn_http(conn)->clock, &conn->request->timer);
     later_cancel(&conn->request->resume);
 }
 

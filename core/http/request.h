@@ -1,6 +1,6 @@
-/* request: the half of a connection that reads requests, has them answered and
- * sends the answers: states READING, ANSWERING, SENDING and LINGERING. One request
- * at a time; what a client sends ahead waits, in the socket and in one buffer. */
+/* request: the half of a connection that reads requests and has them answered:
+ * states READING, ANSWERING and LINGERING. One request at a time; what a client
+ * sends ahead waits, in the socket and in one buffer. */
 #pragma once
 
 #include <netinet/in.h>
@@ -18,20 +18,23 @@ struct request {
     struct timer timer; /* READING, SENDING, LINGERING */
     struct job resume;  /* what was sent ahead has its turn */
     struct list spare;
-    struct buf ahead;   /* read, and belongs to later requests */
-    struct buf unsent;  /* what the socket did not take of the answer */
+    struct buf ahead;  /* read, and belongs to later requests */
+    struct buf unsent; /* what the socket did not take of the answer */
     size_t unsent_from;
-    uint8_t phase;      /* the http1_state that the timer stands for */
-    bool processing;    /* its requests are being taken up the stack */
-    bool continued;     /* 100 was sent */
-    bool closing;       /* the answer at hand is the last */
-    bool lingering;     /* ... and not all was read */
+    uint8_t phase;   /* the http1_state that the timer stands for */
+    bool processing; /* its requests are being taken up the stack */
+    bool continued;  /* 100 was sent */
+    bool closing;    /* the answer at hand is the last */
+    bool lingering;  /* ... and not all was read */
     bool is_head;
     char address[INET6_ADDRSTRLEN];
 };
 
 /* Starts the connection: reads at once, since a request mostly comes with the connection. */
 void request_begin(struct conn *conn, const struct sockaddr *peer);
+
+/* Called by reply.c: the answer is out. The next request, or the end. */
+void request_answered(struct conn *conn);
 
 /* The listener closes: an idle connection is closed, another one after its answer. */
 void request_drain(struct conn *conn);

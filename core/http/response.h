@@ -12,7 +12,7 @@ struct response_head {
     int status;
     const struct http_header *headers;
     size_t header_count;
-    bool sized;       /* says body_size; else the body ends with the connection */
+    bool sized; /* says body_size; else the body ends with the connection */
     size_t body_size;
     bool close;
     struct bytes date; /* DATE_BYTES long */

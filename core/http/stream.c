@@ -55,7 +55,7 @@ static size_t send_pieces(struct conn *conn, const struct iovec *pieces, int cou
         if (errno != EAGAIN && errno != EINTR) conn_close(conn, "reset");
         return 0;
     }
-    conn->listener->http->counters.bytes_out += (uint64_t)sent;
+    conn_http(conn)->counters.bytes_out += (uint64_t)sent;
     return (size_t)sent;
 }
 
@@ -117,7 +117,7 @@ static void on_turn_end(struct job *job)
 
 static void read_and_ignore(struct conn *conn)
 {
-    struct http *http = conn->listener->http;
+    struct http *http = conn_http(conn);
     ssize_t got = recv(conn_fd(conn), http->input, HTTP_INPUT_BYTES, 0);
     if (got < 0) {
         if (errno != EAGAIN && errno != EINTR) conn_close(conn, "reset");
@@ -147,7 +147,7 @@ static void on_ready(struct watch *watch, int events)
 static struct stream_head *new_head(struct conn *conn, int status,
                                     const struct http_header *headers, size_t count)
 {
-    struct http *http = conn->listener->http;
+    struct http *http = conn_http(conn);
     struct response_head response = {
         .status = status,
         .headers = headers,
@@ -169,7 +169,7 @@ struct sink *stream_begin(struct exchange *exchange, int status, const struct ht
 {
     struct request *request = CONTAINER(exchange, struct request, exchange);
     struct conn *conn = request->conn;
-    struct http *http = conn->listener->http;
+    struct http *http = conn_http(conn);
     bool alone = request->is_head;
     CHECK(response_is_sound(headers, header_count));
     request_release(conn);

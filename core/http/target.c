@@ -87,7 +87,8 @@ const struct http_fault *target_read(struct target *target, struct bytes head)
     if (!second) return &bad_line;
     target->method = bytes_run(head.data, (size_t)(first - head.data));
     if (!is_token(target->method)) return &bad_method;
-    const struct http_fault *fault = judge_version(bytes_run(second + 1, (size_t)(end - second) - 1));
+    const struct http_fault *fault =
+        judge_version(bytes_run(second + 1, (size_t)(end - second) - 1));
     if (fault) return fault;
     if (bytes_is(target->method, "CONNECT")) return &no_tunnel;
     return read_target(target, bytes_run(first + 1, (size_t)(second - first) - 1));

@@ -98,11 +98,26 @@ void loop_free(struct loop *loop)
     xfree(loop);
 }
 
-struct clock *loop_clock(struct loop *loop) { return &loop->clock; }
-struct later *loop_later(struct loop *loop) { return &loop->later; }
-struct random *loop_random(struct loop *loop) { return &loop->entropy.random; }
-struct log *loop_log(struct loop *loop) { return &loop->logger.log; }
-struct ev_loop *loop_ev(struct loop *loop) { return loop->ev; }
+struct clock *loop_clock(struct loop *loop)
+{
+    return &loop->clock;
+}
+struct later *loop_later(struct loop *loop)
+{
+    return &loop->later;
+}
+struct random *loop_random(struct loop *loop)
+{
+    return &loop->entropy.random;
+}
+struct log *loop_log(struct loop *loop)
+{
+    return &loop->logger.log;
+}
+struct ev_loop *loop_ev(struct loop *loop)
+{
+    return loop->ev;
+}
 
 static void on_signal(struct ev_loop *ev, ev_signal *watcher, int events)
 {

@@ -115,7 +115,8 @@ static void handle(struct http_handler *handler, struct exchange *exchange)
     } else if (bytes_is(request->path, "/last")) {
         exchange->ops->respond(exchange, &(struct http_response){200, NULL, 0, BYTES("bye"), true});
     } else if (bytes_is(request->path, "/broken")) {
-        exchange->ops->respond(exchange, &(struct http_response){200, &broken, 1, BYTES(""), false});
+        exchange->ops->respond(exchange,
+                               &(struct http_response){200, &broken, 1, BYTES(""), false});
     } else {
         answer_text(exchange, 200, buf_bytes(&world.seen));
     }

@@ -145,7 +145,8 @@ static void requests_sent_ahead_are_answered_in_order(void **state)
     int fd = client_new();
     bool closed;
     struct buf all = BUF_EMPTY;
-    for (int i = 0; i < 50; i++) buf_printf(&all, "POST /%d HTTP/1.1\r\n" H "Content-Length: 2\r\n\r\nxy", i);
+    for (int i = 0; i < 50; i++)
+        buf_printf(&all, "POST /%d HTTP/1.1\r\n" H "Content-Length: 2\r\n\r\nxy", i);
     client_send(fd, all.data, all.size);
     const char *answers = client_read(fd, &closed).data;
     for (int i = 0; i < 50; i++) {
@@ -164,8 +165,11 @@ static void one_request_is_handled_at_a_time(void **state)
 {
     (void)state;
     int fd = client_new();
-    assert_string_equal(ask(fd, "GET /later HTTP/1.1\r\n" H "\r\nGET /later HTTP/1.1\r\n" H "\r\n"
-                                "GET /b HTTP/1.1\r\n" H "\r\n", NULL), "");
+    assert_string_equal(ask(fd,
+                            "GET /later HTTP/1.1\r\n" H "\r\nGET /later HTTP/1.1\r\n" H "\r\n"
+                            "GET /b HTTP/1.1\r\n" H "\r\n",
+                            NULL),
+                        "");
     assert_int_equal(world.handled, 1);
     uint64_t read = http_counters(world.http)->bytes_in;
     ask(fd, "GET /c HTTP/1.1\r\n", NULL);
@@ -425,7 +429,7 @@ static void what_follows_a_refused_request_is_read_to_its_end(void **state)
     bool closed;
     static char body[100000];
     assert_int_equal(status_of(ask(fd, POST("100000"), &closed)), 413);
-    assert_true(closed); /* no more answers... */
+    assert_true(closed);                                  /* no more answers... */
     assert_int_equal(http_counters(world.http)->open, 1); /* ... but it is read */
     assert_true(send(fd, body, sizeof(body), MSG_NOSIGNAL) > 0);
     turns();

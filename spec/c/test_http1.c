@@ -250,7 +250,8 @@ static void what_the_answer_must_know(void **state)
         {"GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n", false, false, false},
         {"POST / HTTP/1.1\r\n" H "Expect: 100-Continue\r\nContent-Length: 1\r\n\r\n", true, true,
          false},
-        {"POST / HTTP/1.0\r\nExpect: 100-continue\r\nContent-Length: 1\r\n\r\n", false, false, false},
+        {"POST / HTTP/1.0\r\nExpect: 100-continue\r\nContent-Length: 1\r\n\r\n", false, false,
+         false},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         struct http1 *http1 = fed(cases[i].request);

@@ -1,4 +1,5 @@
-/* Listeners: addresses, sockets of every kind, what happens when something is short, and draining. */
+/* Listeners: addresses, sockets of every kind, what happens when something is short, and draining.
+ */
 #include "http/listener.c"
 
 #include <arpa/inet.h>
@@ -15,10 +16,14 @@ static void addresses_are_read_and_written(void **state)
 {
     (void)state;
     static const char *const good[][2] = {
-        {"127.0.0.1:8080", "127.0.0.1:8080"}, {"[::1]:80", "[::1]:80"},
-        {"localhost:1", "127.0.0.1:1"},       {"*:0", "*:0"},
-        {":65535", "*:65535"},                {"0.0.0.0:5", "0.0.0.0:5"},
-        {"[::]:5", "[::]:5"},                 {"unix:/a:b", "unix:/a:b"},
+        {"127.0.0.1:8080", "127.0.0.1:8080"},
+        {"[::1]:80", "[::1]:80"},
+        {"localhost:1", "127.0.0.1:1"},
+        {"*:0", "*:0"},
+        {":65535", "*:65535"},
+        {"0.0.0.0:5", "0.0.0.0:5"},
+        {"[::]:5", "[::]:5"},
+        {"unix:/a:b", "unix:/a:b"},
     };
     for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
         struct address address;
@@ -40,14 +45,21 @@ static void bad_addresses_say_what_is_expected(void **state)
 {
     (void)state;
     static const char *const bad[][2] = {
-        {"8080", "ends with ':' and a port"},        {"127.0.0.1", "ends with ':' and a port"},
-        {"127.0.0.1:", "ends with ':' and a port"},  {"127.0.0.1:65536", "ends with ':' and a port"},
-        {"127.0.0.1:80x", "ends with ':' and a port"}, {"127.0.0.1:-1", "ends with ':' and a port"},
-        {"example.org:80", "the host is an IPv4"},   {"::1:80", "the host is an IPv4"},
-        {"[::1:80", "the host is an IPv4"},          {"[127.0.0.1]:80", "the host is an IPv4"},
-        {"300.0.0.1:80", "the host is an IPv4"},     {"unix:", "has 1 to 107 bytes, not 0"},
+        {"8080", "ends with ':' and a port"},
+        {"127.0.0.1", "ends with ':' and a port"},
+        {"127.0.0.1:", "ends with ':' and a port"},
+        {"127.0.0.1:65536", "ends with ':' and a port"},
+        {"127.0.0.1:80x", "ends with ':' and a port"},
+        {"127.0.0.1:-1", "ends with ':' and a port"},
+        {"example.org:80", "the host is an IPv4"},
+        {"::1:80", "the host is an IPv4"},
+        {"[::1:80", "the host is an IPv4"},
+        {"[127.0.0.1]:80", "the host is an IPv4"},
+        {"300.0.0.1:80", "the host is an IPv4"},
+        {"unix:", "has 1 to 107 bytes, not 0"},
         {"unix:/0123456789012345678901234567890123456789012345678901234567890123456789"
-         "0123456789012345678901234567890123456789", "has 1 to 107 bytes, not 111"},
+         "0123456789012345678901234567890123456789",
+         "has 1 to 107 bytes, not 111"},
         {"", "ends with ':' and a port"},
     };
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
@@ -205,8 +217,9 @@ static void above_the_limit_connections_are_turned_away(void **state)
     const char *answer = ask(c, GET("/c"), &closed);
     assert_int_equal(status_of(answer), 503);
     assert_non_null(strstr(answer, "\r\nRetry-After: "));
-    assert_string_equal(body_of(answer),
-                        "{\"error\":{\"code\":\"full\",\"message\":\"too many connections are open\"}}");
+    assert_string_equal(
+        body_of(answer),
+        "{\"error\":{\"code\":\"full\",\"message\":\"too many connections are open\"}}");
     assert_true(closed);
     assert_int_equal(http_counters(world.http)->refused[HTTP_REFUSED_FULL], 1);
     assert_int_equal(http_counters(world.http)->open, 2);

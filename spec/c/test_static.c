@@ -146,20 +146,46 @@ static void nothing_else_is_found(void **state)
 {
     (void)state;
     static const char *const paths[] = {
-        "..",           "../",          "../etc/passwd",  "%2e%2e/etc/passwd",
-        "sub/../index.html", "sub/%2e%2e/index.html", "./index.html", "sub/./index.html",
-        "..%2fetc/passwd", "sub%2findex.html", "%2fetc%2fpasswd", "/etc/passwd",
-        "/index.html",  "sub//index.html", "sub//",       "link",
-        "outside/passwd", "outside/",   "outside",        ".secret",
-        "%2esecret",    ".git/config",  ".git/",          "fifo",
-        "index.html/",  "index.html/x", "missing",        "missing/",
-        "index.html%00", "index.html%00.css", "%",        "%zz",
-        "index%2",      "sub/missing.js",
+        "..",
+        "../",
+        "../etc/passwd",
+        "%2e%2e/etc/passwd",
+        "sub/../index.html",
+        "sub/%2e%2e/index.html",
+        "./index.html",
+        "sub/./index.html",
+        "..%2fetc/passwd",
+        "sub%2findex.html",
+        "%2fetc%2fpasswd",
+        "/etc/passwd",
+        "/index.html",
+        "sub//index.html",
+        "sub//",
+        "link",
+        "outside/passwd",
+        "outside/",
+        "outside",
+        ".secret",
+        "%2esecret",
+        ".git/config",
+        ".git/",
+        "fifo",
+        "index.html/",
+        "index.html/x",
+        "missing",
+        "missing/",
+        "index.html%00",
+        "index.html%00.css",
+        "%",
+        "%zz",
+        "index%2",
+        "sub/missing.js",
     };
     for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++)
         if (status_of(paths[i]) != 404) fail_msg("%s: %d %s", paths[i], got.status, got.body);
-    assert_string_equal(got.body, "{\"error\":{\"code\":\"not_found\",\"message\":\"There is no such "
-                                  "file.\"}}");
+    assert_string_equal(got.body,
+                        "{\"error\":{\"code\":\"not_found\",\"message\":\"There is no such "
+                        "file.\"}}");
     assert_int_equal(log_lines, 0);
 }
 
@@ -263,10 +289,15 @@ static void dates_read_back(void **state)
     date_write(text, 784111777);
     assert_memory_equal(text, "Sun, 06 Nov 1994 08:49:37 GMT", DATE_BYTES);
     static const char *const bad[] = {
-        "", "Sunday, 06-Nov-94 08:49:37 GMT", "Sun Nov  6 08:49:37 1994",
-        "Mon, 06 Nov 1994 08:49:37 GMT", "Sun, 06 Nov 1994 08:49:37 CET",
-        "Sun, 06 Nov 1994 25:49:37 GMT", "Sun, 36 Nov 1994 08:49:37 GMT",
-        "Sun, 06 Nov 1994 08:49:37 GMT ", "Sun, 06 Foo 1994 08:49:37 GMT",
+        "",
+        "Sunday, 06-Nov-94 08:49:37 GMT",
+        "Sun Nov  6 08:49:37 1994",
+        "Mon, 06 Nov 1994 08:49:37 GMT",
+        "Sun, 06 Nov 1994 08:49:37 CET",
+        "Sun, 06 Nov 1994 25:49:37 GMT",
+        "Sun, 36 Nov 1994 08:49:37 GMT",
+        "Sun, 06 Nov 1994 08:49:37 GMT ",
+        "Sun, 06 Foo 1994 08:49:37 GMT",
     };
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
         assert_int_equal(date_read(bytes_of(bad[i])), -1);
