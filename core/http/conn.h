@@ -5,7 +5,7 @@
  *    ▲   │                │    │                                            │
  *    │   │ refuse         │    │ all was taken                 reply_resume │
  *    │   ▼                │    ▼                                            │
- *    │  (an error) ───────┼─▶ request_answered ◀───────────────────────────────┘
+ *    │  (an error) ───────┼─▶ request_answered ◀────────────────────────────┘
  *    │                    │    │   │   │
  *    └── keeps alive ─────┼────┘   │   └── refused half-read: linger ──▶ LINGERING
  *                         │        │ the last answer                        │
