@@ -244,7 +244,7 @@ static void on_opened(void *owner, bool reopened)
     struct feed *feed = owner;
     feed->feeds->counters.opened++;
     tell_early(feed);
-    if (reopened && !feed->upstream->policy.trust_resume)
+    if (reopened && !link_resumed(feed->link))
         enqueue(feed, ITEM_REOPENED, BYTES(""), BYTES(""), BYTES(""));
     enqueue(feed, ITEM_EVENT, BYTES("@open"), BYTES(""),
             reopened ? BYTES("{\"reopened\":true}") : BYTES("{\"reopened\":false}"));

@@ -134,6 +134,15 @@ static int l_loading(lua_State *L)
     return 1;
 }
 
+static void push_standards(lua_State *L)
+{
+    lua_newtable(L);
+    for (const struct vm_standard *at = vm_options(vm_of(L))->standards; at && at->name; at++) {
+        lua_pushnumber(L, at->value);
+        lua_setfield(L, -2, at->name);
+    }
+}
+
 void bind_sandbox(lua_State *L)
 {
     static const luaL_Reg functions[] = {
@@ -147,6 +156,8 @@ void bind_sandbox(lua_State *L)
     lua_setfield(L, -2, "path");
     lua_pushstring(L, vm_options(vm_of(L))->scripts_dir);
     lua_setfield(L, -2, "scripts_dir");
+    push_standards(L);
+    lua_setfield(L, -2, "standards");
     lua_getglobal(L, "require");
     lua_pushliteral(L, "jit.util");
     lua_call(L, 1, 1);

@@ -23,6 +23,12 @@ struct quota;
 struct tasks;
 struct vm;
 
+/* What an option is where neither the rule nor the library says: the config's word. */
+struct vm_standard {
+    const char *name; /* of the config key */
+    double value;     /* in the rule files' units */
+};
+
 struct vm_options {
     const struct engine_ports *ports; /* clock, later, random, log, fetch; must outlive the VM */
     const char *scripts_dir;          /* where sluice.lua is */
@@ -31,6 +37,8 @@ struct vm_options {
     uint32_t deadline_ms;             /* a call's whole life; 5,000 */
     uint32_t tasks_max;               /* alive at once, background ones too; 10,000 */
     uint32_t background_max;          /* the library's own; 1,000 */
+    const struct vm_standard *standards; /* what options are that rules leave out; ends with a
+                                           NULL name; read while loading only */
     const char *(*env)(void *ctx, const char *name); /* for sluice.env; NULL: the process's */
     void *env_ctx;
 };

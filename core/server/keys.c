@@ -91,20 +91,23 @@ const struct key keys[] = {
      "says none. A stream's own option wins.",
      "Longer spreads a restart's returning crowd."},
     {"stall_timeout", KEY_SECONDS, AT(stall_timeout_ms), "30", 1, 3600, {0},
-     "Seconds that a stream may take nothing while something waits for it; then it is closed.",
+     "Seconds that a stream may take nothing while something waits for it; then it is closed. A "
+     "stream's own option wins.",
      "Longer keeps sleeping phones, at the price of their queues."},
     {"verdict_timeout", KEY_SECONDS, AT(verdict_timeout_ms), "2", 0.05, 60, {0},
      "Seconds that an open access question holds a subscriber's queue; then the trigger is "
-     "withheld and the user told to re-read.",
+     "withheld and the user told to re-read. A stream's own option wins.",
      "A little above what the slowest filter takes."},
     {"queue_frames", KEY_COUNT, AT(queue_frames), "256", 2, 1e6, {0},
      "Triggers that wait for one slow subscriber; above, it gets one resync instead. A stream's "
      "own option wins.",
      "At least the largest burst of one moment."},
     {"queue_bytes", KEY_BYTES, AT(queue_bytes), "1048576", 1024, GIB, {0},
-     "Bytes that wait for one slow subscriber; same answer.", "The bound that counts for memory."},
+     "Bytes that wait for one slow subscriber; same answer. A stream's own option wins.",
+     "The bound that counts for memory."},
     {"replay_max", KEY_COUNT, AT(replay_max), "300", 0, 1e6, {0},
-     "Missed triggers that a returning tab is given one by one; more: one resync.",
+     "Missed triggers that a returning tab is given one by one; more: one resync. A stream's own "
+     "option wins.",
      "Above some hundreds, re-reading is cheaper for the page as well. Keep it at or above "
      "queue_frames' order of size."},
 
@@ -170,11 +173,19 @@ static void write_comment(struct buf *out, const char *text)
     buf_add_char(out, '\n');
 }
 
+/* The annotated file is the one of `make run`, so it names the chat example's rules. */
+static const char *shipped_value(const struct key *key)
+{
+    if (strcmp(key->name, "rules") == 0)
+        return "{ \"rules/posta.lua\", \"examples/chat/pages.lua\" }";
+    return key->standard;
+}
+
 void keys_write_conf(struct buf *out)
 {
-    buf_add_text(out, "-- sse.lua.conf: every key of Sluice with its default. Lua without functions\n"
-                      "-- and loops; env(\"NAME\", default) reads the environment.\n"
-                      "-- `sluice check -c FILE` says what a file means before it is used.\n");
+    buf_add_text(out, "-- sse.lua.conf: every key of Sluice with its default, and the rules of the chat\n"
+                      "-- example. Lua without functions and loops; env(\"NAME\", default) reads the\n"
+                      "-- environment. `sluice check -c FILE` says what a file means before it is used.\n");
     for (size_t i = 0; i < key_count; i++) {
         struct buf range = BUF_EMPTY;
         buf_add_text(&range, "Takes ");
@@ -184,8 +195,9 @@ void keys_write_conf(struct buf *out)
         write_comment(out, keys[i].text);
         write_comment(out, keys[i].why);
         write_comment(out, buf_text(&range));
-        if (keys[i].standard)
-            buf_printf(out, "%s = %s\n", keys[i].name, keys[i].standard);
+        const char *value = shipped_value(&keys[i]);
+        if (value)
+            buf_printf(out, "%s = %s\n", keys[i].name, value);
         else
             buf_printf(out, "-- %s =\n", keys[i].name);
         buf_destroy(&range);

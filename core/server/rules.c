@@ -71,15 +71,33 @@ static char *find_library(const struct config *config, struct buf *errors)
 
 /* ---- loading ---- */
 
+static double seconds(uint64_t ms)
+{
+    return (double)ms / 1000;
+}
+
 static bool load_one(struct rules *rules, const struct config *config,
                      const struct engine_ports *ports, struct node *node, const char *path,
                      struct buf *errors)
 {
+    const struct vm_standard standards[] = {
+        {"heartbeat", seconds(config->heartbeat_ms)},
+        {"retry", seconds(config->retry_ms)},
+        {"stall_timeout", seconds(config->stall_timeout_ms)},
+        {"verdict_timeout", seconds(config->verdict_timeout_ms)},
+        {"queue_frames", (double)config->queue_frames},
+        {"queue_bytes", (double)config->queue_bytes},
+        {"replay_max", (double)config->replay_max},
+        {"http_timeout", seconds(config->http_timeout_ms)},
+        {"http_answer_bytes", (double)config->http_answer_bytes},
+        {NULL, 0},
+    };
     const struct vm_options options = {.ports = ports,
                                        .scripts_dir = rules->scripts,
                                        .memory_bytes = config->app_memory_bytes,
                                        .slice_ms = (uint32_t)config->handler_slice_ms,
                                        .deadline_ms = (uint32_t)config->handler_deadline_ms,
+                                       .standards = standards,
                                        .tasks_max = 100000,
                                        .background_max = 10000};
     struct vm *vm = vm_new(&options);

@@ -5,9 +5,11 @@ local fail     = require "sluice.fail"
 local schema   = require "sluice.schema"
 local watchers = require "sluice.watchers"
 
+local standards = core.standards -- what the config file says
+
 local QUEUE = {
-  frames = { "count", default = 256, min = 1, max = 100000 },
-  bytes  = { "count", default = 1048576, min = 1024, max = 268435456 },
+  frames = { "count", default = standards.queue_frames or 256, min = 1, max = 1000000 },
+  bytes  = { "count", default = standards.queue_bytes or 1048576, min = 1024, max = 1073741824 },
 }
 
 local SHAPE = {
@@ -20,12 +22,12 @@ local SHAPE = {
   origins         = { "list", of = "text", default = {} },
   suppress        = { "choice", of = { "server", "client", false }, default = "server" },
   refusal         = { "choice", of = { "status", "retry" }, default = "status" },
-  heartbeat       = { "seconds", default = 20, max = 3600 },   -- 0: none
-  retry           = { "seconds", default = 2, max = 3600 },    -- what `retry:` says; 0: no line
-  stall           = { "seconds", default = 30, min = 0.1, max = 3600 },
-  verdict_timeout = { "seconds", default = 2, min = 0.01, max = 60 },
+  heartbeat       = { "seconds", default = standards.heartbeat or 20, max = 3600 },   -- 0: none
+  retry           = { "seconds", default = standards.retry or 2, max = 3600 },    -- what `retry:` says; 0: no line
+  stall           = { "seconds", default = standards.stall_timeout or 30, min = 0.1, max = 3600 },
+  verdict_timeout = { "seconds", default = standards.verdict_timeout or 2, min = 0.01, max = 60 },
   lifetime        = { "seconds", default = 0, max = 604800 },  -- 0: no end
-  replay          = { "count", default = 300, min = 0, max = 100000 },
+  replay          = { "count", default = standards.replay_max or 300, min = 0, max = 1000000 },
   topics_max      = { "count", default = 64, min = 1, max = 10000 },
   queue           = { "options", shape = QUEUE },
 }

@@ -9,7 +9,8 @@ local json = require "sluice.json"
 
 local http = {}
 
-local TIMEOUT, ANSWER_MAX = 5, 4194304
+local TIMEOUT    = core.standards.http_timeout or 5
+local ANSWER_MAX = core.standards.http_answer_bytes or 4194304
 
 local Answer = {}
 Answer.__index = function(_, name)
