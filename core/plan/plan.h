@@ -84,7 +84,7 @@ struct plan_route {
 
 struct plan_static {
     struct plan_endpoint at; /* path: the prefix, "/" or "/assets/" */
-    char *directory;         /* as given; relative to the rule file */
+    char *directory;         /* absolute, or relative to the process's own */
     struct atom *cache_control;
 };
 

@@ -244,15 +244,25 @@ static int l_route(lua_State *L)
     return 1;
 }
 
+/* A directory is relative to the rule file, wherever the server was started. */
+static char *beside_rules(lua_State *L, struct bytes directory)
+{
+    const char *path = vm_path(vm_of(L)), *slash = strrchr(path, '/');
+    struct buf whole = BUF_EMPTY;
+    bool absolute = directory.size && directory.data[0] == '/';
+    if (slash && !absolute) buf_add(&whole, path, (size_t)(slash - path) + 1);
+    buf_add_bytes(&whole, directory);
+    return buf_take(&whole);
+}
+
 static int l_static(lua_State *L)
 {
     const char *error;
     struct pattern *path = pattern_field(L, PATTERN_PATH, "path", &error);
     if (!path) return push_error(L, error);
     struct plan_static *files = plan_add_static(plan_of(L));
-    struct bytes directory = text_field(L, "directory");
     read_endpoint(L, &files->at, path);
-    files->directory = xmemdup(directory.data, directory.size + 1);
+    files->directory = beside_rules(L, text_field(L, "directory"));
     files->cache_control = atom_field(L, "cache_control");
     lua_pushlightuserdata(L, files);
     return 1;
