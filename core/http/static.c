@@ -177,7 +177,7 @@ static void answer_file(struct exchange *exchange, const struct file *file, stru
     date_write(modified, file->stat.st_mtime);
     struct http_header headers[] = {
         {BYTES("cache-control"), bytes_of(cache_control ? cache_control : "no-cache")},
-        {BYTES("etag"), tag},
+        {BYTES("ETag"), tag},
         {BYTES("last-modified"), bytes_run(modified, DATE_BYTES)},
         {BYTES("x-content-type-options"), BYTES("nosniff")},
         {BYTES("content-type"), bytes_of(file->type)},

@@ -22,7 +22,7 @@ static void copy(char *to, size_t size, const struct http_response *response, co
 {
     to[0] = '\0';
     for (size_t i = 0; i < response->header_count; i++)
-        if (bytes_is(response->headers[i].name, name))
+        if (text_equal_nocase(response->headers[i].name, bytes_of(name)))
             snprintf(to, size, "%.*s", (int)response->headers[i].value.size,
                      response->headers[i].value.data);
 }
