@@ -34,7 +34,7 @@ static void step(struct job *job);
 
 void fanout_create(struct fanout *fanout)
 {
-    *fanout = (struct fanout){.begun = false};
+    *fanout = (struct fanout){.step_cost = STEP_COST};
     list_create(&fanout->runs);
     job_create(&fanout->job, step);
 }
@@ -253,7 +253,7 @@ static void step(struct job *job)
         if (!fanout->begun) make_pieces(run);
         fanout->begun = run->topic->fanning = true;
         while (run->at < run->topic->count) {
-            if (cost >= STEP_COST) {
+            if (cost >= fanout->step_cost) {
                 later_post(run->topic->hub->ports.later, LATER_LAST, job);
                 return;
             }

@@ -24,7 +24,8 @@ enum { RUN_FRAMES = 256 }; /* at most in one run, and pieces in one write */
 struct fanout {
     struct list runs; /* oldest first */
     struct job job;
-    bool begun; /* the oldest is being fanned out */
+    bool begun;    /* the oldest is being fanned out */
+    int step_cost; /* what a step may cost before it yields; specs make it small */
     struct run *spare;
 };
 

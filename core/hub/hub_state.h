@@ -6,7 +6,7 @@
 #include "hub/forgotten.h"
 #include "hub/hub.h"
 #include "hub/lookup.h"
-#include "hub/stale.h"
+#include "hub/told.h"
 #include "hub/window.h"
 #include "ports/later.h"
 

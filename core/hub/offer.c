@@ -241,7 +241,7 @@ static void permit(struct subscriber *subscriber, uint32_t index)
     if (subscription && stale_settle(subscriber, subscription->topic)) {
         struct frame *resync = access_resync(subscriber->hub, subscription->topic);
         subscriber->hub->counters.resyncs++;
-        queue_insert(&subscriber->queue, index++, SLOT_RESYNC, resync);
+        index = queue_insert(&subscriber->queue, index, SLOT_RESYNC, resync);
         frame_unref(resync);
     }
     if (key) replace_older(subscriber, frame, key, index);

@@ -60,7 +60,8 @@ struct slot *queue_push(struct queue **queue, enum slot_kind kind, struct frame 
     return slot;
 }
 
-void queue_insert(struct queue **queue, uint32_t index, enum slot_kind kind, struct frame *frame)
+uint32_t queue_insert(struct queue **queue, uint32_t index, enum slot_kind kind,
+                      struct frame *frame)
 {
     uint32_t sequence = queue_at(*queue, index)->sequence;
     if ((*queue)->count == (*queue)->_capacity) {
@@ -76,6 +77,7 @@ void queue_insert(struct queue **queue, uint32_t index, enum slot_kind kind, str
     struct slot *slot = queue_at(at, index);
     *slot = (struct slot){.sequence = sequence - 1, .kind = kind};
     take_frame(at, slot, frame);
+    return index + 1;
 }
 
 void queue_fill(struct queue *queue, struct slot *slot, enum slot_kind kind, struct frame *frame)

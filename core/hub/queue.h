@@ -56,8 +56,9 @@ struct queue *queue_new(uint32_t room, uint64_t *gauge);
 struct slot *queue_push(struct queue **queue, enum slot_kind kind, struct frame *frame,
                         bool tagged);
 
-/* Puts a slot with this frame in front of the one at `index`. */
-void queue_insert(struct queue **queue, uint32_t index, enum slot_kind kind, struct frame *frame);
+/* Puts a slot with this frame in front of the one at `index`; returns where that stands now. */
+uint32_t queue_insert(struct queue **queue, uint32_t index, enum slot_kind kind,
+                      struct frame *frame);
 
 /* Gives a slot that has none its frame. */
 void queue_fill(struct queue *queue, struct slot *slot, enum slot_kind kind, struct frame *frame);

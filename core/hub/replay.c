@@ -138,10 +138,13 @@ static uint32_t begin(struct subscriber *subscriber, uint32_t room)
     return queue_push(&subscriber->queue, SLOT_CONTROL, NULL, false)->sequence;
 }
 
+/* Kept like `ready`, also by a subscriber that lags: no count of what is dropped could stand for
+ * what nobody can count. */
 static void push_resync(struct subscriber *subscriber, struct buf *data, uint64_t position)
 {
     if (!data->size) return;
-    offer_control(subscriber, SLOT_RESYNC,
+    subscriber->hub->counters.resyncs++;
+    offer_control(subscriber, SLOT_CONTROL,
                   control_resync_end(subscriber->hub, data, position, NULL));
 }
 

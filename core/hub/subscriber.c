@@ -15,6 +15,7 @@
 #include "hub/offer.h"
 #include "hub/question.h"
 #include "hub/replay.h"
+#include "hub/stale.h"
 #include "hub/subscriber_state.h"
 #include "hub/users.h"
 

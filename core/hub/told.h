@@ -1,0 +1,48 @@
+/* told: which clients may not have been told that something was withheld from
+ * them. A client's cursor passes what it was denied for want of an answer; when it
+ * comes back after it was cut, possibly while the server still holds its old
+ * connection for alive, the cursor alone would say that it missed nothing.
+ *
+ * So the hub keeps a stretch for each (user, topic) with a stale subscriber: from
+ * the first position that was withheld to the last that a client can stand at
+ * without having been told. As long as a mark holds it, a stretch has no end.
+ * Those without one are bounded; what falls out raises a floor, below which
+ * everyone is told. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/atom.h"
+#include "base/list.h"
+#include "hub/lookup.h"
+
+struct stretch;
+
+struct told {
+    struct lookup _by_key;
+    struct list _oldest_first; /* those without a mark */
+    uint32_t _settled;         /* so many */
+    uint64_t _floor;
+};
+
+enum { TOLD_MAX = 4096 };
+
+void told_create(struct told *told);
+void told_destroy(struct told *told);
+
+/* A mark on the stretch of this user (NULL: of all who are nobody) and topic, which begins, at the
+ * latest, at `from`. */
+struct stretch *told_open(struct told *told, struct atom *user, struct atom *topic,
+                          uint64_t from);
+
+/* Something older was withheld as well. */
+void told_widen(struct stretch *stretch, uint64_t from);
+
+/* The mark goes. `to`: the client's cursor stands there at most, and may not know; 0: there is
+ * nothing that it should have been told. */
+void told_close(struct told *told, struct stretch *stretch, uint64_t to);
+
+/* Whether a client of this user, whose cursor stands at `position`, may not have been told. */
+bool told_concerns(const struct told *told, struct atom *user, struct atom *topic,
+                   uint64_t position);
