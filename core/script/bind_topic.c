@@ -93,6 +93,10 @@ static int l_call(lua_State *L)
                         self->topic->name->text, lua_tostring(L, -1),
                         is_text(L, at) ? "empty" : luaL_typename(L, at));
         lua_pop(L, 1);
+        if (lua_type(L, at) == LUA_TNUMBER) { /* 1800000000000000 is not "1.8e+15" */
+            json_encode(L, at);
+            lua_replace(L, at);
+        }
         values[i] = text_at(L, at);
     }
     struct buf *text = here_scratch(L);
@@ -113,9 +117,9 @@ static void read_data(lua_State *L, struct emit *emit)
 {
     if (json_absent(L, 3))
         emit->data = BYTES("");
-    else if (is_text(L, 3))
+    else if (lua_type(L, 3) == LUA_TSTRING)
         emit->data = text_at(L, 3);
-    else if (lua_istable(L, 3) || frozen_table(L, 3))
+    else if (lua_istable(L, 3) || lua_type(L, 3) == LUA_TNUMBER || frozen_table(L, 3))
         emit->data = json_encode(L, 3);
     else
         raise_sentence(L, "emit: the data is a %s, expected a text or a table",

@@ -126,7 +126,6 @@ static void ended(struct task *task, enum task_end end, lua_State *co)
             if (end != TASK_CANCELLED) fault_report(running->vm, running, end, co);
         }
     }
-    vm_relax(running->vm);
     if (background)
         background_ended(running, end == TASK_RETURNED);
     else
@@ -144,6 +143,7 @@ static struct running *call(struct hooks *hooks, const struct hook_call *call, h
     struct running *running = take(calls);
     struct vm_hook *info = vm_hook_info(calls->_vm, call->hook);
     CHECK(info);
+    vm_relax(calls->_vm);
     info->runs++;
     running->phase = (enum phase)call->kind;
     running->call = *call;
@@ -169,6 +169,7 @@ static void start_background(struct job *job)
     struct list round;
     list_create(&round);
     list_move(&round, &calls->_starting);
+    vm_relax(calls->_vm);
     while (!list_empty(&round)) {
         struct running *running = CONTAINER(round.next, struct running, _node);
         list_remove(&running->_node);

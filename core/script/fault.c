@@ -40,8 +40,8 @@ static void add_error(struct report *report)
     const char *code, *message;
     switch (report->end) {
     case TASK_STOPPED:
-        buf_printf(&report->error, "stopped: ran for more than %u ms without a pause",
-                   options->slice_ms);
+        buf_printf(&report->error, "%s: stopped: ran for more than %u ms without a pause",
+                   vm_tasks(report->vm)->stopped_at, options->slice_ms);
         return;
     case TASK_LATE:
         buf_printf(&report->error, "killed: not done after its deadline of %u ms",

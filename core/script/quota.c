@@ -8,7 +8,7 @@ void *quota_alloc(void *owner, void *memory, size_t old_size, size_t new_size)
 {
     struct quota *quota = owner;
     if (!memory) old_size = 0;
-    if (new_size > old_size && new_size - old_size > quota->limit_bytes - quota->used_bytes) {
+    if (new_size > old_size && quota->used_bytes + (new_size - old_size) > quota->limit_bytes) {
         quota->refusals++;
         return NULL;
     }

@@ -133,6 +133,7 @@ static bool resume(struct task *task)
     } else if (status == 0) {
         end(task, TASK_RETURNED);
     } else {
+        if (stopped) memcpy(tasks->stopped_at, watch.at, sizeof watch.at);
         end(task, stopped ? TASK_STOPPED : TASK_RAISED);
     }
     return false;

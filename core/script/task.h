@@ -100,6 +100,7 @@ struct tasks {
     struct task *running; /* whose instructions are on the C stack, innermost; or NULL */
     uint32_t alive;
     uint64_t runs;
+    char stopped_at[100]; /* where the last one that was STOPPED stood */
 };
 
 /* Builds Lua objects, so it may raise: call it protected. */

@@ -9,6 +9,7 @@
 struct lua_State;
 
 /* Each adds its functions to the table on top of the stack. */
+void bind_encode(struct lua_State *L);
 void bind_json(struct lua_State *L);
 void bind_text(struct lua_State *L);
 

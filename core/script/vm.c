@@ -51,7 +51,8 @@ struct vm {
     struct hook_slot *hooks;
     uint32_t hook_count, hook_capacity;
     struct fault_pace background_pace;
-    size_t collected_bytes; /* what a full collection left */
+    size_t collected_bytes; /* what the last full collection left */
+    uint64_t collected_refusals; /* and how often the quota had refused by then */
 };
 
 /* Queries */
@@ -270,7 +271,7 @@ static void open_libraries(lua_State *L)
 static void push_core(lua_State *L)
 {
     static void (*const binds[])(lua_State *L) = {
-        bind_json, bind_frozen, bind_request, bind_event, bind_seat, bind_topic, bind_plan,
+        bind_json, bind_encode, bind_frozen, bind_request, bind_event, bind_seat, bind_topic, bind_plan,
         bind_app,  bind_store,  bind_http,    bind_time,  bind_log,  bind_text,  bind_latch,
         bind_sandbox};
     lua_newtable(L);
@@ -307,8 +308,8 @@ static bool run_load(struct vm *vm, struct buf *errors)
     buf_add_bytes(errors, buf_bytes(&vm->faults));
     if (status == 0) return vm->faults.size == 0;
     if (stopped)
-        buf_printf(errors, "%s: stopped: ran for more than %u ms while it loaded\n", vm->path,
-                   vm->options.slice_ms * LOAD_SLICES);
+        buf_printf(errors, "%s: stopped: ran for more than %u ms while it loaded\n",
+                   watch.at[0] ? watch.at : vm->path, vm->options.slice_ms * LOAD_SLICES);
     else
         buf_printf(errors, "%s\n",
                    lua_isstring(vm->L, -1) ? lua_tostring(vm->L, -1) : "an error without words");
@@ -320,11 +321,6 @@ struct plan *vm_load(struct vm *vm, const char *path, struct buf *errors)
 {
     CHECK(!vm->path);
     vm->path = xstrdup(path);
-    if (!vm->L) {
-        buf_printf(errors, "%s: no VM fits into %zu bytes of memory\n", path,
-                   vm->quota.limit_bytes);
-        return NULL;
-    }
     bool good = run_load(vm, errors);
     if (good && !vm->plan) {
         buf_printf(errors, "%s:1: declares no app; a rule file begins with: local app = "
@@ -346,10 +342,12 @@ struct vm *vm_new(const struct vm_options *options)
 {
     struct vm *vm = xcalloc(1, sizeof *vm);
     vm->options = *options;
-    vm->quota.limit_bytes = options->memory_bytes;
+    vm->quota.limit_bytes = SIZE_MAX; /* this LuaJIT does not survive a refusal in lua_newstate */
     vm->functions = LUA_NOREF;
     watchdog_start();
     vm->L = lua_newstate(quota_alloc, &vm->quota);
+    CHECK(vm->L);
+    vm->quota.limit_bytes = options->memory_bytes;
     return vm;
 }
 
@@ -370,13 +368,17 @@ void vm_bind(struct vm *vm, struct app *app)
     if (lua_cpcall(vm->L, start, NULL) != 0) lua_settop(vm->L, 0);
 }
 
-/* A collector that is only asked at twice the live size would meet the quota with garbage. */
+/* Lua's own collector starts a round at half as much again as was left by the last one, and none at a
+ * refusal, so it would meet the quota with garbage. */
 void vm_relax(struct vm *vm)
 {
-    size_t used = vm->quota.used_bytes, limit = vm->quota.limit_bytes;
-    if (used < limit - limit / 4 || used < vm->collected_bytes + limit / 16) return;
+    const struct quota *quota = &vm->quota;
+    bool full = quota->used_bytes >= quota->limit_bytes - quota->limit_bytes / 4;
+    bool grown = quota->used_bytes >= vm->collected_bytes + quota->limit_bytes / 16;
+    if (!full || (!grown && quota->refusals == vm->collected_refusals)) return;
     lua_gc(vm->L, LUA_GCCOLLECT, 0);
-    vm->collected_bytes = vm->quota.used_bytes;
+    vm->collected_bytes = quota->used_bytes;
+    vm->collected_refusals = quota->refusals;
 }
 
 void vm_free(struct vm *vm)
@@ -386,7 +388,7 @@ void vm_free(struct vm *vm)
         tasks_destroy(&vm->tasks);
         calls_destroy(&vm->calls);
     }
-    if (vm->L) lua_close(vm->L);
+    lua_close(vm->L);
     CHECK(vm->quota.used_bytes == 0);
     watchdog_stop();
     for (uint32_t i = 0; i < vm->hook_count; i++) {

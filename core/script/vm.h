@@ -108,7 +108,7 @@ void vm_fault(struct vm *vm, const char *line);
 /* Pushes a file's chunk and returns 1; or nil, what is wrong, and 2. May raise. */
 int vm_push_file(struct lua_State *L, const char *path, const char *chunk_name);
 
-/* After a task: collects garbage before the quota is met. */
+/* Before a task: collects garbage if the quota is near. */
 void vm_relax(struct vm *vm);
 
 struct vm_counters *vm_counters(struct vm *vm);

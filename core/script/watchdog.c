@@ -12,11 +12,13 @@
 #include <lua.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/check.h"
+#include "script/raise.h"
 
 #ifndef sigev_notify_thread_id
 #define sigev_notify_thread_id _sigev_un._tid
@@ -31,9 +33,21 @@ static timer_t ticker;
 static struct sigaction before;
 static char stop_mark; /* its address is what the hook raises */
 
+static void note_place(lua_State *L, char *at, size_t size)
+{
+    lua_Debug frame;
+    for (int level = 0; lua_getstack(L, level, &frame); level++) {
+        lua_getinfo(L, "Sl", &frame);
+        if (!raise_is_rule(&frame)) continue;
+        snprintf(at, size, "%s:%d", frame.short_src, frame.currentline);
+        return;
+    }
+}
+
 static void raise_stop(lua_State *L, lua_Debug *where)
 {
     (void)where;
+    if (!current->at[0]) note_place(L, current->at, sizeof current->at);
     lua_pushlightuserdata(L, &stop_mark);
     lua_error(L);
 }
@@ -83,6 +97,7 @@ void watchdog_enter(struct watch *watch, lua_State *L, uint32_t slice_ms)
     watch->_outer = current;
     watch->_ticks_left = (slice_ms + TICK_MS - 1) / TICK_MS;
     watch->_fired = false;
+    watch->at[0] = '\0';
     atomic_signal_fence(memory_order_seq_cst); /* the handler sees a whole watch */
     current = watch;
 }

@@ -22,6 +22,7 @@ struct watch {
     struct watch *_outer;
     uint32_t _ticks_left;
     volatile bool _fired;
+    char at[100]; /* once it was stopped: where, "rules/posta.lua:12" */
 };
 
 /* Counted: the first start arms the timer, the last stop disarms it. */

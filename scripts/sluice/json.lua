@@ -1,6 +1,7 @@
 --- sluice.json: JSON texts and values. Depth, number of values and bytes are bounded.
 --
--- JSON's null is json.null, which is true as a condition; compare with ==. An empty table is {}.
+-- JSON's null is json.null, which is true as a condition; compare with ==. An empty table is {}, unless it is
+-- marked by json.list. Whole numbers are exact up to 2^53.
 
 local core = require "sluice.core"
 local fail = require "sluice.fail"
@@ -16,9 +17,10 @@ function json.decode(text)
   return core.json_decode(text)
 end
 
---- The JSON text of a list, also of an empty one.
+--- Marks a table as a list and returns it: it is [] also when it is empty.
 function json.list(list)
-  return next(list) == nil and "[]" or core.json_encode(list)
+  if type(list) ~= "table" then fail.raise("json.list: expected a table, got %s", fail.show(list)) end
+  return core.json_list(list)
 end
 
 --- A table that can be changed, from frozen data or any plain value.

@@ -400,8 +400,8 @@ static inline bool world_try(struct world *world, const char *rules)
     return world->plan != NULL;
 }
 
-/* A world whose app runs these rules. */
-static inline struct world *world_of(const char *rules)
+/* Its app runs these rules. */
+static inline void world_begin(struct world *world, const char *rules)
 {
     static const struct engine_limits limits = {
         .streams = 100,
@@ -409,13 +409,18 @@ static inline struct world *world_of(const char *rules)
         .hub = {.forgotten_topics = 100, .topics = 1000, .windows = 100},
         .store_entries = 1000,
         .store_bytes = 1 << 20};
-    struct world *world = world_new();
     if (!world_try(world, rules)) fail_msg("%s", buf_text(&world->errors));
     world->node = node_new(&world->ports, &limits, NULL);
     world->app = node_add_app(world->node, world->plan, vm_hooks(world->vm), &world->errors);
     if (!world->app) fail_msg("%s", buf_text(&world->errors));
     vm_bind(world->vm, world->app);
     settle(world);
+}
+
+static inline struct world *world_of(const char *rules)
+{
+    struct world *world = world_new();
+    world_begin(world, rules);
     return world;
 }
 
