@@ -236,6 +236,17 @@ static int l_headers_pairs(lua_State *L)
     return 3;
 }
 
+/* identity(): the user and data of the request or subscriber that the call at hand is about */
+static int l_identity(lua_State *L)
+{
+    const struct running *running = here_running(L);
+    const struct identity *who = running ? identity_of(&running->call) : NULL;
+    if (!who) return 0;
+    push_bytes(L, atom_bytes(who->user));
+    frozen_push(L, who->data);
+    return 2;
+}
+
 void request_push(lua_State *L, struct running *running)
 {
     if (!running->call.request) {
@@ -257,4 +268,6 @@ void bind_request(lua_State *L)
     lua_pushcfunction(L, l_headers_pairs);
     lua_setfield(L, -2, "__pairs");
     lua_pop(L, 1);
+    lua_pushcfunction(L, l_identity);
+    lua_setfield(L, -2, "identity");
 }

@@ -11,7 +11,7 @@
 #include "script/raise.h"
 #include "script/values.h"
 
-enum { KEY_MAX = 512, TTL_MAX_S = 366 * 86400 };
+enum { KEY_MAX = 2048, TTL_MAX_S = 366 * 86400 };
 
 static struct store *store_at(lua_State *L, const char *name)
 {
@@ -22,9 +22,9 @@ static struct store *store_at(lua_State *L, const char *name)
 static struct bytes key_at(lua_State *L, int index)
 {
     struct bytes key;
-    if (lua_type(L, index) != LUA_TSTRING && lua_type(L, index) != LUA_TNUMBER)
+    if (!text_given(L, index))
         raise_sentence(L, "store: the key is a %s, expected a text", luaL_typename(L, index));
-    key.data = lua_tolstring(L, index, &key.size);
+    key = text_take(L, index);
     if (key.size > KEY_MAX)
         raise_sentence(L, "store: a key of %d bytes, %d at most", (int)key.size, KEY_MAX);
     return key;

@@ -62,18 +62,6 @@ static const struct handle_kind declared_kind = {"topic", declared_members, get_
 static const struct handle_kind named_kind = {"topic name", named_members, get_named,
                                               HANDLE_NAME};
 
-static struct bytes text_at(lua_State *L, int index)
-{
-    struct bytes text;
-    text.data = lua_tolstring(L, index, &text.size);
-    return text;
-}
-
-static bool is_text(lua_State *L, int index)
-{
-    return lua_type(L, index) == LUA_TSTRING || lua_type(L, index) == LUA_TNUMBER;
-}
-
 /* mine(user): the pattern with its holes filled, encoded. */
 static int l_call(lua_State *L)
 {
@@ -88,16 +76,12 @@ static int l_call(lua_State *L)
         int at = (int)i + 2;
         struct bytes name = pattern_param(pattern, i);
         lua_pushlstring(L, name.data, name.size);
-        if (!is_text(L, at) || lua_objlen(L, at) == 0)
+        if (!text_given(L, at) || lua_objlen(L, at) == 0)
             raise_sentence(L, "the topic '%s': {%s} is %s, expected a text",
                         self->topic->name->text, lua_tostring(L, -1),
-                        is_text(L, at) ? "empty" : luaL_typename(L, at));
+                        text_given(L, at) ? "empty" : luaL_typename(L, at));
         lua_pop(L, 1);
-        if (lua_type(L, at) == LUA_TNUMBER) { /* 1800000000000000 is not "1.8e+15" */
-            json_encode(L, at);
-            lua_replace(L, at);
-        }
-        values[i] = text_at(L, at);
+        values[i] = text_take(L, at);
     }
     struct buf *text = here_scratch(L);
     pattern_format(pattern, values, text);
@@ -118,7 +102,7 @@ static void read_data(lua_State *L, struct emit *emit)
     if (json_absent(L, 3))
         emit->data = BYTES("");
     else if (lua_type(L, 3) == LUA_TSTRING)
-        emit->data = text_at(L, 3);
+        emit->data = text_take(L, 3);
     else if (lua_istable(L, 3) || lua_type(L, 3) == LUA_TNUMBER || frozen_table(L, 3))
         emit->data = json_encode(L, 3);
     else
@@ -128,9 +112,9 @@ static void read_data(lua_State *L, struct emit *emit)
 
 static struct bytes text_option(lua_State *L, const char *name, int value)
 {
-    if (!is_text(L, value))
+    if (!text_given(L, value))
         raise_sentence(L, "emit: %s is a %s, expected a text", name, luaL_typename(L, value));
-    return text_at(L, value);
+    return text_take(L, value);
 }
 
 static uint64_t within_option(lua_State *L, int value)
@@ -193,7 +177,7 @@ static int l_emit(lua_State *L)
     if (lua_type(L, 2) != LUA_TSTRING || lua_objlen(L, 2) == 0)
         raise_sentence(L, "emit: the type is %s, expected a text",
                     lua_type(L, 2) == LUA_TSTRING ? "empty" : luaL_typename(L, 2));
-    item.emit.type = text_at(L, 2);
+    item.emit.type = text_take(L, 2);
     if (text_breaks_line(item.emit.type)) raise_sentence(L, "emit: the type holds CR, LF or NUL");
     item.emit.user = request_user(running);
     item.emit.tag = request_tag(running);
@@ -214,7 +198,7 @@ static int l_resync(lua_State *L)
     phase_check(L, CALL_EMIT, "resync");
     struct app_emit item = emit_on(handle_check(L, 1, &named_kind));
     if (lua_type(L, 2) != LUA_TSTRING || lua_objlen(L, 2) == 0 || lua_objlen(L, 2) > 64 ||
-        text_breaks_line(text_at(L, 2)))
+        text_breaks_line(text_take(L, 2)))
         raise_sentence(L, "resync: the reason must be a word such as \"upstream\"");
     item.resync = lua_tostring(L, 2);
     add(L, &item);
@@ -245,7 +229,7 @@ bool topic_name_at(lua_State *L, int index, struct bytes *name)
     if (named)
         *name = bytes_run(named->text, named->size);
     else if (lua_type(L, index) == LUA_TSTRING)
-        *name = text_at(L, index);
+        *name = text_take(L, index);
     else
         return false;
     return true;

@@ -4,6 +4,7 @@
 
 #include <lauxlib.h>
 #include <lua.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -202,7 +203,7 @@ bool call_background(lua_State *L, const char *what, int index, int after, uint6
     running->phase = PHASE_BACKGROUND;
     running->call = (struct hook_call){0};
     running->done = NULL;
-    running->what = what;
+    snprintf(running->what, sizeof running->what, "%s", what);
     running->function = function;
     running->after = then;
     running->before_returned = true;

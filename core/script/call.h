@@ -36,7 +36,7 @@ struct running {
     size_t name_capacity, header_capacity;
     int function, after;   /* background: registry references; LUA_NOREF: none */
     bool before_returned;  /* background: what `after` is called with */
-    const char *what;      /* background: a static name */
+    char what[64];         /* background: its name */
 };
 
 struct calls {
@@ -64,7 +64,7 @@ struct running *call_running(struct vm *vm);
 
 /* Starts a task of the library's own at the end of the turn: it calls the function at `index`. Once
  * that has ended, however it ended, the function at `after` (0: none) is called in a task of its
- * own, with true if it returned, else false. `what` is static. False: too many. May raise. */
+ * own, with true if it returned, else false. `what` names it in the log. False: too many. May raise. */
 bool call_background(struct lua_State *L, const char *what, int index, int after,
                      uint64_t deadline_ms);
 

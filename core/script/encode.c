@@ -185,6 +185,21 @@ struct bytes json_encode(lua_State *L, int index)
     return text_at(L, -1);
 }
 
+bool text_given(lua_State *L, int index)
+{
+    return lua_type(L, index) == LUA_TSTRING || lua_type(L, index) == LUA_TNUMBER;
+}
+
+struct bytes text_take(lua_State *L, int index)
+{
+    if (index < 0) index = lua_gettop(L) + index + 1;
+    if (lua_type(L, index) == LUA_TNUMBER) { /* 1800000000000000 is not "1.8e+15" */
+        json_encode(L, index);
+        lua_replace(L, index);
+    }
+    return text_at(L, index);
+}
+
 static int l_json_encode(lua_State *L)
 {
     luaL_checkany(L, 1);

@@ -16,18 +16,6 @@
 
 enum { DATA_MAX = 4096, HEADERS_MAX = 64, NAMES_MAX = 1000 };
 
-static struct bytes text_at(lua_State *L, int index)
-{
-    struct bytes text;
-    text.data = lua_tolstring(L, index, &text.size); /* makes a number a string, on the stack */
-    return text;
-}
-
-static bool is_text(lua_State *L, int index)
-{
-    return lua_type(L, index) == LUA_TSTRING || lua_type(L, index) == LUA_TNUMBER;
-}
-
 /* Yes, no, or an error: an access hook that answers something else is mistaken about what it asks. */
 static void read_verdict(struct running *running, lua_State *L, const char *what)
 {
@@ -74,9 +62,9 @@ static void read_who(struct running *running, lua_State *L)
                     luaL_typename(L, 1));
     check_keys(L, 1, "an identity", who_keys);
     lua_getfield(L, 1, "user");
-    if (!is_text(L, -1) || lua_objlen(L, -1) == 0)
+    if (!text_given(L, -1) || lua_objlen(L, -1) == 0)
         raise_sentence(L, "an identity's user must be a text, not a %s", luaL_typename(L, -1));
-    who->user = atom_get(text_at(L, -1));
+    who->user = atom_get(text_take(L, -1));
     lua_getfield(L, 1, "data");
     if (!json_absent(L, -1)) {
         struct bytes json = json_encode(L, -1);
@@ -136,9 +124,9 @@ static void read_key(struct running *running, lua_State *L)
             raise_sentence(L, "an upstream's key must be a text or nil, not true");
         return;
     }
-    if (!is_text(L, 1))
+    if (!text_given(L, 1))
         raise_sentence(L, "an upstream's key must be a text or nil, not a %s", luaL_typename(L, 1));
-    running->result.text = text_at(L, 1);
+    running->result.text = text_take(L, 1);
     running->result.outcome = OUTCOME_YES;
 }
 
@@ -164,11 +152,11 @@ static void add_header(struct running *running, lua_State *L)
     struct hook_result *result = &running->result;
     if (result->header_count >= HEADERS_MAX)
         raise_sentence(L, "more than %d headers", HEADERS_MAX);
-    if (!is_text(L, -1) || lua_type(L, -2) != LUA_TSTRING)
+    if (!text_given(L, -1) || lua_type(L, -2) != LUA_TSTRING)
         raise_sentence(L, "headers must be texts by name; '%s' is a %s",
                     lua_type(L, -2) == LUA_TSTRING ? lua_tostring(L, -2) : "?",
                     luaL_typename(L, -1));
-    struct http_header header = {text_at(L, -2), text_at(L, -1)};
+    struct http_header header = {text_take(L, -2), text_take(L, -1)};
     check_header(L, header.name, header.value);
     if (result->header_count >= running->header_capacity) {
         running->header_capacity = HEADERS_MAX + 1;
@@ -248,7 +236,7 @@ static void read_request(struct running *running, lua_State *L)
     }
     if (lua_type(L, -1) != LUA_TSTRING)
         raise_sentence(L, "an upstream's request must return a URL or { url = ..., headers = ... }");
-    result->text = text_at(L, -1);
+    result->text = text_take(L, -1);
     if (text_breaks_line(result->text)) raise_sentence(L, "a URL holds CR, LF or NUL");
     result->outcome = OUTCOME_YES;
 }
@@ -264,10 +252,10 @@ static int read_status(lua_State *L, int index)
 
 static void read_body(struct running *running, lua_State *L, int index, const char *type)
 {
-    if (!is_text(L, index))
+    if (!text_given(L, index))
         raise_sentence(L, "a body must be a text, not a %s; json = ... takes tables",
                     luaL_typename(L, index));
-    running->result.response.body = text_at(L, index);
+    running->result.response.body = text_take(L, index);
     if (type) add_default_header(running, L, "content-type", type);
 }
 

@@ -22,6 +22,12 @@ struct bytes json_encode(struct lua_State *L, int index);
 /* Pushes the value; false: pushes a sentence that says what is wrong. */
 bool json_decode(struct lua_State *L, struct bytes text);
 
+/* Is the value at the index a text, or a number, which will do for one? */
+bool text_given(struct lua_State *L, int index);
+
+/* Its bytes. A number becomes a text in its place on the stack, with all its digits. */
+struct bytes text_take(struct lua_State *L, int index);
+
 /* Is the value at the index nil or JSON's null? */
 bool json_absent(struct lua_State *L, int index);
 
