@@ -178,6 +178,7 @@ bool world_free(struct world *world, struct buf *errors)
     world_run(world);
     node_drain(world->node, 0);
     bool quiet = world_run(world);
+    for (size_t i = 0; i < world->app_count; i++) vm_retire(world->vms[i]);
     for (int second = 0; quiet && !is_quiet(world) && second < 120; second++) {
         uint64_t ms = 1000;
         quiet = world_advance(world, &ms);

@@ -91,6 +91,7 @@ static void background_ended(struct running *running, bool returned)
 {
     struct calls *calls = vm_calls(running->vm);
     lua_State *L = vm_lua(running->vm);
+    list_remove(&running->_node);
     luaL_unref(L, LUA_REGISTRYINDEX, running->function);
     running->function = running->after;
     running->after = LUA_NOREF;
@@ -174,6 +175,7 @@ static void start_background(struct job *job)
     while (!list_empty(&round)) {
         struct running *running = CONTAINER(round.next, struct running, _node);
         list_remove(&running->_node);
+        list_append(&calls->_begun, &running->_node);
         task_start(&running->task, running->deadline_ms);
     }
 }
@@ -226,6 +228,7 @@ void calls_create(struct calls *calls, struct vm *vm)
     list_create(&calls->_idle);
     list_create(&calls->_bare);
     list_create(&calls->_starting);
+    list_create(&calls->_begun);
     job_create(&calls->_start, start_background);
 }
 
@@ -233,9 +236,10 @@ void calls_close(struct calls *calls)
 {
     calls->_closing = true;
     later_cancel(&calls->_start);
-    while (!list_empty(&calls->_starting)) {
-        struct running *running = last_of(&calls->_starting);
-        background_ended(running, false);
+    while (!list_empty(&calls->_starting)) background_ended(last_of(&calls->_starting), false);
+    LIST_EACH(node, &calls->_begun)
+    {
+        task_cancel(&CONTAINER(node, struct running, _node)->task);
     }
 }
 

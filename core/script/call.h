@@ -44,7 +44,8 @@ struct calls {
     struct vm *_vm;
     struct list _idle;     /* with a coroutine, the last used last */
     struct list _bare;     /* without */
-    struct list _starting; /* background tasks of this turn */
+    struct list _starting; /* background tasks of this turn, */
+    struct list _begun;    /* and older ones */
     struct job _start;
     uint32_t _idle_count;
     bool _closing;
@@ -53,7 +54,7 @@ struct calls {
 
 void calls_create(struct calls *calls, struct vm *vm);
 
-/* Drops background tasks that have not begun, lets none begin any more. */
+/* Cancels all background tasks, and lets none begin any more. */
 void calls_close(struct calls *calls);
 
 /* After calls_close and tasks_destroy. */

@@ -381,10 +381,15 @@ void vm_relax(struct vm *vm)
     vm->collected_refusals = quota->refusals;
 }
 
+void vm_retire(struct vm *vm)
+{
+    if (vm->ready) calls_close(&vm->calls);
+}
+
 void vm_free(struct vm *vm)
 {
+    vm_retire(vm);
     if (vm->ready) {
-        calls_close(&vm->calls);
         tasks_destroy(&vm->tasks);
         calls_destroy(&vm->calls);
     }

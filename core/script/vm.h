@@ -72,6 +72,11 @@ void vm_bind(struct vm *vm, struct app *app);
 
 struct hooks *vm_hooks(struct vm *vm);
 
+/* The library keeps nothing going in the background any more: what it had left is cancelled, and
+ * stands in the store for the next generation. For an old generation, and after a drain; calls go on
+ * being answered. */
+void vm_retire(struct vm *vm);
+
 /* No task is alive: nothing of an old generation is left. */
 bool vm_idle(const struct vm *vm);
 
