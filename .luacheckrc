@@ -2,4 +2,5 @@ std = "luajit"
 max_line_length = 120
 exclude_files = { "build", "**/node_modules" }
 
-files["spec"] = { std = "+busted" }
+files["spec"]  = { std = "+busted" }
+files["rules"] = { unused_args = false } -- what a hook is called with is worth reading
