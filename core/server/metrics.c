@@ -2,14 +2,18 @@
 
 #include "engine/feeds.h"
 #include "engine/node.h"
+#include "http/http.h"
+#include "loop/loop.h"
+#include "script/vm.h"
+#include "server/rules.h"
 #include "server/server.h"
 
-/* A family has one value, or one per label value (`count` of them). */
+/* A family has one value, or one per label value: `count` of them, or one an app. */
 struct family {
     const char *name, *type, *help;
     const char *label; /* NULL: one value */
-    size_t count;
-    const char *(*label_value)(size_t index);
+    size_t count;      /* 0: one per app */
+    const char *(*label_value)(const struct server *server, size_t index);
     double (*read)(const struct server *server, size_t index);
 };
 
@@ -32,6 +36,21 @@ struct family {
         for (size_t i = 0; i < node_apps(server->node); i++)                                      \
             sum += (double)app_feeds(node_app(server->node, i))->counters.member;                  \
         return sum;                                                                                \
+    }
+
+#define HTTP_READ(function, member)                                                                \
+    static double function(const struct server *server, size_t index)                             \
+    {                                                                                              \
+        (void)index;                                                                               \
+        return (double)http_counters(server->http)->member;                                        \
+    }
+
+#define VM_READ(function, member)                                                                  \
+    static double function(const struct server *server, size_t index)                             \
+    {                                                                                              \
+        struct vm_counters counters;                                                               \
+        rules_count(server->rules, index, &counters);                                              \
+        return (double)counters.member;                                                            \
     }
 
 #define NODE_READ(function, member)                                                                \
@@ -64,13 +83,58 @@ NODE_READ(read_cross_site, cross_site)
 NODE_READ(read_ends, ends[index])
 NODE_READ(read_refused, refused[index])
 
-static const char *end_label(size_t index)
+HTTP_READ(read_connections, open)
+HTTP_READ(read_accepted, accepted)
+HTTP_READ(read_bytes_in, bytes_in)
+HTTP_READ(read_bytes_out, bytes_out)
+HTTP_READ(read_responses, responses[index + 1])
+HTTP_READ(read_http_refused, refused[index])
+VM_READ(read_runs, runs)
+VM_READ(read_errors, errors)
+VM_READ(read_stopped, stopped)
+VM_READ(read_late, late)
+VM_READ(read_tasks, tasks)
+VM_READ(read_memory, memory_bytes)
+
+static double read_lag(const struct server *server, size_t index)
 {
+    (void)index;
+    return (double)loop_counters(server->loop)->lag_max_us / 1e6;
+}
+
+static double read_busy(const struct server *server, size_t index)
+{
+    (void)index;
+    return (double)loop_counters(server->loop)->busy_us / 1e6;
+}
+
+static const char *app_label(const struct server *server, size_t index)
+{
+    return app_plan(node_app(server->node, index))->app->text;
+}
+
+static const char *class_label(const struct server *server, size_t index)
+{
+    static const char *const classes[] = {"1xx", "2xx", "3xx", "4xx", "5xx"};
+    (void)server;
+    return classes[index];
+}
+
+static const char *http_refused_label(const struct server *server, size_t index)
+{
+    (void)server;
+    return http_refusal_name((enum http_refusal)index);
+}
+
+static const char *end_label(const struct server *server, size_t index)
+{
+    (void)server;
     return end_reason_name((enum end_reason)index);
 }
 
-static const char *refused_label(size_t index)
+static const char *refused_label(const struct server *server, size_t index)
 {
+    (void)server;
     return refused_name((enum refused)index);
 }
 
@@ -113,6 +177,32 @@ static const struct family families[] = {
     {"sluice_lagged_total", "counter", "Queues that overflowed.", NULL, 1, NULL, read_lagged},
     {"sluice_resyncs_total", "counter", "Resync events to subscribers.", NULL, 1, NULL,
      read_resyncs},
+    {"sluice_rule_runs_total", "counter", "Hooks and handlers started.", "app", 0, app_label,
+     read_runs},
+    {"sluice_rule_errors_total", "counter", "Errors that rules raised.", "app", 0, app_label,
+     read_errors},
+    {"sluice_rule_stopped_total", "counter", "Rules stopped because they ran too long.", "app", 0,
+     app_label, read_stopped},
+    {"sluice_rule_late_total", "counter", "Rules ended because they waited too long.", "app", 0,
+     app_label, read_late},
+    {"sluice_rule_tasks", "gauge", "Rules that run or wait now.", "app", 0, app_label, read_tasks},
+    {"sluice_rule_memory_bytes", "gauge", "Memory of the app's Lua.", "app", 0, app_label,
+     read_memory},
+    {"sluice_connections", "gauge", "Open connections on public listeners.", NULL, 1, NULL,
+     read_connections},
+    {"sluice_connections_total", "counter", "Connections accepted.", NULL, 1, NULL, read_accepted},
+    {"sluice_http_responses_total", "counter", "Answers by class of status.", "class", 5,
+     class_label, read_responses},
+    {"sluice_http_refused_total", "counter", "Connections and requests not served.", "reason",
+     HTTP_REFUSALS, http_refused_label, read_http_refused},
+    {"sluice_http_received_bytes_total", "counter", "Bytes read from clients.", NULL, 1, NULL,
+     read_bytes_in},
+    {"sluice_http_sent_bytes_total", "counter", "Bytes written to clients.", NULL, 1, NULL,
+     read_bytes_out},
+    {"sluice_loop_lag_seconds", "gauge", "The longest turn of the loop so far.", NULL, 1, NULL,
+     read_lag},
+    {"sluice_loop_busy_seconds_total", "counter", "Time that the loop did not wait.", NULL, 1, NULL,
+     read_busy},
 };
 
 static const size_t family_count = sizeof(families) / sizeof(families[0]);
@@ -123,10 +213,11 @@ void metrics_write(const struct server *server, struct buf *out)
         const struct family *family = &families[f];
         buf_printf(out, "# HELP %s %s\n# TYPE %s %s\n", family->name, family->help, family->name,
                    family->type);
-        for (size_t i = 0; i < family->count; i++) {
+        const size_t count = family->count ? family->count : node_apps(server->node);
+        for (size_t i = 0; i < count; i++) {
             if (family->label)
                 buf_printf(out, "%s{%s=\"%s\"} %.15g\n", family->name, family->label,
-                           family->label_value(i), family->read(server, i));
+                           family->label_value(server, i), family->read(server, i));
             else
                 buf_printf(out, "%s %.15g\n", family->name, family->read(server, i));
         }

@@ -163,6 +163,11 @@ void rules_free(struct rules *rules)
     xfree(rules);
 }
 
+void rules_count(const struct rules *rules, size_t index, struct vm_counters *counters)
+{
+    vm_count(rules->loaded[index].vm, counters);
+}
+
 /* ---- for people ---- */
 
 static void describe_list(struct buf *out, const char *name, const struct config_list *list)

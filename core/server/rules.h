@@ -8,6 +8,7 @@
 struct config;
 struct node;
 struct rules;
+struct vm_counters;
 
 /* Loads until the first file that is wrong; then rules_good is false and errors has a line a fault.
  * What was loaded before stays with the node until both are freed. */
@@ -20,6 +21,9 @@ void rules_stop(struct rules *rules);
 
 /* After node_free, which still reads the plans. */
 void rules_free(struct rules *rules);
+
+/* What the VM of the app at this index counts. */
+void rules_count(const struct rules *rules, size_t index, struct vm_counters *counters);
 
 /* What the config and the rules would serve, for people. */
 void rules_describe(const struct rules *rules, const struct config *config, struct buf *out);

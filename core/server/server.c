@@ -27,8 +27,7 @@ enum { DRAIN_LOOK_MS = 20, ADMIN_CONNECTIONS = 100, FETCH_CONNECTIONS = 256,
 
 struct parts {
     struct server *server;
-    struct loop *loop;
-    struct http *public_http, *admin_http;
+    struct http *admin_http;
     struct multi *streams_multi, *fetches_multi; /* apart, so that links cannot hold up requests */
     struct transport *transport;
     struct fetch *fetch;
@@ -38,7 +37,6 @@ struct parts {
     struct gate gate;
     struct order order;
     struct engine_ports ports;
-    struct rules *rules;
     struct timer drain;
     uint64_t drain_until_ms;
     int exit_code;
@@ -59,9 +57,11 @@ static enum log_level level_of(const char *name)
     return (enum log_level)level;
 }
 
-static void make_ports(struct parts *parts, const struct config *config)
+static void make_ports(struct server *server)
 {
-    struct loop *loop = parts->loop;
+    struct parts *parts = server->_parts;
+    const struct config *config = server->config;
+    struct loop *loop = server->loop;
     struct random *random = loop_random(loop);
     struct log *log = loop_log(loop);
     log->level = level_of(config->log_level);
@@ -89,8 +89,7 @@ static void make_ports(struct parts *parts, const struct config *config)
                                          .order = &parts->order};
 }
 
-static struct http *make_http(struct parts *parts, const struct config *config,
-                              uint64_t connections)
+static struct http *make_http(struct loop *loop, const struct config *config, uint64_t connections)
 {
     const struct http_limits limits = {.max_head_bytes = config->head_bytes,
                                        .max_body_bytes = config->body_bytes,
@@ -99,7 +98,7 @@ static struct http *make_http(struct parts *parts, const struct config *config,
                                        .keepalive_timeout_ms = config->keepalive_timeout_ms,
                                        .stall_timeout_ms = config->stall_timeout_ms,
                                        .max_connections = (uint32_t)connections};
-    return http_new(parts->loop, &limits);
+    return http_new(loop, &limits);
 }
 
 static struct node *make_node(struct parts *parts, const struct config *config)
@@ -116,16 +115,17 @@ static struct node *make_node(struct parts *parts, const struct config *config)
     return node_new(&parts->ports, &limits, &parts->files.files);
 }
 
-static bool listen_on(struct parts *parts, struct http *http, const struct config_list *list,
+static bool listen_on(struct server *server, struct http *http, const struct config_list *list,
                       struct http_handler *handler, const char *role, struct buf *errors)
 {
+    struct parts *parts = server->_parts;
     for (size_t i = 0; i < list->count; i++) {
         struct listener *listener = listener_open(http, list->items[i], handler, errors);
         if (!listener) {
             buf_add_char(errors, '\n');
             return false;
         }
-        if (http == parts->public_http)
+        if (http == server->http)
             parts->listeners[parts->listener_count++] = listener;
         LOG(parts->ports.log, LOG_INFO, "listening",
             F_TEXT("address", listener_address(listener)), F_TEXT("listener", role));
@@ -137,9 +137,9 @@ static bool open_listeners(struct server *server, struct buf *errors)
 {
     struct parts *parts = server->_parts;
     parts->listeners = xcalloc(server->config->listen.count, sizeof(struct listener *));
-    return listen_on(parts, parts->public_http, &server->config->listen,
+    return listen_on(server, server->http, &server->config->listen,
                      node_handler(server->node), "public", errors) &&
-           listen_on(parts, parts->admin_http, &server->config->admin, &server->admin.handler,
+           listen_on(server, parts->admin_http, &server->config->admin, &server->admin.handler,
                      "admin", errors);
 }
 
@@ -149,21 +149,21 @@ struct server *server_new(const struct config *config, bool check, struct buf *e
     struct parts *parts = server->_parts = xcalloc(1, sizeof(*parts));
     server->config = config;
     parts->server = server;
-    parts->loop = loop_new();
-    make_ports(parts, config);
-    parts->public_http = make_http(parts, config, config->connections);
-    parts->admin_http = make_http(parts, config, ADMIN_CONNECTIONS);
+    server->loop = loop_new();
+    make_ports(server);
+    server->http = make_http(server->loop, config, config->connections);
+    parts->admin_http = make_http(server->loop, config, ADMIN_CONNECTIONS);
     server->node = make_node(parts, config);
     admin_create(&server->admin, server);
-    parts->rules = rules_load(config, &parts->ports, server->node, errors);
-    if (rules_good(parts->rules) && (check || open_listeners(server, errors))) return server;
+    server->rules = rules_load(config, &parts->ports, server->node, errors);
+    if (rules_good(server->rules) && (check || open_listeners(server, errors))) return server;
     server_free(server);
     return NULL;
 }
 
 void server_describe(const struct server *server, struct buf *out)
 {
-    rules_describe(server->_parts->rules, server->config, out);
+    rules_describe(server->rules, server->config, out);
 }
 
 /* ---- running, draining, ending ---- */
@@ -182,7 +182,7 @@ static void on_drain(struct timer *timer)
         LOG(parts->ports.log, LOG_WARN, "the drain's time is over",
             F_NUMBER("streams", node_counters(parts->server->node)->streams),
             F_NUMBER("links", node_links(parts->server->node)));
-    loop_stop(parts->loop);
+    loop_stop(parts->server->loop);
 }
 
 static void on_end_signal(void *owner, int signum)
@@ -202,10 +202,10 @@ int server_run(struct server *server)
 {
     struct parts *parts = server->_parts;
     timer_init(&parts->drain, on_drain);
-    loop_signal(parts->loop, SIGTERM, on_end_signal, server);
-    loop_signal(parts->loop, SIGINT, on_end_signal, server);
+    loop_signal(server->loop, SIGTERM, on_end_signal, server);
+    loop_signal(server->loop, SIGINT, on_end_signal, server);
     LOG(parts->ports.log, LOG_INFO, "serving", F_NUMBER("apps", node_apps(server->node)));
-    loop_run(parts->loop);
+    loop_run(server->loop);
     LOG(parts->ports.log, LOG_INFO, "ended", F_NUMBER("code", parts->exit_code));
     return parts->exit_code;
 }
@@ -215,20 +215,20 @@ int server_run(struct server *server)
 void server_free(struct server *server)
 {
     struct parts *parts = server->_parts;
-    http_free(parts->public_http);
+    http_free(server->http);
     http_free(parts->admin_http);
-    loop_turn(parts->loop, false);
+    loop_turn(server->loop, false);
     if (!node_idle(server->node)) return;
-    rules_stop(parts->rules);
+    rules_stop(server->rules);
     node_free(server->node);
-    rules_free(parts->rules);
-    loop_turn(parts->loop, false);
+    rules_free(server->rules);
+    loop_turn(server->loop, false);
     fetch_free(parts->fetch);
     transport_free(parts->transport);
     multi_free(parts->fetches_multi);
     multi_free(parts->streams_multi);
     gate_destroy(&parts->gate);
-    loop_free(parts->loop);
+    loop_free(server->loop);
     xfree(parts->listeners);
     xfree(parts);
     xfree(server);

@@ -8,13 +8,19 @@
 #include "server/admin.h"
 
 struct config;
+struct http;
+struct loop;
 struct node;
+struct rules;
 struct server;
 
 /* The rooms that the admin listener and the metrics read. */
 struct server {
     const struct config *config;
     struct node *node;
+    struct rules *rules;
+    struct http *http; /* of the public listeners */
+    struct loop *loop;
     struct admin admin;
     struct parts *_parts;
 };
