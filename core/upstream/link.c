@@ -22,7 +22,10 @@
 #include "upstream/backoff.h"
 #include "upstream/request.h"
 
-enum { DETAIL_BYTES = 256 };
+enum {
+    DETAIL_BYTES = 256,
+    FIELD_BYTES = 6, /* "data: ": the parser bounds lines, the policy an event's data */
+};
 
 struct link {
     uint32_t refs, leases;
@@ -336,7 +339,7 @@ struct link *link_new(const struct link_ports *ports, const struct link_policy *
     if (name.size) memcpy(link->label, name.data, name.size);
     if (key.size) memcpy(link->label + name.size, key.data, key.size);
     backoff_create(&link->backoff, policy->backoff_min_ms, policy->backoff_max_ms);
-    sse_parser_create(&link->parser, policy->event_limit_bytes, &parser_events, link);
+    sse_parser_create(&link->parser, policy->event_limit_bytes + FIELD_BYTES, &parser_events, link);
     gate_pass_create(&link->pass, on_pass);
     timer_init(&link->timer, on_timer);
     timer_init(&link->grace, on_grace);

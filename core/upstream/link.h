@@ -76,7 +76,7 @@ struct link_policy {
     uint64_t backoff_max_ms;     /* 30,000 */
     uint64_t idle_ms;            /* 90,000; silent for longer is dead (comments are no silence) */
     uint64_t connect_timeout_ms; /* 10,000 */
-    size_t event_limit_bytes;    /* 1 MiB + what a line needs */
+    size_t event_limit_bytes;    /* 1 MiB; of its data, without a field's name */
     bool trust_resume;           /* an upstream that got Last-Event-ID has sent all: link_resumed */
 };
 
