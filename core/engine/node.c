@@ -65,6 +65,17 @@ static bool is_method(const struct search *search, const struct plan_endpoint *a
            (search->head && bytes_is(atom_bytes(at->method), "GET"));
 }
 
+/* The path is right, the method is not; each method goes into Allow once. */
+static void note_other(struct search *search, const struct plan_endpoint *at)
+{
+    struct bytes method = atom_bytes(at->method);
+    struct buf *allow = &search->allow;
+    search->other_method = at;
+    if (allow->size && memmem(allow->data, allow->size, method.data, method.size)) return;
+    if (allow->size) buf_add_text(allow, ", ");
+    buf_add_bytes(allow, method);
+}
+
 static void consider(struct search *search, enum target_kind kind, struct app *app,
                      const struct plan_endpoint *at, void *declaration)
 {
@@ -78,9 +89,7 @@ static void consider(struct search *search, enum target_kind kind, struct app *a
         return;
     }
     pattern_match_destroy(&match);
-    search->other_method = at;
-    if (search->allow.size) buf_add_text(&search->allow, ", ");
-    buf_add_bytes(&search->allow, atom_bytes(at->method));
+    note_other(search, at);
 }
 
 /* A static directory is the last resort: the longest prefix among them. */
@@ -96,7 +105,7 @@ static void consider_static(struct search *search, struct app *app, struct plan_
         search->best = (struct target){.kind = TARGET_STATIC, .app = app, .at = &files->at,
                                        .declaration = files};
     else
-        search->other_method = &files->at;
+        note_other(search, &files->at);
 }
 
 static void look_through(struct node *node, struct search *search)
@@ -109,7 +118,8 @@ static void look_through(struct node *node, struct search *search)
         for (size_t i = 0; i < plan->route_count; i++)
             consider(search, TARGET_ROUTE, app, &plan->routes[i]->at, plan->routes[i]);
     }
-    for (size_t a = 0; a < node->app_count && !search->best.at; a++) {
+    if (search->best.at) return;
+    for (size_t a = 0; a < node->app_count; a++) {
         const struct plan *plan = app_plan(node->apps[a]);
         for (size_t i = 0; i < plan->static_count; i++)
             consider_static(search, node->apps[a], plan->statics[i]);
@@ -123,9 +133,8 @@ static void answer_head_of_stream(struct exchange *exchange, const struct plan_e
     struct answer_headers headers = {.count = 0};
     answer_stream_headers(&headers);
     guard_headers(at, &exchange->request, &headers);
-    const struct http_response response = {
-        .status = 200, .headers = headers.items, .header_count = headers.count};
-    exchange->ops->respond(exchange, &response);
+    struct sink *sink = exchange->ops->stream(exchange, 200, headers.items, headers.count);
+    sink->ops->close(sink, "head");
 }
 
 static void serve_static(struct node *node, const struct target *target,
