@@ -6,6 +6,7 @@
 #include <lauxlib.h>
 #include <lua.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/alloc.h"
 #include "plan/plan.h"
@@ -255,6 +256,12 @@ static char *beside_rules(lua_State *L, struct bytes directory)
     return buf_take(&whole);
 }
 
+static bool is_directory(const char *path)
+{
+    struct stat file;
+    return stat(path, &file) == 0 && S_ISDIR(file.st_mode);
+}
+
 static int l_static(lua_State *L)
 {
     const char *error;
@@ -264,6 +271,8 @@ static int l_static(lua_State *L)
     read_endpoint(L, &files->at, path);
     files->directory = beside_rules(L, text_field(L, "directory"));
     files->cache_control = atom_field(L, "cache_control");
+    if (!is_directory(files->directory))
+        return push_error(L, lua_pushfstring(L, "there is no directory %s", files->directory));
     lua_pushlightuserdata(L, files);
     return 1;
 }

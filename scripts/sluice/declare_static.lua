@@ -10,13 +10,17 @@ local SHAPE = {
   cache     = { "text" },  -- Cache-Control; without: the browser asks each time whether it has changed
 }
 
+-- "/lib" means what is below it: "/lib/".
+local function read_prefix(what, prefix)
+  if type(prefix) == "string" and prefix:sub(1, 1) == "/" then return (prefix:gsub("/*$", "/", 1)) end
+  fail.fault("%s: expected a prefix such as \"/assets\", got %s", what, fail.show(prefix))
+  return "/"
+end
+
 return function(_, name, prefix, options)
   local what = ("app:static %s"):format(fail.show(name))
   name       = schema.name("app:static", name)
-  if type(prefix) ~= "string" or prefix:sub(1, 1) ~= "/" then
-    fail.fault("%s: expected a prefix such as \"/assets\", got %s", what, fail.show(prefix))
-    prefix = "/"
-  end
+  prefix     = read_prefix(what, prefix)
   if type(options) == "string" then options = { directory = options } end
   local checked    = schema.check(what, options, SHAPE)
   local files, why = core.static {
