@@ -32,8 +32,8 @@ struct parts {
     struct transport *transport;
     struct fetch *fetch;
     struct static_files files;
-    struct listener **listeners; /* the public ones */
-    size_t listener_count;
+    struct listener **listeners; /* the public ones first */
+    size_t public_count, listener_count;
     struct gate gate;
     struct order order;
     struct engine_ports ports;
@@ -115,20 +115,16 @@ static struct node *make_node(struct parts *parts, const struct config *config)
     return node_new(&parts->ports, &limits, &parts->files.files);
 }
 
-static bool listen_on(struct server *server, struct http *http, const struct config_list *list,
-                      struct http_handler *handler, const char *role, struct buf *errors)
+static bool listen_on(struct parts *parts, struct http *http, const struct config_list *list,
+                      struct http_handler *handler, struct buf *errors)
 {
-    struct parts *parts = server->_parts;
     for (size_t i = 0; i < list->count; i++) {
         struct listener *listener = listener_open(http, list->items[i], handler, errors);
         if (!listener) {
             buf_add_char(errors, '\n');
             return false;
         }
-        if (http == server->http)
-            parts->listeners[parts->listener_count++] = listener;
-        LOG(parts->ports.log, LOG_INFO, "listening",
-            F_TEXT("address", listener_address(listener)), F_TEXT("listener", role));
+        parts->listeners[parts->listener_count++] = listener;
     }
     return true;
 }
@@ -136,11 +132,19 @@ static bool listen_on(struct server *server, struct http *http, const struct con
 static bool open_listeners(struct server *server, struct buf *errors)
 {
     struct parts *parts = server->_parts;
-    parts->listeners = xcalloc(server->config->listen.count, sizeof(struct listener *));
-    return listen_on(server, server->http, &server->config->listen,
-                     node_handler(server->node), "public", errors) &&
-           listen_on(server, parts->admin_http, &server->config->admin, &server->admin.handler,
-                     "admin", errors);
+    const struct config_list *listen = &server->config->listen, *admin = &server->config->admin;
+    parts->listeners = xcalloc(listen->count + admin->count, sizeof(struct listener *));
+    parts->public_count = listen->count;
+    return listen_on(parts, server->http, listen, node_handler(server->node), errors) &&
+           listen_on(parts, parts->admin_http, admin, &server->admin.handler, errors);
+}
+
+static void log_listeners(const struct parts *parts)
+{
+    for (size_t i = 0; i < parts->listener_count; i++)
+        LOG(parts->ports.log, LOG_INFO, "listening",
+            F_TEXT("address", listener_address(parts->listeners[i])),
+            F_TEXT("listener", i < parts->public_count ? "public" : "admin"));
 }
 
 struct server *server_new(const struct config *config, bool check, struct buf *errors)
@@ -192,7 +196,7 @@ static void on_end_signal(void *owner, int signum)
     if (node_draining(server->node)) return;
     LOG(parts->ports.log, LOG_INFO, "draining", F_TEXT("signal", signum == SIGINT ? "INT" : "TERM"),
         F_NUMBER("streams", node_counters(server->node)->streams));
-    for (size_t i = 0; i < parts->listener_count; i++) listener_close(parts->listeners[i]);
+    for (size_t i = 0; i < parts->public_count; i++) listener_close(parts->listeners[i]);
     node_drain(server->node, server->config->drain_spread_ms);
     parts->drain_until_ms = parts->ports.clock->now_ms + server->config->drain_timeout_ms;
     clock_after(parts->ports.clock, &parts->drain, DRAIN_LOOK_MS);
@@ -204,6 +208,7 @@ int server_run(struct server *server)
     timer_init(&parts->drain, on_drain);
     loop_signal(server->loop, SIGTERM, on_end_signal, server);
     loop_signal(server->loop, SIGINT, on_end_signal, server);
+    log_listeners(parts);
     LOG(parts->ports.log, LOG_INFO, "serving", F_NUMBER("apps", node_apps(server->node)));
     loop_run(server->loop);
     LOG(parts->ports.log, LOG_INFO, "ended", F_NUMBER("code", parts->exit_code));
