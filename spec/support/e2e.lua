@@ -9,6 +9,7 @@ local busted = require "busted"
 local stat   = require "posix.sys.stat"
 local stdlib = require "posix.stdlib"
 local unistd = require "posix.unistd"
+local http   = require "spec.support.http"
 local proc   = require "spec.support.proc"
 local tcp    = require "spec.support.tcp"
 local wait   = require "spec.support.wait"
@@ -104,6 +105,24 @@ local function listening(log)
     end
   end
   return found
+end
+
+--- What GET /ready says, as a table.
+function server:ready() return http.get(self.admin, "/ready").json() end
+
+--- The value of a series of /metrics, such as `sluice_streams_ended_total{reason="slow"}`.
+function server:metric(series)
+  for line in http.get(self.admin, "/metrics").body:gmatch "[^\n]+" do
+    local name, value = line:match "^(%S+) (%S+)$"
+    if name == series then return tonumber(value) end
+  end
+  error("no series " .. series, 2)
+end
+
+--- Kilobytes of memory that are this process's own share (PSS).
+function server:memory()
+  local text = assert(io.open(("/proc/%d/smaps_rollup"):format(self.process.pid))):read "*a"
+  return tonumber(text:match "\nPss:%s+(%d+) kB")
 end
 
 local function forget(self)

@@ -19,6 +19,7 @@ local running = {}
 
 local function exec(command, options, output)
   ffi.C.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+  signal.signal(signal.SIGPIPE, signal.SIG_DFL)
   unistd.setpid("p", 0, 0)
   for name, value in pairs(options.env or {}) do
     stdlib.setenv(name, value or nil)

@@ -40,20 +40,41 @@ function sse.parser(on)
       if #pending < 3 and ("\239\187\191"):sub(1, #pending) == pending then return end
       pending, at_start = pending:gsub("^\239\187\191", ""), false
     end
-    local from = 1
+    local from, carriage = 1, 0
     while true do
-      local at, stop = pending:find("\r\n?", from)
-      local newline = pending:find("\n", from, true)
-      if newline and (not at or newline < at) then at, stop = newline, newline end
+      local newline = pending:find("\n", from, true) or math.huge
+      if carriage < from then carriage = pending:find("\r", from, true) or math.huge end
+      local at = math.min(newline, carriage)
       -- A CR that ends the bytes at hand may be half of a CRLF.
-      if not at or (pending:byte(stop) == 13 and stop == #pending) then break end
+      if at == math.huge or carriage == #pending and at == carriage then break end
       line(pending:sub(from, at - 1))
-      from = stop + 1
+      from = (newline == carriage + 1 and newline or at) + 1
     end
     pending = pending:sub(from)
   end
 
   return feed, function() return last_id end
+end
+
+local function new_stream()
+  local self = setmetatable({ events = {}, comments = {}, body = "", _next = 1 }, stream)
+  local parse
+  parse, self.last_id = sse.parser {
+    event   = function(event) table.insert(self.events, event) end,
+    comment = function(text) table.insert(self.comments, text) end,
+    retry   = function(ms) self.retry = ms end,
+  }
+  return self, parse
+end
+
+--- A stream that another client reads: `pull()` returns what came since the last call, or nil once it has ended.
+function sse.follow(pull)
+  local self, parse = new_stream()
+  self.pull = function()
+    local bytes = not self.ended and pull()
+    if bytes then parse(bytes) else self.ended = true end
+  end
+  return self
 end
 
 --- Opens a stream and waits for its head. `options`: path ("/events"), headers, last_event_id,
@@ -65,13 +86,7 @@ function sse.open(address, options)
   for name, value in pairs(options.headers or {}) do headers[name:lower()] = value end
   headers["last-event-id"] = options.last_event_id
 
-  local self = setmetatable({ events = {}, comments = {}, body = "", _next = 1 }, stream)
-  local parse
-  parse, self.last_id = sse.parser {
-    event   = function(event) table.insert(self.events, event) end,
-    comment = function(text) table.insert(self.comments, text) end,
-    retry   = function(ms) self.retry = ms end,
-  }
+  local self, parse = new_stream()
   local feed, finish = http.decoder({
     head = function(answer) self.status, self.headers = answer.status, answer.headers end,
     body = function(bytes)
@@ -101,6 +116,7 @@ end
 function stream:next(type, timeout)
   local found
   wait.wait_until(function()
+    if self.pull then self.pull() end
     while not found and self.events[self._next] do
       local event = self.events[self._next]
       self._next = self._next + 1
@@ -109,6 +125,24 @@ function stream:next(type, timeout)
     return found or self.ended
   end, timeout, "an event" .. (type and " " .. type or ""))
   return found or error("the stream ended before an event" .. (type and " " .. type or ""), 2)
+end
+
+--- Waits until `count` events of `type` have come, and returns the data of all of them.
+function stream:wait_count(type, count, timeout)
+  wait.wait_until(function()
+    if self.pull then self.pull() end
+    return self:count(type) >= count or self.ended
+  end, timeout, ("%d events %s"):format(count, type))
+  return self:data(type)
+end
+
+--- The data of all events of `type` so far, in order.
+function stream:data(type)
+  local data = {}
+  for _, event in ipairs(self.events) do
+    if event.type == type then data[#data + 1] = event.data end
+  end
+  return data
 end
 
 --- The types of all events so far, `ready` among them.

@@ -3,6 +3,7 @@
 
 local errno  = require "posix.errno"
 local fcntl  = require "posix.fcntl"
+local signal = require "posix.signal"
 local socket = require "posix.sys.socket"
 local unistd = require "posix.unistd"
 local wait   = require "spec.support.wait"
@@ -10,6 +11,9 @@ local wait   = require "spec.support.wait"
 local tcp  = {}
 local conn = {}
 conn.__index = conn
+
+-- Writing to a connection that the peer has reset is an error of that connection, not the end of the specs.
+signal.signal(signal.SIGPIPE, signal.SIG_IGN)
 
 local CHUNK = 65536
 local open  = {}          -- every connection and listener that is not closed
@@ -94,6 +98,11 @@ function tcp.close_all()
   for _, self in ipairs(left) do self:close() end
 end
 
+-- Both sides have said their last.
+local function close_if_over(self)
+  if self._finishing and self.eof and self._output == "" then self:close() end
+end
+
 function conn:_readable()
   local bytes, _, code = socket.recv(self.fd, CHUNK)
   if not bytes and (code == errno.EAGAIN or code == errno.EINTR) then return end
@@ -104,6 +113,7 @@ function conn:_readable()
     self.input = self.input .. bytes
   end
   if self.on_input then self:on_input() end
+  close_if_over(self)
 end
 
 function conn:_writable()
@@ -113,7 +123,9 @@ function conn:_writable()
   elseif code ~= errno.EAGAIN and code ~= errno.EINTR then
     self._output, self.write_error = "", message
   end
+  if self._finishing and self._output == "" then socket.shutdown(self.fd, socket.SHUT_WR) end
   watch(self)
+  close_if_over(self)
 end
 
 --- Sends `bytes`, at once as far as the socket takes them and the rest as it drains.
@@ -127,8 +139,11 @@ end
 function conn:pause() self.paused = true; watch(self) end
 function conn:resume() self.paused = false; watch(self) end
 
---- Sends FIN and goes on reading.
-function conn:finish() socket.shutdown(self.fd, socket.SHUT_WR) end
+--- Sends FIN, behind what is still to be sent, and goes on reading.
+function conn:finish()
+  self._finishing = true
+  if not self.closed then self:_writable() end
+end
 
 function conn:close()
   if self.closed then return end

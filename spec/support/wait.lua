@@ -44,6 +44,8 @@ function wait.turn(ms)
     local fd, now, on = item[1], item[2], item[3]
     if handlers[fd] == on and on.readable and (now.IN or now.HUP or now.ERR) then on.readable() end
     if handlers[fd] == on and on.writable and (now.OUT or now.HUP or now.ERR) then on.writable() end
+    -- Nobody looks at what has ended: it would end each turn at once, until somebody watches it again.
+    if handlers[fd] == on and not on.readable and not on.writable then watched[fd] = nil end
   end
 end
 
