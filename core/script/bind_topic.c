@@ -70,8 +70,8 @@ static int l_call(lua_State *L)
     size_t count = pattern_params(pattern);
     struct bytes values[PATTERN_PARAMS_MAX];
     if ((size_t)lua_gettop(L) - 1 != count)
-        raise_sentence(L, "the topic '%s' takes %d values, got %d", self->topic->name->text,
-                    (int)count, lua_gettop(L) - 1);
+        raise_sentence(L, "the topic '%s' takes %d value%s, got %d", self->topic->name->text,
+                       (int)count, count == 1 ? "" : "s", lua_gettop(L) - 1);
     for (size_t i = 0; i < count; i++) {
         int at = (int)i + 2;
         struct bytes name = pattern_param(pattern, i);

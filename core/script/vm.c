@@ -223,8 +223,10 @@ void vm_hooks_each(const struct vm *vm, void (*each)(void *ctx, const struct vm_
 
 /* Loading */
 
+/* Once each: a global that is found before the file runs may be met again when it does. */
 void vm_fault(struct vm *vm, const char *line)
 {
+    if (strstr(buf_text(&vm->faults), line)) return;
     buf_printf(&vm->faults, "%s\n", line);
 }
 
@@ -305,16 +307,15 @@ static bool run_load(struct vm *vm, struct buf *errors)
     int status = lua_cpcall(vm->L, load, vm);
     bool stopped = watchdog_leave(&watch);
     vm->loading = false;
-    buf_add_bytes(errors, buf_bytes(&vm->faults));
-    if (status == 0) return vm->faults.size == 0;
     if (stopped)
-        buf_printf(errors, "%s: stopped: ran for more than %u ms while it loaded\n",
+        buf_printf(&vm->faults, "%s: stopped: ran for more than %u ms while it loaded\n",
                    watch.at[0] ? watch.at : vm->path, vm->options.slice_ms * LOAD_SLICES);
-    else
-        buf_printf(errors, "%s\n",
-                   lua_isstring(vm->L, -1) ? lua_tostring(vm->L, -1) : "an error without words");
+    else if (status != 0)
+        vm_fault(vm, lua_type(vm->L, -1) == LUA_TSTRING ? lua_tostring(vm->L, -1)
+                                                        : "an error without words");
     lua_settop(vm->L, 0);
-    return false;
+    buf_add_bytes(errors, buf_bytes(&vm->faults));
+    return vm->faults.size == 0;
 }
 
 struct plan *vm_load(struct vm *vm, const char *path, struct buf *errors)

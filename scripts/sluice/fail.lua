@@ -29,6 +29,7 @@ function fail.show(value)
     return ("%q"):format(value)
   end
   if kind == "number" or kind == "boolean" or kind == "nil" then return tostring(value) end
+  if kind == "userdata" then return "a " .. tostring(value):match "^[^:]+" end
   return "a " .. kind
 end
 

@@ -34,19 +34,15 @@ function globals.assigned(name)
     tostring(name))
 end
 
-local function walk(fn, path, env, seen)
+local function walk(fn, env, found)
   local at, instruction = 1, util.funcbc(fn, 1)
   while instruction do
     local op = bit.band(instruction, 0xff)
     if op == GET or op == SET then
       local name = util.funck(fn, -bit.rshift(instruction, 16) - 1)
-      local line = path .. ":" .. util.funcinfo(fn, at).currentline .. ": "
       local text = op == SET and globals.assigned(name)
         or rawget(env, name) == nil and globals.unknown(name, env)
-      if text and not seen[line .. text] then
-        seen[line .. text] = true
-        core.fault(line .. text)
-      end
+      if text then found[#found + 1] = { line = util.funcinfo(fn, at).currentline, text = text } end
     end
     at = at + 1
     instruction = util.funcbc(fn, at)
@@ -54,13 +50,19 @@ local function walk(fn, path, env, seen)
   for index = -1, -65536, -1 do
     local constant = util.funck(fn, index)
     if constant == nil then return end
-    if type(constant) == "proto" then walk(constant, path, env, seen) end
+    if type(constant) == "proto" then walk(constant, env, found) end
   end
 end
 
 --- Reports every accidental global of a chunk as a fault.
 function globals.check(chunk, path, env)
-  walk(chunk, path, env, {})
+  local found = {}
+  walk(chunk, env, found)
+  table.sort(found, function(a, b)
+    if a.line ~= b.line then return a.line < b.line end
+    return a.text < b.text
+  end)
+  for _, one in ipairs(found) do core.fault(("%s:%d: %s"):format(path, one.line, one.text)) end
 end
 
 return globals

@@ -8,7 +8,8 @@ local fail = require "sluice.fail"
 
 local schema = {}
 
--- kind -> function(value, rule): the checked value; or nil and what was expected.
+-- kind -> function(value, rule): the checked value; or nil, what was expected, and what came if it can be said
+-- better than by showing the value.
 local kinds = {}
 
 local function range(what, rule)
@@ -70,7 +71,7 @@ function kinds.list(value, rule)
   for i, item in ipairs(value) do
     local checked, expected = kinds[rule.of](item, rule)
     if checked == nil then
-      return nil, ("a list of which each is %s; number %d is %s"):format(expected, i, fail.show(item))
+      return nil, "a list of which each is " .. expected, ("number %d: %s"):format(i, fail.show(item))
     end
     items[i] = checked
   end
@@ -80,7 +81,7 @@ end
 local function names_of(shape)
   local names = {}
   for name in pairs(shape) do names[#names + 1] = name end
-  table.sort(names)
+  table.sort(names, function(a, b) return tostring(a) < tostring(b) end)
   return names
 end
 
@@ -90,9 +91,9 @@ local function check_one(what, name, value, rule)
     if rule.required then fail.fault("%s: '%s' is missing: expected %s", what, name, rule.required) end
     return rule.default
   end
-  local checked, expected = kinds[rule[1]](value, rule)
+  local checked, expected, got = kinds[rule[1]](value, rule)
   if checked ~= nil then return checked end
-  fail.fault("%s: '%s': expected %s, got %s", what, name, expected, fail.show(value))
+  fail.fault("%s: '%s': expected %s, got %s", what, name, expected, got or fail.show(value))
   return rule.default
 end
 
@@ -103,15 +104,15 @@ function schema.check(what, options, shape)
     fail.fault("%s: expected a table of options, got %s", what, fail.show(options))
     options = nil
   end
-  for name in pairs(options or {}) do
+  local names = names_of(shape)
+  for _, name in ipairs(names_of(options or {})) do
     if shape[name] == nil then
-      local names = names_of(shape)
-      local hint  = fail.hint(name, names)
+      local hint = fail.hint(name, names)
       fail.fault("%s: unknown option '%s'%s", what, tostring(name),
         hint ~= "" and hint or "; there are: " .. table.concat(names, ", "))
     end
   end
-  for name, rule in pairs(shape) do checked[name] = check_one(what, name, (options or {})[name], rule) end
+  for _, name in ipairs(names) do checked[name] = check_one(what, name, (options or {})[name], shape[name]) end
   return checked
 end
 
