@@ -17,7 +17,11 @@
 
 #define EVENTS_PER_ROUND 64
 
-enum item_kind { ITEM_EVENT, ITEM_REOPENED };
+enum item_kind {
+    ITEM_EVENT,   /* that the link brought */
+    ITEM_LIFE,    /* of the link itself: @open, @lost, @unauthorized */
+    ITEM_REOPENED /* tell those concerned */
+};
 
 struct item {
     struct list node;
@@ -137,11 +141,12 @@ static void on_handled(void *owner, const struct hook_result *result)
 static void handle_event(struct feed *feed, struct item *item)
 {
     const struct bytes type = bytes_run(item->bytes, item->type_size);
-    const hook run = plan_handler_of(feed->upstream, type);
-    const bool own = type.size && type.data[0] == '@';
-    if (!own) feed->feeds->counters.events++;
+    const bool brought = item->kind == ITEM_EVENT;
+    const hook run = brought ? plan_handler_of(feed->upstream, type)
+                             : plan_life_handler_of(feed->upstream, type);
+    if (brought) feed->feeds->counters.events++;
     if (!run) {
-        if (!own) feed->feeds->counters.unhandled++;
+        if (brought) feed->feeds->counters.unhandled++;
         xfree(item);
         return;
     }
@@ -175,11 +180,11 @@ static void feed_work(struct job *job)
         struct item *item = CONTAINER(feed->queue.next, struct item, node);
         list_remove(&item->node);
         feed->queued--;
-        if (item->kind == ITEM_EVENT) {
-            handle_event(feed, item);
-        } else {
+        if (item->kind == ITEM_REOPENED) {
             tell_resync(feed, "upstream");
             xfree(item);
+        } else {
+            handle_event(feed, item);
         }
     }
     unpause(feed);
@@ -246,7 +251,7 @@ static void on_opened(void *owner, bool reopened)
     tell_early(feed);
     if (reopened && !link_resumed(feed->link))
         enqueue(feed, ITEM_REOPENED, BYTES(""), BYTES(""), BYTES(""));
-    enqueue(feed, ITEM_EVENT, BYTES("@open"), BYTES(""),
+    enqueue(feed, ITEM_LIFE, BYTES("@open"), BYTES(""),
             reopened ? BYTES("{\"reopened\":true}") : BYTES("{\"reopened\":false}"));
 }
 
@@ -268,7 +273,7 @@ static void on_lost(void *owner, enum link_loss loss, int status, const char *de
                    (long long)delay_ms % 1000);
     else
         buf_add_text(&data, ",\"retry\":null}");
-    enqueue(feed, ITEM_EVENT,
+    enqueue(feed, ITEM_LIFE,
             loss == LINK_UNAUTHORIZED ? BYTES("@unauthorized") : BYTES("@lost"), BYTES(""),
             buf_bytes(&data));
     buf_destroy(&data);

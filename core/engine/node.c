@@ -214,35 +214,26 @@ struct http_handler *node_handler(struct node *node)
 
 /* ---- apps ---- */
 
-static bool clashes(const struct plan_endpoint *a, const struct plan_endpoint *b)
-{
-    return a->method == b->method && pattern_literals(a->path) == pattern_literals(b->path) &&
-           pattern_overlaps(a->path, b->path);
-}
-
-static size_t endpoint_count(const struct plan *plan)
-{
-    return plan->stream_count + plan->route_count;
-}
-
-static const struct plan_endpoint *endpoint(const struct plan *plan, size_t index)
-{
-    return index < plan->stream_count ? &plan->streams[index]->at
-                                      : &plan->routes[index - plan->stream_count]->at;
-}
-
 static bool check_against(const struct plan *plan, const struct plan *other, struct buf *errors)
 {
     const size_t before = errors->size;
     if (plan->app == other->app)
         buf_printf(errors, "two rule files declare the app \"%s\"\n", plan->app->text);
-    for (size_t i = 0; i < endpoint_count(plan); i++)
-        for (size_t j = 0; j < endpoint_count(other); j++) {
-            const struct plan_endpoint *a = endpoint(plan, i), *b = endpoint(other, j);
-            if (clashes(a, b))
+    for (size_t i = 0; i < plan_endpoints(plan); i++)
+        for (size_t j = 0; j < plan_endpoints(other); j++) {
+            const struct plan_endpoint *a = plan_endpoint(plan, i), *b = plan_endpoint(other, j);
+            if (plan_endpoints_clash(a, b))
                 buf_printf(errors, "%s: %s %s clashes with \"%s\" of app \"%s\" at %s\n",
                            a->place.text, a->method->text, pattern_text(a->path).data,
                            b->name->text, other->app->text, b->place.text);
+        }
+    for (size_t i = 0; i < plan->static_count; i++)
+        for (size_t j = 0; j < other->static_count; j++) {
+            const struct plan_static *a = plan->statics[i], *b = other->statics[j];
+            if (plan_statics_clash(a, b))
+                buf_printf(errors, "%s: static \"%s\" has the prefix of \"%s\" of app \"%s\", %s\n",
+                           a->at.place.text, a->at.name->text, b->at.name->text, other->app->text,
+                           b->at.place.text);
         }
     return errors->size == before;
 }

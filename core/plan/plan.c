@@ -117,32 +117,72 @@ void plan_free(struct plan *plan)
     xfree(plan);
 }
 
+size_t plan_endpoints(const struct plan *plan)
+{
+    return plan->stream_count + plan->route_count;
+}
+
+const struct plan_endpoint *plan_endpoint(const struct plan *plan, size_t index)
+{
+    return index < plan->stream_count ? &plan->streams[index]->at
+                                      : &plan->routes[index - plan->stream_count]->at;
+}
+
+bool plan_endpoints_clash(const struct plan_endpoint *a, const struct plan_endpoint *b)
+{
+    return a->method == b->method && pattern_literals(a->path) == pattern_literals(b->path) &&
+           pattern_overlaps(a->path, b->path);
+}
+
+struct bytes plan_static_prefix(const struct plan_static *files)
+{
+    struct bytes prefix = pattern_text(files->at.path);
+    if (prefix.data[prefix.size - 1] == '/') prefix.size--;
+    return prefix;
+}
+
+bool plan_statics_clash(const struct plan_static *a, const struct plan_static *b)
+{
+    return bytes_equal(plan_static_prefix(a), plan_static_prefix(b));
+}
+
 struct plan_topic *plan_topic_of(const struct plan *plan, struct bytes name,
                                  struct pattern_match *match)
 {
     struct plan_topic *best = NULL;
-    struct pattern_match found;
+    struct pattern_match best_match = {.count = 0}, found;
     for (size_t i = 0; i < plan->topic_count; i++) {
         struct plan_topic *topic = plan->topics[i];
         if (best && pattern_literals(topic->pattern) <= pattern_literals(best->pattern)) continue;
         if (!pattern_match(topic->pattern, name, &found)) continue;
-        if (best && match) pattern_match_destroy(match);
+        pattern_match_destroy(&best_match);
         best = topic;
-        if (match)
-            *match = found;
-        else
-            pattern_match_destroy(&found);
+        best_match = found;
     }
+    if (match)
+        *match = best_match;
+    else
+        pattern_match_destroy(&best_match);
     return best;
+}
+
+/* The handler under exactly this name, or 0. */
+static hook handler_named(const struct plan_upstream *upstream, struct bytes type)
+{
+    for (size_t i = 0; i < upstream->handler_count; i++)
+        if (bytes_equal(atom_bytes(upstream->handlers[i].type), type))
+            return upstream->handlers[i].run;
+    return 0;
 }
 
 hook plan_handler_of(const struct plan_upstream *upstream, struct bytes type)
 {
-    hook any = 0;
-    for (size_t i = 0; i < upstream->handler_count; i++) {
-        const struct plan_handler *handler = &upstream->handlers[i];
-        if (bytes_equal(atom_bytes(handler->type), type)) return handler->run;
-        if (bytes_is(atom_bytes(handler->type), "*")) any = handler->run;
-    }
-    return type.size && type.data[0] == '@' ? 0 : any;
+    const bool foreign = type.size && type.data[0] == '@';
+    const hook own = foreign ? 0 : handler_named(upstream, type);
+    return own ? own : handler_named(upstream, BYTES("*"));
+}
+
+hook plan_life_handler_of(const struct plan_upstream *upstream, struct bytes type)
+{
+    return handler_named(upstream, type);
 }

@@ -83,7 +83,7 @@ struct plan_route {
 };
 
 struct plan_static {
-    struct plan_endpoint at; /* path: the prefix, "/" or "/assets/" */
+    struct plan_endpoint at; /* path: the prefix, "/" or "/assets", with or without a '/' behind */
     char *directory;         /* absolute, or relative to the process's own */
     struct atom *cache_control;
 };
@@ -125,14 +125,29 @@ struct plan_static *plan_add_static(struct plan *plan);
 struct plan_every *plan_add_every(struct plan *plan);
 
 /* Checks the whole: clashing names and paths, ambiguous topic patterns, an upstream's topic with
- * one parameter, origins. True, or false with one line a fault in `errors`, each "file:line:
- * what is wrong, what to do". */
+ * one parameter, no upstream twice in a stream, origins. True, or false with one line a fault in
+ * `errors`, each "file:line: what is wrong, what to do". */
 bool plan_finish(struct plan *plan, struct buf *errors);
 
-/* The topic declaration that a name belongs to: the most literal match, or NULL. The match is
- * filled; pattern_match_destroy it. `match` may be NULL. */
+/* Streams and routes as one list: what requests are matched against. */
+size_t plan_endpoints(const struct plan *plan);
+const struct plan_endpoint *plan_endpoint(const struct plan *plan, size_t index);
+
+/* One request could mean both, and neither is more literal. */
+bool plan_endpoints_clash(const struct plan_endpoint *a, const struct plan_endpoint *b);
+
+/* The prefix without a '/' at its end: empty for "/". */
+struct bytes plan_static_prefix(const struct plan_static *files);
+bool plan_statics_clash(const struct plan_static *a, const struct plan_static *b);
+
+/* The topic declaration that a name belongs to: the most literal match, or NULL. The match, which
+ * may be NULL, is filled (empty if there is none); pattern_match_destroy it. */
 struct plan_topic *plan_topic_of(const struct plan *plan, struct bytes name,
                                  struct pattern_match *match);
 
-/* The handler for an event type: the exact one, else "*" (not for '@' events), else 0. */
+/* The handler of an event that a link brought: the exact one, else "*", else 0. An upstream cannot
+ * speak for the link: what it calls "@open" is for "*" at most. */
 hook plan_handler_of(const struct plan_upstream *upstream, struct bytes type);
+
+/* The handler of an event of the link's own life: "@open", "@lost", "@unauthorized"; or 0. */
+hook plan_life_handler_of(const struct plan_upstream *upstream, struct bytes type);
