@@ -1,7 +1,6 @@
-/* Entries stand in a dict;
- * those with a time-out have a wheel timer each, so that a store full of
- * forgotten entries empties itself. Listing by prefix sorts what it found: it is
- * for people and start-up, not for the hot path. */
+/* Entries stand in a dict; those with a time-out have a wheel timer each, so that
+ * a store full of forgotten entries empties itself. Listing by prefix sorts what
+ * it found: it is for people and start-up, not for the hot path. */
 #include "hub/store.h"
 
 #include <stdlib.h>
@@ -78,7 +77,7 @@ bool store_set(struct store *store, struct bytes key, struct bytes value, uint64
     entry->store = store;
     entry->size = value.size;
     if (value.size) memcpy(entry->value, value.data, value.size);
-    memcpy(entry->value + value.size, key.data, key.size);
+    if (key.size) memcpy(entry->value + value.size, key.data, key.size);
     entry->key = bytes_run(entry->value + value.size, key.size);
     timer_init(&entry->timer, expire);
     if (ttl_ms) clock_after(store->clock, &entry->timer, ttl_ms);
