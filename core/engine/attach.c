@@ -16,7 +16,7 @@
 #include "engine/guard.h"
 #include "engine/node.h"
 #include "engine/refusal.h"
-#include "engine/seats.h"
+#include "engine/seat.h"
 
 struct arrival {
     struct exchange *exchange;

@@ -9,12 +9,13 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stdint.h>
 
-#include "base/atom.h"
-#include "engine/app.h"
-#include "engine/seat.h"
-#include "plan/plan.h"
-#include "ports/exchange.h"
+struct app;
+struct atom;
+struct exchange;
+struct plan_stream;
+struct seat;
 
 /* Takes a request that matched this stream. */
 void attach_request(struct app *app, struct plan_stream *stream, struct exchange *exchange);

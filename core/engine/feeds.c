@@ -13,7 +13,7 @@
 #include "base/alloc.h"
 #include "base/text.h"
 #include "engine/app.h"
-#include "engine/attach.h"
+#include "engine/seat.h"
 
 #define EVENTS_PER_ROUND 64
 

@@ -25,12 +25,15 @@ static bool is_same_origin(struct bytes origin, const struct http_request *reque
                              http_header_get(request, "host"));
 }
 
+/* Sec-Fetch-Site is the browser's own word, which no page can set and no proxy needs to change (W3C
+ * Fetch Metadata). Where it is not sent - plain http, older browsers - the Origin has to do. */
 static bool is_cross_site(const struct plan_endpoint *at, const struct http_request *request)
 {
-    struct bytes origin = http_header_get(request, "origin");
-    if (origin.data) return !is_same_origin(origin, request) && !is_listed(at, origin);
-    struct bytes site = http_header_get(request, "sec-fetch-site");
-    return bytes_is(site, "cross-site") || bytes_is(site, "same-site");
+    const struct bytes origin = http_header_get(request, "origin");
+    const struct bytes site = http_header_get(request, "sec-fetch-site");
+    if (origin.data && is_listed(at, origin)) return false;
+    if (site.data) return !bytes_is(site, "same-origin") && !bytes_is(site, "none");
+    return origin.data && !is_same_origin(origin, request);
 }
 
 bool guard_admits(const struct plan_endpoint *at, const struct http_request *request)
@@ -40,30 +43,36 @@ bool guard_admits(const struct plan_endpoint *at, const struct http_request *req
     return !is_cross_site(at, request);
 }
 
+/* May a page of the request's origin read the answer? */
+static bool is_shared(const struct plan_endpoint *at, const struct http_request *request)
+{
+    const struct bytes origin = http_header_get(request, "origin");
+    return is_open_to_all(at) || (origin.data && is_listed(at, origin));
+}
+
 void guard_headers(const struct plan_endpoint *at, const struct http_request *request,
                    struct answer_headers *headers)
 {
     if (!at->origin_count) return;
-    struct bytes origin = http_header_get(request, "origin");
     if (is_open_to_all(at)) {
         answer_header(headers, "access-control-allow-origin", BYTES("*"));
         return;
     }
     answer_header(headers, "vary", BYTES("Origin"));
-    if (!origin.data || !is_listed(at, origin)) return;
-    answer_header(headers, "access-control-allow-origin", origin);
+    if (!is_shared(at, request)) return;
+    answer_header(headers, "access-control-allow-origin", http_header_get(request, "origin"));
     answer_header(headers, "access-control-allow-credentials", BYTES("true"));
 }
 
-void guard_preflight(const struct plan_endpoint *at, const char *allow, struct exchange *exchange)
+void guard_preflight(const struct plan_endpoint *at, struct bytes allow, struct exchange *exchange)
 {
     struct answer_headers headers = {.count = 0};
     const struct http_request *request = &exchange->request;
-    answer_header(&headers, "allow", bytes_of(allow));
+    const struct bytes wanted = http_header_get(request, "access-control-request-headers");
+    answer_header(&headers, "allow", allow);
     guard_headers(at, request, &headers);
-    if (http_header_get(request, "access-control-request-method").data) {
-        struct bytes wanted = http_header_get(request, "access-control-request-headers");
-        answer_header(&headers, "access-control-allow-methods", bytes_of(allow));
+    if (http_header_get(request, "access-control-request-method").data && is_shared(at, request)) {
+        answer_header(&headers, "access-control-allow-methods", allow);
         if (wanted.data) answer_header(&headers, "access-control-allow-headers", wanted);
         answer_header(&headers, "access-control-max-age", BYTES("600"));
     }

@@ -5,6 +5,7 @@
 #include "engine/attach.h"
 #include "engine/feeds.h"
 #include "engine/guard.h"
+#include "engine/route.h"
 #include "engine/visit.h"
 
 struct node {
@@ -38,95 +39,7 @@ void node_free(struct node *node)
     xfree(node);
 }
 
-/* ---- which declaration a request means ---- */
-
-enum target_kind { TARGET_STREAM, TARGET_ROUTE, TARGET_STATIC };
-
-struct target {
-    enum target_kind kind;
-    struct app *app;
-    const struct plan_endpoint *at; /* NULL: none was found */
-    void *declaration;
-    struct pattern_match match;
-};
-
-/* What one look through all declarations gathers. */
-struct search {
-    const struct http_request *request;
-    bool preflight, head;
-    struct target best;
-    const struct plan_endpoint *other_method; /* the path is right, the method is not */
-    struct buf allow;
-};
-
-static bool is_method(const struct search *search, const struct plan_endpoint *at)
-{
-    return bytes_equal(atom_bytes(at->method), search->request->method) ||
-           (search->head && bytes_is(atom_bytes(at->method), "GET"));
-}
-
-/* The path is right, the method is not; each method goes into Allow once. */
-static void note_other(struct search *search, const struct plan_endpoint *at)
-{
-    struct bytes method = atom_bytes(at->method);
-    struct buf *allow = &search->allow;
-    search->other_method = at;
-    if (allow->size && memmem(allow->data, allow->size, method.data, method.size)) return;
-    if (allow->size) buf_add_text(allow, ", ");
-    buf_add_bytes(allow, method);
-}
-
-static void consider(struct search *search, enum target_kind kind, struct app *app,
-                     const struct plan_endpoint *at, void *declaration)
-{
-    struct pattern_match match;
-    if (!pattern_match(at->path, search->request->path, &match)) return;
-    const struct plan_endpoint *best = search->best.at;
-    if (is_method(search, at) &&
-        (!best || pattern_literals(at->path) > pattern_literals(best->path))) {
-        pattern_match_destroy(&search->best.match);
-        search->best = (struct target){kind, app, at, declaration, match};
-        return;
-    }
-    pattern_match_destroy(&match);
-    note_other(search, at);
-}
-
-/* A static directory is the last resort: the longest prefix among them. */
-static void consider_static(struct search *search, struct app *app, struct plan_static *files)
-{
-    struct bytes prefix = pattern_text(files->at.path), path = search->request->path;
-    if (path.size < prefix.size || memcmp(path.data, prefix.data, prefix.size) != 0) return;
-    const struct target *best = &search->best;
-    if (best->at && (best->kind != TARGET_STATIC ||
-                     pattern_literals(best->at->path) >= pattern_literals(files->at.path)))
-        return;
-    if (is_method(search, &files->at))
-        search->best = (struct target){.kind = TARGET_STATIC, .app = app, .at = &files->at,
-                                       .declaration = files};
-    else
-        note_other(search, &files->at);
-}
-
-static void look_through(struct node *node, struct search *search)
-{
-    for (size_t a = 0; a < node->app_count; a++) {
-        struct app *app = node->apps[a];
-        const struct plan *plan = app_plan(app);
-        for (size_t i = 0; i < plan->stream_count; i++)
-            consider(search, TARGET_STREAM, app, &plan->streams[i]->at, plan->streams[i]);
-        for (size_t i = 0; i < plan->route_count; i++)
-            consider(search, TARGET_ROUTE, app, &plan->routes[i]->at, plan->routes[i]);
-    }
-    if (search->best.at) return;
-    for (size_t a = 0; a < node->app_count; a++) {
-        const struct plan *plan = app_plan(node->apps[a]);
-        for (size_t i = 0; i < plan->static_count; i++)
-            consider_static(search, node->apps[a], plan->statics[i]);
-    }
-}
-
-/* ---- what is done with it ---- */
+/* ---- requests ---- */
 
 static void answer_head_of_stream(struct exchange *exchange, const struct plan_endpoint *at)
 {
@@ -137,74 +50,93 @@ static void answer_head_of_stream(struct exchange *exchange, const struct plan_e
     sink->ops->close(sink, "head");
 }
 
-static void serve_static(struct node *node, const struct target *target,
-                         struct exchange *exchange)
+/* A directory's relative links need the '/' behind its name. */
+static void answer_slash(struct exchange *exchange)
 {
-    const struct plan_static *files = target->declaration;
-    const size_t prefix = pattern_text(files->at.path).size;
-    const struct bytes path = exchange->request.path;
-    node->files->serve(node->files, files->directory,
-                       bytes_run(path.data + prefix, path.size - prefix),
-                       files->cache_control ? files->cache_control->text : NULL, exchange);
+    const struct http_request *request = &exchange->request;
+    struct answer_headers headers = {.count = 0};
+    struct buf place = BUF_EMPTY;
+    buf_add_bytes(&place, request->path);
+    buf_add_char(&place, '/');
+    if (request->query.size) buf_add_char(&place, '?');
+    buf_add_bytes(&place, request->query);
+    answer_header(&headers, "location", buf_bytes(&place));
+    answer_header(&headers, "cache-control", BYTES("no-cache"));
+    const struct http_response response = {
+        .status = 301, .headers = headers.items, .header_count = headers.count};
+    exchange->ops->respond(exchange, &response);
+    buf_destroy(&place);
 }
 
-static void answer_unmatched(struct node *node, struct search *search, struct exchange *exchange)
+static void serve_static(struct node *node, const struct route *route, struct exchange *exchange)
 {
-    if (search->other_method && search->preflight) {
-        guard_preflight(search->other_method, buf_text(&search->allow), exchange);
-    } else if (search->other_method) {
-        struct answer_headers headers = {.count = 0};
-        buf_add_text(&search->allow, ", OPTIONS");
-        answer_header(&headers, "allow", buf_bytes(&search->allow));
-        answer_error(exchange, 405, "method_not_allowed",
-                     "This path does not take this method; see Allow.", 0, &headers);
-    } else {
+    const struct plan_static *files = route->declaration;
+    if (route->below.data)
+        node->files->serve(node->files, files->directory, route->below,
+                           files->cache_control ? files->cache_control->text : NULL, exchange);
+    else
+        answer_slash(exchange);
+}
+
+static void serve(struct node *node, struct route *route, struct exchange *exchange)
+{
+    switch (route->kind) {
+    case ROUTE_STREAM:
+        pattern_match_destroy(&route->match);
+        if (bytes_is(exchange->request.method, "HEAD"))
+            answer_head_of_stream(exchange, route->at);
+        else
+            attach_request(route->app, route->declaration, exchange);
+        break;
+    case ROUTE_ROUTE:
+        visit_request(route->app, route->declaration, exchange, &route->match);
+        break;
+    case ROUTE_STATIC:
+        serve_static(node, route, exchange);
+        break;
+    }
+}
+
+static void refuse_cross_site(struct node *node, struct route *route, struct exchange *exchange)
+{
+    node->counters.cross_site++;
+    pattern_match_destroy(&route->match);
+    answer_error(exchange, 403, "cross_site",
+                 "This request comes from another site, which is not listed here.", 0, NULL);
+}
+
+/* Nothing takes it, or it asks what would be taken. */
+static void answer_methods(struct node *node, struct route *route, struct exchange *exchange)
+{
+    struct buf methods = BUF_EMPTY;
+    struct answer_headers headers = {.count = 0};
+    const struct plan_endpoint *there =
+        route_methods(node->apps, node->app_count, &exchange->request, &methods);
+    pattern_match_destroy(&route->match);
+    if (!there) {
         node->counters.not_found++;
         answer_error(exchange, 404, "not_found", "There is nothing at this path.", 0, NULL);
+    } else if (bytes_is(exchange->request.method, "OPTIONS")) {
+        guard_preflight(route->at ? route->at : there, buf_bytes(&methods), exchange);
+    } else {
+        answer_header(&headers, "allow", buf_bytes(&methods));
+        answer_error(exchange, 405, "method_not_allowed",
+                     "This path does not take this method; see Allow.", 0, &headers);
     }
-}
-
-static void serve(struct node *node, struct search *search, struct exchange *exchange)
-{
-    struct target *target = &search->best;
-    if (!guard_admits(target->at, &exchange->request)) {
-        node->counters.cross_site++;
-        pattern_match_destroy(&target->match);
-        answer_error(exchange, 403, "cross_site",
-                     "This request comes from another site, which is not listed here.", 0, NULL);
-        return;
-    }
-    switch (target->kind) {
-    case TARGET_STREAM:
-        pattern_match_destroy(&target->match);
-        if (search->head)
-            answer_head_of_stream(exchange, target->at);
-        else
-            attach_request(target->app, target->declaration, exchange);
-        break;
-    case TARGET_ROUTE:
-        visit_request(target->app, target->declaration, exchange, &target->match);
-        break;
-    case TARGET_STATIC:
-        serve_static(node, target, exchange);
-        break;
-    }
+    buf_destroy(&methods);
 }
 
 static void handle(struct http_handler *handler, struct exchange *exchange)
 {
     struct node *node = CONTAINER(handler, struct node, handler);
-    struct search search = {.request = &exchange->request,
-                            .preflight = bytes_is(exchange->request.method, "OPTIONS"),
-                            .head = bytes_is(exchange->request.method, "HEAD"),
-                            .allow = BUF_EMPTY};
+    struct route route = route_find(node->apps, node->app_count, &exchange->request);
     node->counters.requests++;
-    look_through(node, &search);
-    if (search.best.at)
-        serve(node, &search, exchange);
+    if (!route.at || bytes_is(exchange->request.method, "OPTIONS"))
+        answer_methods(node, &route, exchange);
+    else if (!guard_admits(route.at, &exchange->request))
+        refuse_cross_site(node, &route, exchange);
     else
-        answer_unmatched(node, &search, exchange);
-    buf_destroy(&search.allow);
+        serve(node, &route, exchange);
 }
 
 struct http_handler *node_handler(struct node *node)

@@ -3,8 +3,8 @@
 #include "base/alloc.h"
 #include "base/check.h"
 #include "engine/app.h"
-#include "engine/attach.h"
 #include "engine/hooks.h"
+#include "engine/seat.h"
 
 struct asking {
     struct filter_verdicts *verdicts;

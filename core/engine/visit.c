@@ -2,6 +2,7 @@
 
 #include "base/alloc.h"
 #include "engine/answer.h"
+#include "engine/app.h"
 #include "engine/attach.h"
 #include "engine/guard.h"
 #include "engine/hooks.h"
