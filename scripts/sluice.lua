@@ -17,6 +17,7 @@ end
 -- @param run function(req): { user = text, data = plain data, expires = seconds since 1970 }, or nil for no; an
 --   error is "don't know": the request is refused as 503, not 401
 function sluice.identity(run)
+  core.declaring "sluice.identity"
   if type(run) ~= "function" then
     fail.raise("sluice.identity: expected a function(req), got %s", fail.show(run))
   end

@@ -4,9 +4,14 @@
 #include <lauxlib.h>
 #include <lua.h>
 
+#include "script/here.h"
 #include "script/values.h"
 
-enum { DEPTH_MAX = 32, BYTES_MAX = 4 << 20 };
+enum {
+    DEPTH_MAX = 32,
+    BYTES_MAX = 4 << 20,
+    UNFOLDED = 32 /* bytes of Lua that a byte of JSON may become: "[]," is a table and its place */
+};
 
 static char decode_key; /* cjson's function in the registry */
 
@@ -16,6 +21,7 @@ bool json_decode(lua_State *L, struct bytes text)
         lua_pushfstring(L, "longer than %d bytes", BYTES_MAX);
         return false;
     }
+    here_room(L, text.size * UNFOLDED + 4096); /* cjson loses memory of its own where Lua raises */
     lua_pushlightuserdata(L, &decode_key);
     lua_rawget(L, LUA_REGISTRYINDEX);
     lua_pushlstring(L, text.data ? text.data : "", text.size);

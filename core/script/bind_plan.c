@@ -12,6 +12,7 @@
 #include "plan/plan.h"
 #include "script/bind.h"
 #include "script/objects.h"
+#include "script/phase.h"
 #include "script/vm.h"
 
 /* Fields of the table at index 1 */
@@ -290,6 +291,13 @@ static int l_every(lua_State *L)
 
 /* Around them */
 
+/* declaring(what): raises unless the rule file is loading */
+static int l_declaring(lua_State *L)
+{
+    phase_check(L, CALL_DECLARE, luaL_checkstring(L, 1));
+    return 0;
+}
+
 /* hook(function, what): its number */
 static int l_hook(lua_State *L)
 {
@@ -317,7 +325,7 @@ void bind_plan(lua_State *L)
         {"app", l_app},         {"topic", l_topic},   {"upstream", l_upstream},
         {"handler", l_handler}, {"stream", l_stream}, {"stream_hooks", l_stream_hooks},
         {"route", l_route},     {"static", l_static}, {"every", l_every},
-        {"hook", l_hook},         {"fault", l_fault},
+        {"declaring", l_declaring}, {"hook", l_hook},         {"fault", l_fault},
         {"is_topic", l_is_topic}, {NULL, NULL}};
     luaL_setfuncs(L, functions, 0);
 }

@@ -2,6 +2,8 @@
  * parts. */
 #pragma once
 
+#include <stddef.h>
+
 struct app;
 struct buf;
 struct engine_ports;
@@ -16,6 +18,10 @@ struct tasks *here_tasks(struct lua_State *L);
 
 /* The call whose code runs; NULL while the rule file loads. */
 struct running *here_running(struct lua_State *L);
+
+/* Raises "not enough memory" unless so many bytes of the VM's quota are left, if need be after a
+ * collection. */
+void here_room(struct lua_State *L, size_t bytes);
 
 /* An empty buffer for the binding's own use, until the next call of this: what a binding allocated
  * itself would leak where Lua raises. */

@@ -128,12 +128,6 @@ static int l_at_top(lua_State *L)
     return 1;
 }
 
-static int l_loading(lua_State *L)
-{
-    lua_pushboolean(L, vm_loading(vm_of(L)));
-    return 1;
-}
-
 static void push_standards(lua_State *L)
 {
     lua_newtable(L);
@@ -146,8 +140,7 @@ static void push_standards(lua_State *L)
 void bind_sandbox(lua_State *L)
 {
     static const luaL_Reg functions[] = {
-        {"load", l_load}, {"load_file", l_load_file}, {"at_top", l_at_top},
-        {"loading", l_loading}, {NULL, NULL}};
+        {"load", l_load}, {"load_file", l_load_file}, {"at_top", l_at_top}, {NULL, NULL}};
     luaL_setfuncs(L, functions, 0);
     lua_getglobal(L, "next");
     lua_pushcclosure(L, l_pairs, 1);

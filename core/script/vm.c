@@ -45,7 +45,7 @@ struct vm {
     struct app *app;
     struct plan *plan;
     char *path, *name;
-    bool loading, ready; /* ready: tasks stand */
+    bool ready; /* tasks stand */
     struct buf faults, scratch;
     int functions; /* registry reference of the table of hooks */
     struct hook_slot *hooks;
@@ -110,11 +110,6 @@ const char *vm_path(const struct vm *vm)
     return vm->path;
 }
 
-bool vm_loading(const struct vm *vm)
-{
-    return vm->loading;
-}
-
 struct hooks *vm_hooks(struct vm *vm)
 {
     return &vm->calls.hooks;
@@ -174,6 +169,14 @@ struct buf *here_scratch(lua_State *L)
     if (scratch->capacity > SCRATCH_KEPT) buf_destroy(scratch);
     buf_clear(scratch);
     return scratch;
+}
+
+void here_room(lua_State *L, size_t bytes)
+{
+    const struct quota *quota = &vm_of(L)->quota;
+    if (quota->used_bytes + bytes <= quota->limit_bytes) return;
+    lua_gc(L, LUA_GCCOLLECT, 0);
+    if (quota->used_bytes + bytes > quota->limit_bytes) luaL_error(L, "not enough memory");
 }
 
 /* Hooks */
@@ -302,11 +305,9 @@ static int load(lua_State *L)
 static bool run_load(struct vm *vm, struct buf *errors)
 {
     struct watch watch;
-    vm->loading = true;
     watchdog_enter(&watch, vm->L, vm->options.slice_ms * LOAD_SLICES);
     int status = lua_cpcall(vm->L, load, vm);
     bool stopped = watchdog_leave(&watch);
-    vm->loading = false;
     if (stopped)
         buf_printf(&vm->faults, "%s: stopped: ran for more than %u ms while it loaded\n",
                    watch.at[0] ? watch.at : vm->path, vm->options.slice_ms * LOAD_SLICES);

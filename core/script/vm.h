@@ -100,7 +100,6 @@ struct plan *vm_plan(const struct vm *vm); /* from sluice.app on */
 void vm_set_plan(struct vm *vm, struct plan *plan);
 const char *vm_path(const struct vm *vm); /* the rule file's, as given to vm_load */
 const char *vm_name(const struct vm *vm); /* the app's, or the file's before it said one */
-bool vm_loading(const struct vm *vm);
 
 /* Keeps the function at the index; its number from 1. `what` is copied. May raise. */
 hook vm_hook_add(struct vm *vm, struct lua_State *L, int index, const char *what);

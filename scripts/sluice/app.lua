@@ -5,14 +5,16 @@ local fail = require "sluice.fail"
 
 local app = {}
 
-local App = {
-  topic    = require "sluice.declare_topic",
-  stream   = require "sluice.declare_stream",
-  upstream = require "sluice.declare_upstream",
-  route    = require "sluice.declare_route",
-  static   = require "sluice.declare_static",
-  every    = require "sluice.declare_every",
-}
+local App = {}
+
+for _, noun in ipairs { "topic", "stream", "upstream", "route", "static", "every" } do
+  local declare = require("sluice.declare_" .. noun)
+  App[noun] = function(self, ...)
+    core.declaring("app:" .. noun)
+    if getmetatable(self) ~= "app" then fail.raise("app:%s is called with a colon, not with a dot", noun) end
+    return declare(self, ...)
+  end
+end
 
 --- Everybody who has a stream now: a list of names, in no order.
 function App.users() return core.users() end
@@ -81,6 +83,7 @@ end
 
 --- Declares the app. See sluice.app.
 function app.new(name)
+  core.declaring "sluice.app"
   if type(name) ~= "string" or not name:find "^%a[%w_-]*$" or #name > 64 then
     fail.raise("sluice.app: expected a name (a letter, then letters, digits, '_', '-'), got %s", fail.show(name))
   end

@@ -48,7 +48,7 @@ end
 --- Declares the handler of an event type, or of a list of them. "*" is any type that has none of its own;
 -- "@open", "@lost" and "@unauthorized" are the link's own life.
 function Upstream.on(self, kinds, run)
-  if not core.loading() then fail.raise("%s:on: handlers are declared while the rule file loads", self.name) end
+  core.declaring(self.name .. ":on")
   if type(run) ~= "function" then
     return fail.fault("%s:on: expected a function(ev), got %s", self.name, fail.show(run))
   end

@@ -106,7 +106,7 @@ local watermark, names = {}, {}
 -- @param options { post = function(user, data, peer, row), wait = 0.5, backoff = { min = 1, max = 30 } }; post is
 --   given the data of the user's newest stream or request, and raises when it fails
 function watermark.new(app, name, options)
-  if not core.loading() then fail.raise "watermark.new: declared while the rule file loads" end
+  core.declaring "watermark.new"
   if type(app) ~= "table" or getmetatable(app) ~= "app" then
     fail.raise("watermark.new: expected the app first, got %s", fail.show(app))
   end

@@ -22,7 +22,7 @@ struct client {
     struct exchange exchange;
     struct sink sink;
     struct http_header headers[WORLD_HEADERS];
-    char *text, *body; /* what the request points into */
+    char *line, *text, *body; /* what the request points into */
     int status;        /* 0: not answered yet */
     struct buf answer; /* "name: value" lines of the head, an empty line, the body */
     struct sse_parser parser;
@@ -239,9 +239,10 @@ static inline struct client *ask(struct world *world, const char *line, const ch
 {
     assert_true(world->client_count < WORLD_CLIENTS);
     struct client *client = &world->clients[world->client_count++];
+    *client = (struct client){.exchange.ops = &CLIENT_OPS, .line = xstrdup(line)};
+    line = client->line;
     const char *path = strchr(line, ' ') + 1, *query = strchr(path, '?');
     const char *path_end = query ? query : path + strlen(path);
-    *client = (struct client){.exchange.ops = &CLIENT_OPS};
     client->body = xstrdup(body ? body : "");
     sse_parser_create(&client->parser, 1 << 22, &CLIENT_EVENTS, client);
     client->exchange.request = (struct http_request){
@@ -429,6 +430,7 @@ static inline void client_forget(struct client *client)
     sse_parser_destroy(&client->parser);
     buf_destroy(&client->answer);
     buf_destroy(&client->story);
+    xfree(client->line);
     xfree(client->text);
     xfree(client->body);
 }
