@@ -26,7 +26,8 @@ local function header_list(headers)
   return list
 end
 
-local function headers_of(lines)
+--- Header lines, as the core gives them, by their lower-case names.
+function network.headers_of(lines)
   local headers = {}
   for name, value in lines:gmatch "([^\n]-): ([^\n]*)\n" do headers[name:lower()] = value end
   return headers
@@ -38,7 +39,7 @@ function network.describe(call)
   local path, query = rest:match "^([^?]*)%??(.*)$"
   return {
     number = call.number, method = call.method, url = call.url, path = path, query = query,
-    headers = headers_of(call.headers), body = call.body,
+    headers = network.headers_of(call.headers), body = call.body,
     json = call.body ~= "" and json.decode(call.body) or nil,
   }
 end

@@ -1,6 +1,7 @@
 -- One browser tab, or any other client of a stream, and the requests that it makes.
 
 local json = require "cjson.safe"
+local network = require "sluice.rig.network"
 
 local Tab = {}
 Tab.__index = Tab
@@ -32,12 +33,6 @@ local function build(method, path, options)
   end
   return { method = method, path = bare, query = query, headers = headers, body = body,
     address = options.address, listener = options.listener }
-end
-
-local function headers_of(lines)
-  local headers = {}
-  for name, value in lines:gmatch "([^\n]-): ([^\n]*)\n" do headers[name:lower()] = value end
-  return headers
 end
 
 function Tab.new(world, path, options, number)
@@ -83,7 +78,7 @@ function Tab:read()
   local state = self.world.core:client(self.client)
   self.status, self.why = state.status, state.why
   self.state = state.state
-  self.headers = headers_of(state.head)
+  self.headers = network.headers_of(state.head)
   self.pending = self.pending .. self.world.core:take(self.client)
   if state.status ~= 200 then
     self.body = self.pending
@@ -161,7 +156,7 @@ function Tab.request(world, method, path, options)
   function answer:result()
     local state = world.core:client(client)
     if state.state == "waiting" then return self end
-    self.status, self.headers = state.status, headers_of(state.head)
+    self.status, self.headers = state.status, network.headers_of(state.head)
     self.body = (self.body or "") .. world.core:take(client)
     self.json = json.decode(self.body)
     return self
