@@ -203,6 +203,11 @@ void sse_parser_destroy(struct sse_parser *parser)
     buf_destroy(&parser->_data);
 }
 
+void sse_parser_limit(struct sse_parser *parser, size_t limit_bytes)
+{
+    parser->_limit_bytes = limit_bytes;
+}
+
 void sse_parser_reset(struct sse_parser *parser)
 {
     assign(&parser->_id, buf_bytes(&parser->last_id));

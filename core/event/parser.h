@@ -49,6 +49,9 @@ void sse_parser_create(struct sse_parser *parser, size_t limit_bytes,
                        const struct sse_parser_events *events, void *owner);
 void sse_parser_destroy(struct sse_parser *parser);
 
+/* Another limit, from the next piece of bytes on. */
+void sse_parser_limit(struct sse_parser *parser, size_t limit_bytes);
+
 /* A new connection: forgets an unfinished block, the BOM, a stop and an error; keeps last_id, also
  * for events of the new connection that come before one with an id (9.2.6 begins each with an
  * empty buffer; Chromium keeps it too, and to lose one's place by an event without id helps

@@ -5,6 +5,12 @@ void backoff_create(struct backoff *backoff, uint64_t min_ms, uint64_t max_ms)
     *backoff = (struct backoff){.min_ms = min_ms, .max_ms = max_ms};
 }
 
+void backoff_limits(struct backoff *backoff, uint64_t min_ms, uint64_t max_ms)
+{
+    backoff->min_ms = min_ms;
+    backoff->max_ms = max_ms;
+}
+
 void backoff_retry(struct backoff *backoff, uint64_t retry_ms)
 {
     backoff->retry_ms = retry_ms;

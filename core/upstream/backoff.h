@@ -21,6 +21,9 @@ struct backoff {
 
 void backoff_create(struct backoff *backoff, uint64_t min_ms, uint64_t max_ms);
 
+/* Other limits for what comes next; failures and the server's wish stay. */
+void backoff_limits(struct backoff *backoff, uint64_t min_ms, uint64_t max_ms);
+
 /* The server's `retry:`; the last one counts. */
 void backoff_retry(struct backoff *backoff, uint64_t retry_ms);
 

@@ -354,6 +354,13 @@ void link_unref(struct link *link)
     xfree(link);
 }
 
+void link_set_policy(struct link *link, const struct link_policy *policy)
+{
+    link->policy = *policy;
+    backoff_limits(&link->backoff, policy->backoff_min_ms, policy->backoff_max_ms);
+    sse_parser_limit(&link->parser, policy->event_limit_bytes);
+}
+
 void link_acquire(struct link *link)
 {
     CHECK(link->state != LINK_CLOSED);

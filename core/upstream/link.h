@@ -121,6 +121,10 @@ struct link *link_new(const struct link_ports *ports, const struct link_policy *
                       void *owner);
 void link_unref(struct link *link);
 
+/* Another policy from now on (a reload). What is under way - a connection, a delay, a grace period -
+ * goes on as it began. */
+void link_set_policy(struct link *link, const struct link_policy *policy);
+
 /* One lease more or less. A closed link takes none (the owner makes a new link); the leases that
  * it had are void, and releasing them does nothing. */
 void link_acquire(struct link *link);
