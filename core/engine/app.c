@@ -5,6 +5,7 @@
 #include "engine/attach.h"
 #include "engine/beats.h"
 #include "engine/feeds.h"
+#include "engine/generation.h"
 #include "engine/node.h"
 #include "engine/seats.h"
 #include "engine/verdicts.h"
@@ -13,8 +14,7 @@ struct app {
     const struct engine_ports *ports;
     const struct engine_limits *limits;
     struct node *node;
-    struct plan *plan;
-    struct hooks *hooks;
+    struct generation *generation;
     struct hub *hub;
     struct store *store;
     struct filter_verdicts verdicts;
@@ -26,14 +26,13 @@ struct app {
 };
 
 struct app *app_new(const struct engine_ports *ports, const struct engine_limits *limits,
-                    struct node *node, struct plan *plan, struct hooks *hooks)
+                    struct node *node, struct generation *generation)
 {
     struct app *app = xcalloc(1, sizeof(*app));
     app->ports = ports;
     app->limits = limits;
     app->node = node;
-    app->plan = plan;
-    app->hooks = hooks;
+    app->generation = generation;
     filter_verdicts_create(&app->verdicts, app);
     const struct hub_ports hub_ports = {.clock = ports->clock,
                                         .later = ports->later,
@@ -65,7 +64,7 @@ void app_drain(struct app *app, uint64_t spread_ms)
 
 bool app_idle(const struct app *app)
 {
-    return app->seats.count == 0 && app->feeds.counters.links == 0 && app->visits == 0 &&
+    return app->seats.count == 0 && feeds_idle(&app->feeds) && app->visits == 0 &&
            hub_idle(app->hub);
 }
 
@@ -78,26 +77,36 @@ void app_free(struct app *app)
     seats_destroy(&app->seats);
     store_free(app->store);
     filter_verdicts_destroy(&app->verdicts);
+    generation_unref(app->generation);
     xfree(app);
+}
+
+struct topic *app_topic_open(struct app *app, struct bytes name)
+{
+    struct topic *topic = hub_topic_find(app->hub, name);
+    if (topic) return topic;
+    const struct plan_topic *declared = app_topic(app, name, NULL);
+    if (declared) topic = hub_topic(app->hub, name, &declared->options);
+    if (!topic)
+        LOG(app->ports->log, LOG_ERROR, "a topic cannot be had", F_BYTES("topic", name),
+            F_TEXT("why", declared ? "too many topics" : "no app:topic declares it"));
+    return topic;
 }
 
 void app_emit(struct app *app, const struct app_emit *emits, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
-        struct topic *topic = hub_topic(app->hub, emits[i].name, &emits[i].topic->options);
-        if (!topic)
-            LOG(app->ports->log, LOG_ERROR, "a trigger is lost: too many topics",
-                F_BYTES("topic", emits[i].name));
-        else if (emits[i].resync)
+        struct topic *topic = app_topic_open(app, emits[i].name);
+        if (topic && emits[i].resync)
             topic_resync(topic, emits[i].resync);
-        else
+        else if (topic)
             topic_emit(topic, &emits[i].emit);
     }
 }
 
 struct plan_topic *app_topic(struct app *app, struct bytes name, struct pattern_match *match)
 {
-    return plan_topic_of(app->plan, name, match);
+    return plan_topic_of(app_plan(app), name, match);
 }
 
 struct ending_all {
@@ -173,7 +182,7 @@ struct store *app_store(struct app *app)
 
 const struct plan *app_plan(const struct app *app)
 {
-    return app->plan;
+    return generation_plan(app->generation);
 }
 
 const struct engine_ports *app_ports(const struct app *app)
@@ -186,9 +195,9 @@ const struct engine_limits *app_limits(const struct app *app)
     return app->limits;
 }
 
-struct hooks *app_hooks(struct app *app)
+struct generation *app_generation(const struct app *app)
 {
-    return app->hooks;
+    return app->generation;
 }
 
 struct feeds *app_feeds(struct app *app)

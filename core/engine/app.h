@@ -1,6 +1,6 @@
-/* app: one application at run time: its plan and hooks (which a reload
- * replaces) and its state (which stays): hub, links, store, timers. The face
- * that the script border's bindings call. */
+/* app: one application at run time: its rules, the current generation (which a
+ * reload replaces), and its state (which stays): hub, links, store, timers. The
+ * face that the script border's bindings call. */
 #pragma once
 
 #include <stdbool.h>
@@ -45,12 +45,12 @@ struct engine_limits {
 
 struct app;
 struct feeds;
+struct generation;
 struct node;
 struct seats;
 
 /* One trigger that a handler wants out. Borrowed until app_emit returns. */
 struct app_emit {
-    const struct plan_topic *topic;
     struct bytes name;        /* the topic's full name */
     struct emit emit;
     const char *resync;       /* a reason: tells the topic to re-read instead of emitting */
@@ -63,19 +63,20 @@ void app_visit_ended(struct app *app);
 /* Publishes all of them, in order. */
 void app_emit(struct app *app, const struct app_emit *emits, size_t count);
 
+/* Takes the reference of the generation. */
 struct app *app_new(const struct engine_ports *ports, const struct engine_limits *limits,
-                    struct node *node, struct plan *plan, struct hooks *hooks);
+                    struct node *node, struct generation *generation);
 
 /* Ends every subscriber with a spread-out `retry:`, flushes windows and closes links; app_idle
  * tells when all of it is through. */
 void app_drain(struct app *app, uint64_t spread_ms);
 bool app_idle(const struct app *app);
 
-/* Needs app_idle. Plan and hooks are the caller's to free afterwards. */
+/* Needs app_idle. Lets go of its generation. */
 void app_free(struct app *app);
 
 struct hub *app_hub(struct app *app);
-struct hooks *app_hooks(struct app *app);
+struct generation *app_generation(const struct app *app);
 struct feeds *app_feeds(struct app *app);
 struct seats *app_seats(struct app *app);
 struct node *app_node(struct app *app);
@@ -92,6 +93,10 @@ const struct engine_ports *app_ports(const struct app *app);
 
 /* The declaration of this name in the running plan, or NULL. */
 struct plan_topic *app_topic(struct app *app, struct bytes name, struct pattern_match *match);
+
+/* The hub's topic of this name, made by its declaration if it is not there. NULL: it cannot be had,
+ * which is logged. */
+struct topic *app_topic_open(struct app *app, struct bytes name);
 
 /* Ends a user's streams (tag NULL: all of them; user NULL: everybody); returns how many. */
 uint32_t app_disconnect(struct app *app, struct atom *user, struct atom *tag,

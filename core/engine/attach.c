@@ -20,7 +20,7 @@
 
 struct arrival {
     struct exchange *exchange;
-    struct running *running;
+    struct errand errand; /* the step's hook */
     struct buf *keys; /* one per upstream of the stream; empty: no lease */
     size_t key_count;
     size_t at_upstream;
@@ -51,8 +51,7 @@ static void arrival_free(struct arrival *arrival)
 static void leave(struct seat *seat)
 {
     struct arrival *arrival = seat->arrival;
-    struct hooks *hooks = app_hooks(seat->app);
-    if (arrival->running) hooks->cancel(hooks, arrival->running);
+    errand_cancel(&arrival->errand);
     seat->arrival = NULL;
     seat_free(seat);
     arrival_free(arrival);
@@ -83,20 +82,18 @@ static bool let_pass(struct seat *seat, enum outcome outcome, enum refused no)
 
 /* ---- the steps ---- */
 
-/* A call that returns NULL has been through `done` already, and the seat may be gone. */
+/* The seat may be gone afterwards: see errand_start. */
 static void run_hook(struct seat *seat, struct hook_call *call, hook_done_f *done)
 {
-    struct hooks *hooks = app_hooks(seat->app);
     call->request = &seat->arrival->exchange->request;
     call->seat = seat;
-    struct running *running = hooks->call(hooks, call, done, seat);
-    if (running) seat->arrival->running = running;
+    errand_start(&seat->arrival->errand, seat->generation, call, done, seat);
 }
 
 static void on_authenticated(void *owner, const struct hook_result *result)
 {
     struct seat *seat = owner;
-    seat->arrival->running = NULL;
+    errand_over(&seat->arrival->errand);
     if (!let_pass(seat, result->outcome, REFUSED_NO_IDENTITY)) return;
     seat->who = result->who;
     atom_ref(seat->who.user);
@@ -114,7 +111,7 @@ static void on_key(void *owner, const struct hook_result *result)
 {
     struct seat *seat = owner;
     struct arrival *arrival = seat->arrival;
-    arrival->running = NULL;
+    errand_over(&arrival->errand);
     if (result->outcome == OUTCOME_UNKNOWN) {
         refuse(seat, REFUSED_UNKNOWN);
         return;
@@ -147,7 +144,7 @@ static void add_name(struct arrival *arrival, struct bytes name)
 static void on_topics(void *owner, const struct hook_result *result)
 {
     struct seat *seat = owner;
-    seat->arrival->running = NULL;
+    errand_over(&seat->arrival->errand);
     if (result->outcome == OUTCOME_UNKNOWN) {
         refuse(seat, REFUSED_UNKNOWN);
         return;
@@ -171,7 +168,7 @@ static void ask_topics(struct seat *seat)
 static void on_subscribe(void *owner, const struct hook_result *result)
 {
     struct seat *seat = owner;
-    seat->arrival->running = NULL;
+    errand_over(&seat->arrival->errand);
     if (let_pass(seat, result->outcome, REFUSED_FORBIDDEN)) next_asked_topic(seat);
 }
 
@@ -208,7 +205,8 @@ static void next_asked_topic(struct seat *seat)
         return;
     }
     pattern_match_destroy(&arrival->match);
-    const struct plan_topic *topic = app_topic(seat->app, name, &arrival->match);
+    const struct plan *plan = generation_plan(seat->generation);
+    const struct plan_topic *topic = plan_topic_of(plan, name, &arrival->match);
     if (topic) add_name(arrival, name);
     buf_destroy(&decoded);
     if (!topic || !topic->subscribe) {

@@ -1,65 +1,123 @@
+/* A beat that the rules dropped while it runs is no beat any more, but stands in
+ * the list until it ends, so that a drain can cancel it. */
 #include "engine/beats.h"
 
 #include "base/alloc.h"
 #include "engine/app.h"
-#include "engine/hooks.h"
+#include "engine/errand.h"
 
 struct beat {
+    struct list node;
     struct app *app;
-    const struct plan_every *every;
+    struct generation *generation; /* the one of `every`; held */
+    const struct plan_every *every; /* NULL: dropped */
     struct timer timer;
-    struct running *running;
-    bool busy;
+    struct errand errand;
 };
+
+static void beat_free(struct beat *beat)
+{
+    list_remove(&beat->node);
+    clock_cancel(app_ports(beat->app)->clock, &beat->timer);
+    errand_cancel(&beat->errand);
+    generation_unref(beat->generation);
+    xfree(beat);
+}
 
 static void on_done(void *owner, const struct hook_result *result)
 {
-    (void)result;
     struct beat *beat = owner;
-    beat->running = NULL;
-    beat->busy = false;
+    (void)result;
+    errand_over(&beat->errand);
+    if (!beat->every) beat_free(beat);
 }
 
 static void on_due(struct timer *timer)
 {
     struct beat *beat = CONTAINER(timer, struct beat, timer);
-    struct hooks *hooks = app_hooks(beat->app);
     clock_after(app_ports(beat->app)->clock, &beat->timer, beat->every->period_ms);
-    if (beat->busy) {
+    if (errand_waits(&beat->errand)) {
         LOG(app_ports(beat->app)->log, LOG_WARN, "a beat was skipped: the last one still runs",
             F_BYTES("every", atom_bytes(beat->every->name)));
         return;
     }
     const struct hook_call call = {.kind = HOOK_EVERY, .hook = beat->every->run};
-    beat->busy = true;
-    struct running *running = hooks->call(hooks, &call, on_done, beat);
-    if (running) beat->running = running;
+    errand_start(&beat->errand, beat->generation, &call, on_done, beat);
+}
+
+static void beat_new(struct beats *beats, struct generation *generation,
+                     const struct plan_every *every)
+{
+    struct beat *beat = xcalloc(1, sizeof(*beat));
+    beat->app = beats->_app;
+    beat->generation = generation_ref(generation);
+    beat->every = every;
+    timer_init(&beat->timer, on_due);
+    list_append(&beats->_beats, &beat->node);
+    clock_after(app_ports(beat->app)->clock, &beat->timer, every->period_ms);
+}
+
+static void beat_drop(struct beat *beat)
+{
+    clock_cancel(app_ports(beat->app)->clock, &beat->timer);
+    beat->every = NULL;
+    if (!errand_waits(&beat->errand)) beat_free(beat);
+}
+
+static void beat_move(struct beat *beat, struct generation *generation,
+                      const struct plan_every *every)
+{
+    struct clock *clock = app_ports(beat->app)->clock;
+    beat->every = every;
+    generation_set(&beat->generation, generation);
+    if (beat->timer.due_ms > clock->now_ms + every->period_ms)
+        clock_after(clock, &beat->timer, every->period_ms);
+}
+
+static struct beat *beat_named(const struct beats *beats, const struct atom *name)
+{
+    LIST_EACH(node, &beats->_beats) {
+        struct beat *beat = CONTAINER(node, struct beat, node);
+        if (beat->every && beat->every->name == name) return beat;
+    }
+    return NULL;
+}
+
+static const struct plan_every *declaration(const struct plan *plan, const struct atom *name)
+{
+    for (size_t i = 0; i < plan->every_count; i++)
+        if (plan->everys[i]->name == name) return plan->everys[i];
+    return NULL;
 }
 
 void beats_start(struct beats *beats, struct app *app)
 {
     const struct plan *plan = app_plan(app);
     beats->_app = app;
-    beats->_count = plan->every_count;
-    beats->_beats = xcalloc(beats->_count, sizeof(struct beat));
-    for (size_t i = 0; i < beats->_count; i++) {
-        struct beat *beat = &beats->_beats[i];
-        beat->app = app;
-        beat->every = plan->everys[i];
-        timer_init(&beat->timer, on_due);
-        clock_after(app_ports(app)->clock, &beat->timer, beat->every->period_ms);
+    list_create(&beats->_beats);
+    for (size_t i = 0; i < plan->every_count; i++)
+        beat_new(beats, app_generation(app), plan->everys[i]);
+}
+
+void beats_swap(struct beats *beats, struct generation *generation)
+{
+    const struct plan *plan = generation_plan(generation);
+    LIST_EACH(node, &beats->_beats) {
+        struct beat *beat = CONTAINER(node, struct beat, node);
+        if (!beat->every) continue;
+        const struct plan_every *every = declaration(plan, beat->every->name);
+        if (every)
+            beat_move(beat, generation, every);
+        else
+            beat_drop(beat);
     }
+    for (size_t i = 0; i < plan->every_count; i++)
+        if (!beat_named(beats, plan->everys[i]->name)) beat_new(beats, generation, plan->everys[i]);
 }
 
 void beats_stop(struct beats *beats)
 {
-    for (size_t i = 0; i < beats->_count; i++) {
-        struct beat *beat = &beats->_beats[i];
-        struct hooks *hooks = app_hooks(beat->app);
-        clock_cancel(app_ports(beat->app)->clock, &beat->timer);
-        if (beat->running) hooks->cancel(hooks, beat->running);
+    LIST_EACH(node, &beats->_beats) {
+        beat_free(CONTAINER(node, struct beat, node));
     }
-    xfree(beats->_beats);
-    beats->_beats = NULL;
-    beats->_count = 0;
 }

@@ -2,20 +2,22 @@
  * due again is skipped, not doubled. */
 #pragma once
 
-#include <stddef.h>
-
-#include "plan/plan.h"
+#include "base/list.h"
 
 struct app;
-struct beat;
+struct generation;
 
 struct beats {
     struct app *_app;
-    struct beat *_beats;
-    size_t _count;
+    struct list _beats;
 };
 
+/* Those of the app's current generation. */
 void beats_start(struct beats *beats, struct app *app);
+
+/* To the beats of another generation: one of the same name keeps its due time, if that is no later
+ * than the new period would have it; what runs, runs to its end. */
+void beats_swap(struct beats *beats, struct generation *generation);
 
 /* No beat is due any more; one that runs is cancelled. */
 void beats_stop(struct beats *beats);

@@ -1,7 +1,9 @@
 /* A feed lives as long as its link or its queue: when the last lease is gone
  * and the grace is over, the link closes, what it brought before is still
  * handled, then the feed goes. A new lease for the same key meanwhile gets a
- * new feed.
+ * new feed. A reload moves it to the declaration of the same name, whose handler
+ * gets the next event; without one its link closes, and the earlier rules handle
+ * the rest.
  *
  * The queue holds copies: the parser's bytes are gone when its callback
  * returns. It is bounded: when it is full the link is paused, which the
@@ -13,6 +15,7 @@
 #include "base/alloc.h"
 #include "base/text.h"
 #include "engine/app.h"
+#include "engine/errand.h"
 #include "engine/seat.h"
 
 #define EVENTS_PER_ROUND 64
@@ -32,14 +35,16 @@ struct item {
 };
 
 struct feed {
+    struct list node; /* in feeds' list of all */
     struct app *app;
     struct feeds *feeds;
+    struct generation *generation; /* the one of its upstream; held */
     const struct plan_upstream *upstream;
     struct atom *key;
     struct link *link; /* NULL once closed */
     struct list leases; /* the most recently authenticated last */
     struct atom *data;  /* the last leaseholder's, for a link that is reopened without one */
-    struct running *asking, *handling;
+    struct errand asking, handling;
     struct item *current; /* what the handler has at hand, and its view of it */
     struct event event;
     bool paused;
@@ -57,7 +62,8 @@ static void feed_key_bytes(const struct plan_upstream *upstream, struct bytes ke
 
 void feeds_create(struct feeds *feeds, struct app *app)
 {
-    *feeds = (struct feeds){._app = app, ._feeds = DICT_EMPTY};
+    *feeds = (struct feeds){._app = app, ._by_key = DICT_EMPTY};
+    list_create(&feeds->_all);
 }
 
 static void feed_post(struct feed *feed)
@@ -68,6 +74,8 @@ static void feed_post(struct feed *feed)
 static void feed_free(struct feed *feed)
 {
     later_cancel(&feed->job);
+    list_remove(&feed->node);
+    generation_unref(feed->generation);
     atom_unref(feed->data);
     atom_unref(feed->key);
     xfree(feed);
@@ -78,8 +86,8 @@ static void feed_unlist(struct feed *feed)
 {
     struct buf name = BUF_EMPTY;
     feed_key_bytes(feed->upstream, atom_bytes(feed->key), &name);
-    if (dict_get(&feed->feeds->_feeds, buf_bytes(&name)) == feed)
-        dict_remove(&feed->feeds->_feeds, buf_bytes(&name));
+    if (dict_get(&feed->feeds->_by_key, buf_bytes(&name)) == feed)
+        dict_remove(&feed->feeds->_by_key, buf_bytes(&name));
     buf_destroy(&name);
 }
 
@@ -91,7 +99,7 @@ static void tell_resync(struct feed *feed, const char *reason)
         struct buf name = BUF_EMPTY;
         struct bytes key = atom_bytes(feed->key);
         pattern_format(topic->pattern, &key, &name);
-        const struct app_emit emit = {.topic = topic, .name = buf_bytes(&name), .resync = reason};
+        const struct app_emit emit = {.name = buf_bytes(&name), .resync = reason};
         app_emit(feed->app, &emit, 1);
         buf_destroy(&name);
         return;
@@ -127,7 +135,7 @@ static void enqueue(struct feed *feed, enum item_kind kind, struct bytes type, s
 static void on_handled(void *owner, const struct hook_result *result)
 {
     struct feed *feed = owner;
-    feed->handling = NULL;
+    errand_over(&feed->handling);
     xfree(feed->current);
     feed->current = NULL;
     if (result->outcome == OUTCOME_UNKNOWN) {
@@ -159,10 +167,8 @@ static void handle_event(struct feed *feed, struct item *item)
         .key = atom_bytes(feed->key),
     };
     const struct hook_call call = {.kind = HOOK_EVENT, .hook = run, .event = &feed->event};
-    struct hooks *hooks = app_hooks(feed->app);
     feed->current = item;
-    struct running *running = hooks->call(hooks, &call, on_handled, feed);
-    if (running) feed->handling = running;
+    errand_start(&feed->handling, feed->generation, &call, on_handled, feed);
 }
 
 static void unpause(struct feed *feed)
@@ -189,14 +195,15 @@ static void feed_work(struct job *job)
     }
     unpause(feed);
     if (!feed->current && feed->queued) feed_post(feed);
-    if (!feed->current && !feed->queued && !feed->link) feed_free(feed);
+    if (!feed->current && !feed->queued && !feed->link && list_empty(&feed->leases))
+        feed_free(feed);
 }
 
 /* The request that opens the link: the data is the most recently authenticated leaseholder's. */
 static void on_asked(void *owner, const struct hook_result *result)
 {
     struct feed *feed = owner;
-    feed->asking = NULL;
+    errand_over(&feed->asking);
     if (!feed->link) return;
     if (result->outcome == OUTCOME_YES)
         link_request(feed->link, result->text, result->headers, result->header_count);
@@ -219,17 +226,13 @@ static void on_ask(void *owner, bool second_opinion)
                                    .hook = feed->upstream->request,
                                    .key = atom_bytes(feed->key),
                                    .data = feed->data};
-    struct hooks *hooks = app_hooks(feed->app);
-    struct running *running = hooks->call(hooks, &call, on_asked, feed);
-    if (running) feed->asking = running;
+    errand_start(&feed->asking, feed->generation, &call, on_asked, feed);
 }
 
 static void on_ask_cancel(void *owner)
 {
     struct feed *feed = owner;
-    struct hooks *hooks = app_hooks(feed->app);
-    if (feed->asking) hooks->cancel(hooks, feed->asking);
-    feed->asking = NULL;
+    errand_cancel(&feed->asking);
 }
 
 /* Those accepted before the first opening cannot know what happened in between. */
@@ -310,11 +313,13 @@ static struct feed *feed_new(struct feeds *feeds, const struct plan_upstream *up
     struct feed *feed = xcalloc(1, sizeof(*feed));
     feed->app = feeds->_app;
     feed->feeds = feeds;
+    feed->generation = generation_ref(app_generation(feed->app));
     feed->upstream = upstream;
     feed->key = atom_get(key);
     list_create(&feed->leases);
     list_create(&feed->queue);
     job_create(&feed->job, feed_work);
+    list_append(&feeds->_all, &feed->node);
     feed->link = link_new(&link_ports, &upstream->policy, atom_bytes(upstream->name), key,
                           &link_events, feed);
     feeds->counters.links++;
@@ -326,10 +331,10 @@ bool feeds_lease(struct feeds *feeds, const struct plan_upstream *upstream, stru
 {
     struct buf name = BUF_EMPTY;
     feed_key_bytes(upstream, key, &name);
-    struct feed *feed = dict_get(&feeds->_feeds, buf_bytes(&name));
+    struct feed *feed = dict_get(&feeds->_by_key, buf_bytes(&name));
     if (!feed && app_links_left(feeds->_app)) {
         feed = feed_new(feeds, upstream, key);
-        dict_set(&feeds->_feeds, buf_bytes(&name), feed);
+        dict_set(&feeds->_by_key, buf_bytes(&name), feed);
     }
     buf_destroy(&name);
     if (!feed) return false;
@@ -346,22 +351,63 @@ void lease_release(struct lease *lease)
     if (!feed) return;
     lease->feed = NULL;
     list_remove(&lease->_node);
-    if (feed->link) link_release(feed->link);
+    if (feed->link)
+        link_release(feed->link);
+    else
+        feed_post(feed);
+}
+
+void lease_move(struct lease *lease, struct lease *to)
+{
+    *to = *lease;
+    if (!lease->feed) return;
+    list_create(&to->_node);
+    list_append(&lease->_node, &to->_node); /* before it: at its place */
+    list_remove(&lease->_node);
+    lease->feed = NULL;
+}
+
+static const struct plan_upstream *declaration(const struct plan *plan, const struct atom *name)
+{
+    for (size_t i = 0; i < plan->upstream_count; i++)
+        if (plan->upstreams[i]->name == name) return plan->upstreams[i];
+    return NULL;
+}
+
+void feeds_swap(struct feeds *feeds, struct generation *generation)
+{
+    LIST_EACH(node, &feeds->_all) {
+        struct feed *feed = CONTAINER(node, struct feed, node);
+        const struct plan_upstream *upstream =
+            declaration(generation_plan(generation), feed->upstream->name);
+        if (upstream) {
+            feed->upstream = upstream;
+            generation_set(&feed->generation, generation);
+            if (feed->link) link_set_policy(feed->link, &upstream->policy);
+            feed_post(feed); /* its queue may be longer now */
+        } else if (feed->link) {
+            link_close(feed->link);
+        }
+    }
 }
 
 void feeds_close(struct feeds *feeds)
 {
-    for (struct dict_entry *at = dict_next(&feeds->_feeds, NULL), *next; at; at = next) {
-        next = dict_next(&feeds->_feeds, at);
-        struct feed *feed = at->value;
-        link_close(feed->link);
+    LIST_EACH(node, &feeds->_all) {
+        struct feed *feed = CONTAINER(node, struct feed, node);
+        if (feed->link) link_close(feed->link);
     }
+}
+
+bool feeds_idle(const struct feeds *feeds)
+{
+    return list_empty(&feeds->_all);
 }
 
 void feeds_destroy(struct feeds *feeds)
 {
-    CHECK(feeds->_feeds.count == 0);
-    dict_destroy(&feeds->_feeds);
+    CHECK(feeds_idle(feeds) && feeds->_by_key.count == 0);
+    dict_destroy(&feeds->_by_key);
 }
 
 void feeds_each(struct feeds *feeds,
@@ -369,7 +415,7 @@ void feeds_each(struct feeds *feeds,
                              struct link *link),
                 void *ctx)
 {
-    for (struct dict_entry *at = NULL; (at = dict_next(&feeds->_feeds, at));) {
+    for (struct dict_entry *at = NULL; (at = dict_next(&feeds->_by_key, at));) {
         struct feed *feed = at->value;
         each(ctx, feed->upstream, atom_bytes(feed->key), feed->link);
     }

@@ -12,11 +12,13 @@
 
 #include "base/bytes.h"
 #include "base/dict.h"
+#include "base/list.h"
 #include "plan/plan.h"
 #include "upstream/link.h"
 
 struct app;
 struct feed;
+struct generation;
 struct seat;
 
 struct feeds_counters {
@@ -26,7 +28,8 @@ struct feeds_counters {
 
 struct feeds {
     struct app *_app;
-    struct dict _feeds; /* "upstream name" NUL key */
+    struct dict _by_key; /* "upstream name" NUL key: those that have a link */
+    struct list _all;
     struct feeds_counters counters;
 };
 
@@ -40,18 +43,29 @@ struct lease {
 
 void feeds_create(struct feeds *feeds, struct app *app);
 
-/* All links must be closed (feeds_close) and the turn ended. */
+/* Needs feeds_idle. */
 void feeds_destroy(struct feeds *feeds);
 
-/* Takes the lease, opening the link if it is the first. False: the node has too many links. */
+/* Takes the lease, opening the link if it is the first; the upstream is one of the app's current
+ * generation. False: the node has too many links. */
 bool feeds_lease(struct feeds *feeds, const struct plan_upstream *upstream, struct bytes key,
                  struct seat *seat, struct lease *lease);
 
 /* Gives it back; harmless if it is not held. */
 void lease_release(struct lease *lease);
 
+/* Moves the hold, if it is one, to another place in memory. */
+void lease_move(struct lease *lease, struct lease *to);
+
+/* To the declarations of another generation: the link and what waits for a handler stay with the
+ * upstream of the same name; without one the link closes. */
+void feeds_swap(struct feeds *feeds, struct generation *generation);
+
 /* Closes every link now (drain). */
 void feeds_close(struct feeds *feeds);
+
+/* No link, and nothing that one brought still waits for its handler or is with it. */
+bool feeds_idle(const struct feeds *feeds);
 
 void feeds_each(struct feeds *feeds,
                 void (*each)(void *ctx, const struct plan_upstream *upstream, struct bytes key,

@@ -4,6 +4,7 @@
 #include "base/check.h"
 #include "engine/attach.h"
 #include "engine/feeds.h"
+#include "engine/generation.h"
 #include "engine/guard.h"
 #include "engine/route.h"
 #include "engine/visit.h"
@@ -170,13 +171,13 @@ static bool check_against(const struct plan *plan, const struct plan *other, str
     return errors->size == before;
 }
 
-struct app *node_add_app(struct node *node, struct plan *plan, struct hooks *hooks,
-                         struct buf *errors)
+struct app *node_add_app(struct node *node, struct generation *generation, struct buf *errors)
 {
     for (size_t i = 0; i < node->app_count; i++)
-        if (!check_against(plan, app_plan(node->apps[i]), errors)) return NULL;
+        if (!check_against(generation_plan(generation), app_plan(node->apps[i]), errors))
+            return NULL;
     node->apps = xrealloc(node->apps, (node->app_count + 1) * sizeof(struct app *));
-    return node->apps[node->app_count++] = app_new(node->ports, &node->limits, node, plan, hooks);
+    return node->apps[node->app_count++] = app_new(node->ports, &node->limits, node, generation);
 }
 
 size_t node_apps(const struct node *node)

@@ -24,12 +24,12 @@ struct node_counters {
 struct node *node_new(const struct engine_ports *ports, const struct engine_limits *limits,
                       struct files *files);
 
-/* Needs node_idle. Frees the apps; plans and hooks are the caller's. */
+/* Needs node_idle. Frees the apps, which let go of their generations at the end of the turn. */
 void node_free(struct node *node);
 
-/* One more app. NULL: a name or path clashes with another app's; one line in errors. */
-struct app *node_add_app(struct node *node, struct plan *plan, struct hooks *hooks,
-                         struct buf *errors);
+/* One more app; takes the reference of its generation. NULL: a name or path clashes with another
+ * app's; a line each in errors, and the generation stays the caller's. */
+struct app *node_add_app(struct node *node, struct generation *generation, struct buf *errors);
 
 struct http_handler *node_handler(struct node *node);
 

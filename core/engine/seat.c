@@ -18,6 +18,7 @@ struct seat *seat_new(struct app *app, const struct plan_stream *stream, struct 
 {
     struct seat *seat = xcalloc(1, sizeof(*seat));
     seat->app = app;
+    seat->generation = generation_ref(app_generation(app));
     seat->stream = stream;
     seat->tag = tag;
     seat->number = seats_add(app_seats(app), seat);
@@ -42,25 +43,26 @@ void seat_free(struct seat *seat)
     atom_unref(seat->who.user);
     atom_unref(seat->who.data);
     atom_unref(seat->tag);
+    generation_unref(seat->generation);
     xfree(seat->leases);
     xfree(seat);
 }
 
 static void on_left(void *owner, const struct hook_result *result)
 {
+    struct seat *seat = owner;
     (void)result;
-    seat_free(owner);
+    errand_over(&seat->telling);
+    seat_free(seat);
 }
 
 /* The seat stays until the rule has heard of the end: its handle is still good in there. */
 static void on_ended(void *owner, enum end_reason reason)
 {
     struct seat *seat = owner;
-    struct hooks *hooks = app_hooks(seat->app);
     node_ended(app_node(seat->app), reason);
     release_leases(seat);
-    if (seat->connecting) hooks->cancel(hooks, seat->connecting);
-    seat->connecting = NULL;
+    errand_cancel(&seat->telling);
     seat->subscriber = NULL;
     if (!seat->stream->disconnect) {
         seat_free(seat);
@@ -70,7 +72,7 @@ static void on_ended(void *owner, enum end_reason reason)
                                    .hook = seat->stream->disconnect,
                                    .seat = seat,
                                    .reason = end_reason_name(reason)};
-    hooks->call(hooks, &call, on_left, seat);
+    errand_start(&seat->telling, seat->generation, &call, on_left, seat);
 }
 
 static const struct subscriber_events subscriber_events = {.ended = on_ended};
@@ -112,7 +114,7 @@ static void arm_end(struct seat *seat)
 static void on_connected(void *owner, const struct hook_result *result)
 {
     struct seat *seat = owner;
-    seat->connecting = NULL;
+    errand_over(&seat->telling);
     if (result->outcome == OUTCOME_NO && seat->subscriber)
         subscriber_end(seat->subscriber, END_REFUSED);
 }
@@ -120,11 +122,9 @@ static void on_connected(void *owner, const struct hook_result *result)
 static void tell_connected(struct seat *seat)
 {
     if (!seat->stream->connect) return;
-    struct hooks *hooks = app_hooks(seat->app);
     const struct hook_call call = {
         .kind = HOOK_CONNECT, .hook = seat->stream->connect, .seat = seat};
-    struct running *running = hooks->call(hooks, &call, on_connected, seat);
-    if (running) seat->connecting = running;
+    errand_start(&seat->telling, seat->generation, &call, on_connected, seat);
 }
 
 bool seat_take_leases(struct seat *seat, const struct buf *keys)
@@ -144,16 +144,8 @@ bool seat_take_leases(struct seat *seat, const struct buf *keys)
 static bool join_topics(struct seat *seat, const struct bytes *names, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
-        const struct bytes name = names[i];
-        const struct plan_topic *declared = app_topic(seat->app, name, NULL);
-        struct topic *topic =
-            declared ? hub_topic(app_hub(seat->app), name, &declared->options) : NULL;
-        if (!topic) {
-            LOG(app_ports(seat->app)->log, LOG_ERROR, "a stream's topic cannot be had",
-                F_BYTES("stream", atom_bytes(seat->stream->at.name)), F_BYTES("topic", name),
-                F_TEXT("why", declared ? "too many topics" : "no app:topic declares it"));
-            return false;
-        }
+        struct topic *topic = app_topic_open(seat->app, names[i]);
+        if (!topic) return false;
         subscriber_join(seat->subscriber, topic);
     }
     return true;

@@ -9,6 +9,8 @@
 #include "base/atom.h"
 #include "base/buf.h"
 #include "engine/app.h"
+#include "engine/errand.h"
+#include "engine/generation.h"
 #include "engine/hooks.h"
 #include "hub/subscriber.h"
 #include "plan/plan.h"
@@ -19,6 +21,7 @@ struct arrival;
 /* Open to attach.c, which fills it; everybody else uses the functions. */
 struct seat {
     struct app *app;
+    struct generation *generation; /* the one of its stream; held */
     const struct plan_stream *stream;
     struct arrival *arrival;       /* attach's, until it is live */
     struct subscriber *subscriber; /* from then on */
@@ -27,11 +30,12 @@ struct seat {
     uint64_t number;
     struct lease *leases;  /* stream->upstream_count of them, or NULL */
     struct ending *ending; /* lifetime or expiry, or NULL */
-    struct running *connecting;
+    struct errand telling; /* the connect or disconnect hook */
     bool counted;          /* among the node's streams; false: there was no room */
 };
 
-/* Takes the reference of `tag` (which may be NULL). */
+/* Of the app's current generation, which the stream must be of. Takes the reference of `tag` (which
+ * may be NULL). */
 struct seat *seat_new(struct app *app, const struct plan_stream *stream, struct atom *tag);
 
 /* Gives back what it holds. The arrival must be gone. */

@@ -3,12 +3,12 @@
 #include "base/alloc.h"
 #include "base/check.h"
 #include "engine/app.h"
-#include "engine/hooks.h"
+#include "engine/errand.h"
 #include "engine/seat.h"
 
 struct asking {
     struct filter_verdicts *verdicts;
-    struct running *running;
+    struct errand errand;
     verdict_done_f *done;
     void *owner;
     bool waits; /* false while the call may still answer at once */
@@ -34,6 +34,7 @@ static void asking_drop(struct asking *asking)
 static void on_answer(void *owner, const struct hook_result *result)
 {
     struct asking *asking = owner;
+    errand_over(&asking->errand);
     asking->verdict = verdict_of(result->outcome);
     if (!asking->waits) return;
     verdict_done_f *done = asking->done;
@@ -49,7 +50,6 @@ static enum verdict ask(struct verdicts *port, const struct topic_options *optio
 {
     struct filter_verdicts *verdicts = CONTAINER(port, struct filter_verdicts, port);
     const struct plan_topic *topic = options->owner;
-    struct hooks *hooks = app_hooks(verdicts->_app);
     struct asking *asking = verdicts->_spare ? verdicts->_spare : xmalloc(sizeof(*asking));
     verdicts->_spare = NULL;
     *asking = (struct asking){.verdicts = verdicts, .done = done, .owner = owner};
@@ -57,8 +57,7 @@ static enum verdict ask(struct verdicts *port, const struct topic_options *optio
                                    .hook = topic->filter,
                                    .seat = seat_of(subscriber),
                                    .frame = frame};
-    asking->running = hooks->call(hooks, &call, on_answer, asking);
-    if (asking->running) {
+    if (errand_start(&asking->errand, app_generation(verdicts->_app), &call, on_answer, asking)) {
         asking->waits = true;
         *out = asking;
         return VERDICT_PENDING;
@@ -70,9 +69,8 @@ static enum verdict ask(struct verdicts *port, const struct topic_options *optio
 
 static void cancel(struct verdicts *port, struct asking *asking)
 {
-    struct filter_verdicts *verdicts = CONTAINER(port, struct filter_verdicts, port);
-    struct hooks *hooks = app_hooks(verdicts->_app);
-    hooks->cancel(hooks, asking->running);
+    (void)port;
+    errand_cancel(&asking->errand);
     asking_drop(asking);
 }
 

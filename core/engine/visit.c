@@ -4,27 +4,29 @@
 #include "engine/answer.h"
 #include "engine/app.h"
 #include "engine/attach.h"
+#include "engine/errand.h"
 #include "engine/guard.h"
 #include "engine/hooks.h"
 
 struct visit {
     struct app *app;
+    struct generation *generation; /* the one of its route; held */
     const struct plan_route *route;
     struct exchange *exchange;
     struct pattern_match match;
     struct identity who;
     struct atom *tag;
-    struct running *running;
+    struct errand errand;
 };
 
 static void visit_free(struct visit *visit)
 {
-    struct hooks *hooks = app_hooks(visit->app);
-    if (visit->running) hooks->cancel(hooks, visit->running);
+    errand_cancel(&visit->errand);
     pattern_match_destroy(&visit->match);
     atom_unref(visit->who.user);
     atom_unref(visit->who.data);
     atom_unref(visit->tag);
+    generation_unref(visit->generation);
     app_visit_ended(visit->app);
     xfree(visit);
 }
@@ -53,7 +55,7 @@ static bool has_header(const struct http_response *response, const char *name)
 static void on_answered(void *owner, const struct hook_result *result)
 {
     struct visit *visit = owner;
-    visit->running = NULL;
+    errand_over(&visit->errand);
     if (result->outcome != OUTCOME_YES) {
         fail(visit, 500, "rule_failed", "The rule for this request failed.");
         return;
@@ -75,12 +77,10 @@ static void on_answered(void *owner, const struct hook_result *result)
     visit_free(visit);
 }
 
-/* A call that returns NULL has answered already, and the visit may be gone. */
+/* The visit may be gone afterwards: see errand_start. */
 static void call_hook(struct visit *visit, const struct hook_call *call, hook_done_f *done)
 {
-    struct hooks *hooks = app_hooks(visit->app);
-    struct running *running = hooks->call(hooks, call, done, visit);
-    if (running) visit->running = running;
+    errand_start(&visit->errand, visit->generation, call, done, visit);
 }
 
 static void run(struct visit *visit)
@@ -98,7 +98,7 @@ static void run(struct visit *visit)
 static void on_authenticated(void *owner, const struct hook_result *result)
 {
     struct visit *visit = owner;
-    visit->running = NULL;
+    errand_over(&visit->errand);
     if (result->outcome == OUTCOME_NO) {
         fail(visit, 401, "unauthorized", "Who you are is not known here; sign in first.");
     } else if (result->outcome == OUTCOME_UNKNOWN) {
@@ -121,6 +121,7 @@ void visit_request(struct app *app, const struct plan_route *route, struct excha
     }
     struct visit *visit = xcalloc(1, sizeof(*visit));
     visit->app = app;
+    visit->generation = generation_ref(app_generation(app));
     visit->route = route;
     visit->exchange = exchange;
     visit->match = *match;

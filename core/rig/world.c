@@ -5,7 +5,7 @@
 #include "base/line.h"
 #include "event/frame.h"
 #include "rig/client.h"
-#include "script/vm.h"
+#include "script/loaded.h"
 
 #define ROUNDS_MAX 1000000
 #define START_WALL_MS 1700000000000u
@@ -100,9 +100,8 @@ struct world *world_new(const struct world_options *options)
     return world;
 }
 
-bool world_load(struct world *world, const char *path, struct buf *errors)
+static struct loaded *load(struct world *world, const char *path, struct buf *errors)
 {
-    CHECK(world->app_count < WORLD_APPS_MAX);
     const struct vm_options options = {.ports = &world->ports,
                                        .scripts_dir = world->_options.scripts_dir,
                                        .memory_bytes = 64 << 20,
@@ -112,17 +111,19 @@ bool world_load(struct world *world, const char *path, struct buf *errors)
                                        .background_max = 1000,
                                        .env = world->_options.env,
                                        .env_ctx = world->_options.env_ctx};
-    struct vm *vm = vm_new(&options);
-    struct plan *plan = vm_load(vm, path, errors);
-    struct app *app = plan ? node_add_app(world->node, plan, vm_hooks(vm), errors) : NULL;
-    if (!app) {
-        vm_free(vm);
-        plan_free(plan);
+    return loaded_new(&options, path, errors);
+}
+
+bool world_load(struct world *world, const char *path, struct buf *errors)
+{
+    CHECK(world->app_count < WORLD_APPS_MAX);
+    struct loaded *loaded = load(world, path, errors);
+    if (!loaded) return false;
+    if (!loaded_add(loaded, world->node, errors)) {
+        loaded_free(loaded);
         return false;
     }
-    world->vms[world->app_count] = vm;
-    world->plans[world->app_count++] = plan;
-    vm_bind(vm, app);
+    world->loaded[world->app_count++] = loaded;
     return true;
 }
 
@@ -153,7 +154,7 @@ bool world_advance(struct world *world, uint64_t *ms)
 static bool is_quiet(const struct world *world)
 {
     for (size_t i = 0; i < world->app_count; i++)
-        if (!vm_idle(world->vms[i])) return false;
+        if (!vm_idle(world->loaded[i]->vm)) return false;
     return node_idle(world->node) && list_empty(&world->remote.calls) &&
            list_empty(&world->remote.wires);
 }
@@ -166,7 +167,7 @@ static void say_what_stayed(const struct world *world, struct buf *errors)
                list_empty(&world->remote.wires) ? "none" : "some");
     for (size_t i = 0; i < world->app_count; i++) {
         struct vm_counters counters;
-        vm_count(world->vms[i], &counters);
+        vm_count(world->loaded[i]->vm, &counters);
         buf_printf(errors, "app %zu: tasks %u, background %u\n", i, counters.tasks,
                    counters.background);
     }
@@ -178,7 +179,7 @@ bool world_free(struct world *world, struct buf *errors)
     world_run(world);
     node_drain(world->node, 0);
     bool quiet = world_run(world);
-    for (size_t i = 0; i < world->app_count; i++) vm_retire(world->vms[i]);
+    for (size_t i = 0; i < world->app_count; i++) vm_retire(world->loaded[i]->vm);
     for (int second = 0; quiet && !is_quiet(world) && second < 120; second++) {
         uint64_t ms = 1000;
         quiet = world_advance(world, &ms);
@@ -188,17 +189,16 @@ bool world_free(struct world *world, struct buf *errors)
         say_what_stayed(world, errors);
         return false; /* leaked on purpose: freeing under what still runs would hide it */
     }
-    for (size_t i = 0; i < world->app_count; i++) vm_free(world->vms[i]);
     node_free(world->node);
-    for (size_t i = 0; i < world->app_count; i++) plan_free(world->plans[i]);
     world_run(world);
     world_forget_placed(world);
     gate_destroy(&world->gate);
     remote_destroy(&world->remote);
-    const uint32_t timers = world->clock.wheel.count, frames = frame_live();
+    const uint32_t timers = world->clock.wheel.count, frames = frame_live(), vms = loaded_live();
     if (timers) buf_printf(errors, "timers still armed: %u\n", timers);
     if (frames) buf_printf(errors, "frames still alive: %u\n", frames);
+    if (vms) buf_printf(errors, "VMs still alive: %u\n", vms);
     buf_destroy(&world->lines);
     xfree(world);
-    return !timers && !frames;
+    return !timers && !frames && !vms;
 }

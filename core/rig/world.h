@@ -21,7 +21,7 @@
 
 #define WORLD_APPS_MAX 8
 
-struct vm;
+struct loaded;
 
 struct world_options {
     const char *scripts_dir;
@@ -44,8 +44,7 @@ struct world {
     struct files files;
     struct engine_ports ports;
     struct node *node;
-    struct vm *vms[WORLD_APPS_MAX];
-    struct plan *plans[WORLD_APPS_MAX];
+    struct loaded *loaded[WORLD_APPS_MAX]; /* of the apps, in their order */
     size_t app_count;
     struct list clients;
     struct journal journal;

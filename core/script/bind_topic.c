@@ -24,7 +24,6 @@ struct declared {
 
 struct named {
     struct handle handle;
-    struct plan_topic *topic;
     size_t size;
     char text[];
 };
@@ -89,7 +88,6 @@ static int l_call(lua_State *L)
         raise_sentence(L, "a name of the topic '%s' is %d bytes, %d at most",
                     self->topic->name->text, (int)text->size, NAME_MAX_BYTES);
     struct named *named = handle_new(L, &named_kind, sizeof *named + text->size);
-    named->topic = self->topic;
     named->size = text->size;
     memcpy(named->text, text->data, text->size);
     return 1;
@@ -164,7 +162,7 @@ static void add(lua_State *L, const struct app_emit *emit)
 
 static struct app_emit emit_on(const struct named *self)
 {
-    return (struct app_emit){.topic = self->topic, .name = {self->text, self->size}};
+    return (struct app_emit){.name = {self->text, self->size}};
 }
 
 /* handle:emit(type, data, options) */

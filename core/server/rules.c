@@ -9,22 +9,21 @@
 
 #include "base/alloc.h"
 #include "engine/node.h"
-#include "script/vm.h"
+#include "script/loaded.h"
 #include "server/config.h"
 
 #ifndef SLUICE_PREFIX
 #define SLUICE_PREFIX "/usr/local"
 #endif
 
-struct loaded {
+struct rule_file {
     char *path;
-    struct vm *vm;
-    struct plan *plan;
+    struct loaded *loaded; /* its app's */
 };
 
 struct rules {
     char *scripts;
-    struct loaded *loaded;
+    struct rule_file *files;
     size_t count;
     bool failed;
 };
@@ -100,17 +99,14 @@ static bool load_one(struct rules *rules, const struct config *config,
                                        .standards = standards,
                                        .tasks_max = 100000,
                                        .background_max = 10000};
-    struct vm *vm = vm_new(&options);
-    struct plan *plan = vm_load(vm, path, errors);
-    struct app *app = plan ? node_add_app(node, plan, vm_hooks(vm), errors) : NULL;
-    if (!app) {
-        vm_free(vm);
-        plan_free(plan);
+    struct loaded *loaded = loaded_new(&options, path, errors);
+    if (!loaded) return false;
+    if (!loaded_add(loaded, node, errors)) {
+        loaded_free(loaded);
         return false;
     }
-    vm_bind(vm, app);
-    rules->loaded = xrealloc(rules->loaded, (rules->count + 1) * sizeof(struct loaded));
-    rules->loaded[rules->count++] = (struct loaded){xstrdup(path), vm, plan};
+    rules->files = xrealloc(rules->files, (rules->count + 1) * sizeof(struct rule_file));
+    rules->files[rules->count++] = (struct rule_file){xstrdup(path), loaded};
     return true;
 }
 
@@ -149,23 +145,20 @@ bool rules_good(const struct rules *rules)
 
 void rules_stop(struct rules *rules)
 {
-    for (size_t i = 0; i < rules->count; i++) vm_free(rules->loaded[i].vm);
+    for (size_t i = 0; i < rules->count; i++) vm_retire(rules->files[i].loaded->vm);
 }
 
 void rules_free(struct rules *rules)
 {
-    for (size_t i = 0; i < rules->count; i++) {
-        plan_free(rules->loaded[i].plan);
-        xfree(rules->loaded[i].path);
-    }
-    xfree(rules->loaded);
+    for (size_t i = 0; i < rules->count; i++) xfree(rules->files[i].path);
+    xfree(rules->files);
     xfree(rules->scripts);
     xfree(rules);
 }
 
 void rules_count(const struct rules *rules, size_t index, struct vm_counters *counters)
 {
-    vm_count(rules->loaded[index].vm, counters);
+    vm_count(rules->files[index].loaded->vm, counters);
 }
 
 /* ---- for people ---- */
@@ -218,5 +211,5 @@ void rules_describe(const struct rules *rules, const struct config *config, stru
     buf_printf(out, "%-10s%llu streams, %llu links\n", "limits",
                (unsigned long long)config->streams, (unsigned long long)config->links);
     for (size_t i = 0; i < rules->count; i++)
-        describe_plan(out, rules->loaded[i].plan, rules->loaded[i].path);
+        describe_plan(out, rules->files[i].loaded->plan, rules->files[i].path);
 }

@@ -16,10 +16,11 @@ struct rules *rules_load(const struct config *config, const struct engine_ports 
                          struct node *node, struct buf *errors);
 bool rules_good(const struct rules *rules);
 
-/* Ends the VMs with what still runs in them; before node_free. */
+/* The rules keep nothing going in the background any more; before node_free, which lets go of plans
+ * and VMs. */
 void rules_stop(struct rules *rules);
 
-/* After node_free, which still reads the plans. */
+/* After node_free. */
 void rules_free(struct rules *rules);
 
 /* What the VM of the app at this index counts. */

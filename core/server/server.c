@@ -18,6 +18,7 @@
 #include "peers/fetch.h"
 #include "peers/multi.h"
 #include "peers/transport.h"
+#include "script/loaded.h"
 #include "server/config.h"
 #include "server/rules.h"
 #include "upstream/gate.h"
@@ -226,6 +227,7 @@ void server_free(struct server *server)
     if (!node_idle(server->node)) return;
     rules_stop(server->rules);
     node_free(server->node);
+    while (loaded_live()) loop_turn(server->loop, false);
     rules_free(server->rules);
     loop_turn(server->loop, false);
     fetch_free(parts->fetch);

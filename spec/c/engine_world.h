@@ -9,6 +9,7 @@
 #include "engine/app.h"
 #include "engine/attach.h"
 #include "engine/feeds.h"
+#include "engine/generation.h"
 #include "engine/node.h"
 #include "engine/seat.h"
 #include "engine_client.h"
@@ -379,12 +380,22 @@ static inline struct world *world_new(void)
     return world;
 }
 
+/* An app of this plan, or NULL and why not. */
+static inline struct app *add_app(struct world *world, struct plan *plan, struct buf *errors)
+{
+    struct generation *generation =
+        generation_new(plan, &world->hooks, &world->later, NULL, NULL);
+    struct app *app = node_add_app(world->node, generation, errors);
+    if (!app) generation_unref(generation);
+    return app;
+}
+
 /* The plan stands; the node begins. */
 static inline void world_start(struct world *world, const struct engine_limits *limits)
 {
     struct buf errors = BUF_EMPTY;
     world->node = node_new(&world->ports, limits ? limits : &LIMITS, &world->files);
-    world->app = node_add_app(world->node, world->plan, &world->hooks, &errors);
+    world->app = add_app(world, world->plan, &errors);
     assert_non_null(world->app);
     buf_destroy(&errors);
 }
@@ -406,11 +417,9 @@ static inline struct client *connect_tab(struct world *world, const char *user)
     return request(world, "GET", "/events", NULL, headers);
 }
 
-static inline void emit(struct world *world, struct plan_topic *topic, const char *name,
-                        const char *data)
+static inline void emit(struct world *world, const char *name, const char *data)
 {
-    const struct app_emit item = {.topic = topic,
-                                  .name = bytes_of(name),
+    const struct app_emit item = {.name = bytes_of(name),
                                   .emit = {.type = BYTES("t"), .data = bytes_of(data)}};
     app_emit(world->app, &item, 1);
     settle(world);

@@ -10,6 +10,7 @@
 
 #include "base/buf.h"
 #include "base/line.h"
+#include "engine/generation.h"
 #include "engine/node.h"
 #include "event/parser.h"
 #include "script/vm.h"
@@ -412,7 +413,9 @@ static inline void world_begin(struct world *world, const char *rules)
         .store_bytes = 1 << 20};
     if (!world_try(world, rules)) fail_msg("%s", buf_text(&world->errors));
     world->node = node_new(&world->ports, &limits, NULL);
-    world->app = node_add_app(world->node, world->plan, vm_hooks(world->vm), &world->errors);
+    struct generation *generation =
+        generation_new(world->plan, vm_hooks(world->vm), &world->later, NULL, NULL);
+    world->app = node_add_app(world->node, generation, &world->errors);
     if (!world->app) fail_msg("%s", buf_text(&world->errors));
     vm_bind(world->vm, world->app);
     settle(world);
@@ -449,6 +452,7 @@ static inline void world_free(struct world *world)
     vm_free(world->vm);
     settle(world);
     if (world->node) node_free(world->node);
+    settle(world);
     if (world->plan) plan_free(world->plan);
     for (int i = 0; i < world->client_count; i++) client_forget(&world->clients[i]);
     assert_int_equal(fetches_open(world), 0);

@@ -170,7 +170,7 @@ static void serves_the_longest_prefix_of_any_app(void **state)
     world->other = plan_new(BYTES("other"));
     make_static(world->other, "deep", "/assets/deep/", "deep");
     struct buf errors = BUF_EMPTY;
-    assert_non_null(node_add_app(world->node, world->other, &world->hooks, &errors));
+    assert_non_null(add_app(world, world->other, &errors));
     answers("GET", "/index.html", 200, "page|index.html");
     answers("GET", "/assets/a", 200, "files|a");
     answers("GET", "/assets/deep/a", 200, "deep|a");
@@ -239,7 +239,7 @@ static void refuses_apps_that_clash(void **state)
     make_route(other, "two", "POST", "/rooms/{x}");
     make_static(other, "page", "/page/", "page");
     struct buf errors = BUF_EMPTY;
-    assert_null(node_add_app(world->node, other, &world->hooks, &errors));
+    assert_null(add_app(world, other, &errors));
     assert_text(buf_bytes(&errors), "two rule files declare the app \"app\"\n"
                                     ": POST /rooms/{x} clashes with \"post\" of app \"app\" at \n"
                                     ": static \"page\" has the prefix of \"page\" of app \"app\", \n");

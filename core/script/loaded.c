@@ -1,0 +1,50 @@
+#include "script/loaded.h"
+
+#include "base/alloc.h"
+#include "base/check.h"
+#include "engine/node.h"
+
+static uint32_t live;
+
+uint32_t loaded_live(void)
+{
+    return live;
+}
+
+static void on_over(void *owner)
+{
+    struct loaded *loaded = owner;
+    vm_free(loaded->vm);
+    plan_free(loaded->plan);
+    xfree(loaded);
+    live--;
+}
+
+struct loaded *loaded_new(const struct vm_options *options, const char *path, struct buf *errors)
+{
+    struct vm *vm = vm_new(options);
+    struct plan *plan = vm_load(vm, path, errors);
+    if (!plan) {
+        vm_free(vm);
+        return NULL;
+    }
+    struct loaded *loaded = xcalloc(1, sizeof *loaded);
+    loaded->vm = vm;
+    loaded->plan = plan;
+    loaded->generation =
+        generation_new(plan, vm_hooks(vm), options->ports->later, on_over, loaded);
+    live++;
+    return loaded;
+}
+
+void loaded_free(struct loaded *loaded)
+{
+    if (loaded) generation_unref(loaded->generation);
+}
+
+struct app *loaded_add(struct loaded *loaded, struct node *node, struct buf *errors)
+{
+    struct app *app = node_add_app(node, loaded->generation, errors);
+    if (app) vm_bind(loaded->vm, app);
+    return app;
+}
