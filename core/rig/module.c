@@ -40,7 +40,7 @@ static const char *read_env(void *ctx, const char *name)
     return value;
 }
 
-/* world{ scripts, seed, streams, links, link_rate, env } */
+/* world{ scripts, seed, streams, streams_per_user, links, link_rate, env } */
 static int l_world(lua_State *L)
 {
     luaL_checktype(L, 1, LUA_TTABLE);
@@ -58,6 +58,7 @@ static int l_world(lua_State *L)
         .scripts_dir = xstrdup(rig_field_bytes(L, 1, "scripts", "scripts").data),
         .seed = (uint64_t)rig_field_number(L, 1, "seed", 1),
         .streams = (uint32_t)rig_field_number(L, 1, "streams", 1e6),
+        .streams_per_user = (uint32_t)rig_field_number(L, 1, "streams_per_user", 0),
         .links = (uint32_t)rig_field_number(L, 1, "links", 1e6),
         .link_rate = (uint64_t)rig_field_number(L, 1, "link_rate", 1000),
         .env = read_env,
@@ -91,6 +92,20 @@ static int l_advance(lua_State *L)
         return luaL_error(L, "the core does not come to rest");
     lua_pushnumber(L, (double)ms);
     return 1;
+}
+
+/* :turn(): one round of :run(). Was there anything to do? */
+static int l_turn(lua_State *L)
+{
+    lua_pushboolean(L, world_turn(rig_world(L)));
+    return 1;
+}
+
+/* :drain(spread_ms): begins it; what is left to do is done by :run() */
+static int l_drain(lua_State *L)
+{
+    node_drain(rig_world(L)->node, (uint64_t)luaL_checknumber(L, 2));
+    return 0;
 }
 
 static int l_now(lua_State *L)
@@ -299,6 +314,7 @@ static int l_close(lua_State *L)
 
 static const luaL_Reg methods[] = {
     {"load", l_load},     {"run", l_run},       {"advance", l_advance},
+    {"turn", l_turn},     {"drain", l_drain},
     {"now", l_now},       {"request", l_request}, {"client", l_client},
     {"fresh", l_fresh},   {"take", l_take},     {"cut", l_cut},
     {"allow", l_allow},   {"forget", l_forget}, {"links", l_links},

@@ -92,6 +92,7 @@ struct world *world_new(const struct world_options *options)
                                          .journal = &world->journal};
     const struct engine_limits limits = {
         .streams = options->streams,
+        .streams_per_user = options->streams_per_user,
         .links = options->links,
         .hub = {.forgotten_topics = 1024, .topics = 1000000, .windows = 100000},
         .store_entries = 100000,
@@ -125,6 +126,12 @@ bool world_load(struct world *world, const char *path, struct buf *errors)
     }
     world->loaded[world->app_count++] = loaded;
     return true;
+}
+
+bool world_turn(struct world *world)
+{
+    wheel_advance(&world->clock.wheel, world->clock.now_ms);
+    return later_round(&world->later);
 }
 
 bool world_run(struct world *world)

@@ -26,7 +26,7 @@ struct loaded;
 struct world_options {
     const char *scripts_dir;
     uint64_t seed;
-    uint32_t streams;
+    uint32_t streams, streams_per_user; /* 0 per user: no bound of its own */
     uint32_t links;
     uint64_t link_rate;
     const char *(*env)(void *ctx, const char *name); /* what sluice.env sees */
@@ -65,6 +65,9 @@ bool world_load(struct world *world, const char *path, struct buf *errors);
 /* Runs jobs and due timers until nothing is left to do at this moment. False: it did not end
  * within a bound, so something posts itself for ever. */
 bool world_run(struct world *world);
+
+/* Runs one round of jobs, as a loop does between two looks at its sockets. False: none was left. */
+bool world_turn(struct world *world);
 
 /* Moves the time on, stopping at every due timer; ends early, with what is left of it in *ms, as
  * soon as the core has made an HTTP request, so that the spec can answer it at its time. */

@@ -23,7 +23,7 @@ local here = debug.getinfo(1, "S").source:match "^@(.*)sluice/rig%.lua$" or "scr
 
 --- Loads rule files into a new world.
 -- @param files a path or a list of paths, each one app
--- @param options env (table of what sluice.env sees), seed, streams, links, link_rate
+-- @param options env (table of what sluice.env sees), seed, streams, streams_per_user, links, link_rate
 -- @return world; raises what a start would have said
 function rig.load(files, options)
   options = options or {}
@@ -32,6 +32,7 @@ function rig.load(files, options)
       scripts = options.scripts or here:gsub("/$", ""),
       seed = options.seed or 1,
       streams = options.streams,
+      streams_per_user = options.streams_per_user,
       links = options.links,
       link_rate = options.link_rate,
       env = options.env or {},
@@ -131,6 +132,13 @@ function World:log() return self.core:lines() end
 
 --- What tabs received, in order of receipt: { who, what, topic, data, cursor }.
 function World:journal() return self.journal_entries end
+
+--- Begins to drain: streams end with a `retry:` of one second and up to `spread` (0) more, new ones
+-- are refused.
+function World:drain(spread)
+  self.core:drain((spread or 0) * 1000)
+  return self:run()
+end
 
 --- Drains the node and asserts that nothing is left: no stream, link, task, timer or frame.
 function World:close()

@@ -23,7 +23,7 @@ local function build(method, path, options)
     if value ~= nil then headers[#headers + 1] = { name, tostring(value) } end
   end
   add("cookie", options.cookie)
-  add("x-session-tag", options.tag)
+  add("x-session-tag", options.tag or nil)
   add("last-event-id", options.last_event_id)
   for name, value in pairs(options.headers or {}) do add(name:lower(), value) end
   local body = options.body or ""
