@@ -49,13 +49,14 @@ struct app *app_new(const struct engine_ports *ports, const struct engine_limits
     return app;
 }
 
-/* What waits in windows goes out before anybody is sent away. */
+/* What waits in windows, or for its fan-out, goes out before anybody is sent away. */
 void app_drain(struct app *app, uint64_t spread_ms)
 {
     if (app->draining) return;
     app->draining = true;
     beats_stop(&app->beats);
     hub_windows_flush(app->hub);
+    hub_fan_out(app->hub);
     uint32_t index = 0;
     for (struct seat *seat; (seat = seats_next(&app->seats, &index));)
         attach_abandon(seat, 1000 + random_below(app->ports->random, spread_ms + 1));

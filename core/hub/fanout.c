@@ -244,23 +244,33 @@ static void finish(struct fanout *fanout, struct run *run)
         fanout->spare = run;
 }
 
-static void step(struct job *job)
+/* Goes on until it is done, or until it has cost what a step may: false. */
+static bool go_on(struct fanout *fanout)
 {
-    struct fanout *fanout = CONTAINER(job, struct fanout, job);
     int cost = 0;
     while (!list_empty(&fanout->runs)) {
         struct run *run = oldest(fanout);
         if (!fanout->begun) make_pieces(run);
         fanout->begun = run->topic->fanning = true;
         while (run->at < run->topic->count) {
-            if (cost >= fanout->step_cost) {
-                later_post(run->topic->hub->ports.later, LATER_LAST, job);
-                return;
-            }
+            if (cost >= fanout->step_cost) return false;
             prefetch(run);
             cost += serve(run, run->at++);
         }
         cost += 1;
         finish(fanout, run);
     }
+    return true;
+}
+
+static void step(struct job *job)
+{
+    struct fanout *fanout = CONTAINER(job, struct fanout, job);
+    if (!go_on(fanout)) later_post(oldest(fanout)->topic->hub->ports.later, LATER_LAST, job);
+}
+
+void fanout_finish(struct fanout *fanout)
+{
+    while (!go_on(fanout)) continue;
+    later_cancel(&fanout->job);
 }

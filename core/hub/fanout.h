@@ -37,5 +37,8 @@ void fanout_destroy(struct fanout *fanout);
 /* The frame has its place; its topic has subscribers. */
 void fanout_add(struct hub *hub, struct topic *topic, struct frame *frame);
 
+/* Fans out everything now, without yielding. Not from within a fan-out. */
+void fanout_finish(struct fanout *fanout);
+
 /* The position before the oldest frame that is not fanned out to all; UINT64_MAX: none is left. */
 uint64_t fanout_before(const struct fanout *fanout);

@@ -106,6 +106,11 @@ uint64_t hub_fanned(const struct hub *hub)
     return before < newest ? before : newest;
 }
 
+void hub_fan_out(struct hub *hub)
+{
+    fanout_finish(&hub->fanout);
+}
+
 void hub_cursor(struct hub *hub, char out[CURSOR_SIZE])
 {
     cursor_write(&hub->ports.order->epoch, hub_fanned(hub), out);

@@ -120,6 +120,10 @@ uint32_t topic_subscribers(const struct topic *topic);
 /* Publishes what waits in windows now (drain). */
 void hub_windows_flush(struct hub *hub);
 
+/* Brings everything that was emitted to its subscribers now, without yielding (drain). Filters are asked
+ * within; not to be called from one. */
+void hub_fan_out(struct hub *hub);
+
 /* A cursor for the newest position that is fanned out (for pages that embed it). */
 void hub_cursor(struct hub *hub, char out[CURSOR_SIZE]);
 
