@@ -172,7 +172,8 @@ static void on_subscribe(void *owner, const struct hook_result *result)
     if (let_pass(seat, result->outcome, REFUSED_FORBIDDEN)) next_asked_topic(seat);
 }
 
-/* The next `topic=` of the query, decoded, or data NULL. */
+/* The next `topic=` of the query, decoded; an empty name for a broken escape, which no topic has; data
+ * NULL at the end. */
 static struct bytes take_asked(struct arrival *arrival, struct buf *out)
 {
     struct bytes *rest = &arrival->asked;
@@ -181,10 +182,9 @@ static struct bytes take_asked(struct arrival *arrival, struct buf *out)
         struct bytes pair = bytes_run(rest->data, end ? (size_t)(end - rest->data) : rest->size);
         size_t used = pair.size + (end ? 1 : 0);
         *rest = bytes_run(rest->data + used, rest->size - used);
-        if (pair.size > 6 && memcmp(pair.data, "topic=", 6) == 0 &&
-            text_percent_decode(out, bytes_run(pair.data + 6, pair.size - 6), true))
-            return buf_bytes(out);
-        buf_clear(out);
+        if (pair.size < 6 || memcmp(pair.data, "topic=", 6) != 0) continue;
+        bool good = text_percent_decode(out, bytes_run(pair.data + 6, pair.size - 6), true);
+        return good && out->size ? buf_bytes(out) : BYTES("");
     }
     return (struct bytes){NULL, 0};
 }
