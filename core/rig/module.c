@@ -94,10 +94,10 @@ static int l_advance(lua_State *L)
     return 1;
 }
 
-/* :turn(): one round of :run(). Was there anything to do? */
-static int l_turn(lua_State *L)
+/* :round(): one round of :run(). Was there anything to do? */
+static int l_round(lua_State *L)
 {
-    lua_pushboolean(L, world_turn(rig_world(L)));
+    lua_pushboolean(L, world_round(rig_world(L)));
     return 1;
 }
 
@@ -314,7 +314,7 @@ static int l_close(lua_State *L)
 
 static const luaL_Reg methods[] = {
     {"load", l_load},     {"run", l_run},       {"advance", l_advance},
-    {"turn", l_turn},     {"drain", l_drain},
+    {"round", l_round},   {"drain", l_drain},
     {"now", l_now},       {"request", l_request}, {"client", l_client},
     {"fresh", l_fresh},   {"take", l_take},     {"cut", l_cut},
     {"allow", l_allow},   {"forget", l_forget}, {"links", l_links},

@@ -128,7 +128,7 @@ bool world_load(struct world *world, const char *path, struct buf *errors)
     return true;
 }
 
-bool world_turn(struct world *world)
+bool world_round(struct world *world)
 {
     wheel_advance(&world->clock.wheel, world->clock.now_ms);
     return later_round(&world->later);

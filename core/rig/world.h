@@ -67,7 +67,7 @@ bool world_load(struct world *world, const char *path, struct buf *errors);
 bool world_run(struct world *world);
 
 /* Runs one round of jobs, as a loop does between two looks at its sockets. False: none was left. */
-bool world_turn(struct world *world);
+bool world_round(struct world *world);
 
 /* Moves the time on, stopping at every due timer; ends early, with what is left of it in *ms, as
  * soon as the core has made an HTTP request, so that the spec can answer it at its time. */

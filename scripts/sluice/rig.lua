@@ -57,6 +57,7 @@ end
 
 --- Runs the core until it is idle, answering what the spec scripted.
 function World:run()
+  if self.holding then return self end
   repeat
     self.core:run()
   until not self.network:serve()
@@ -67,6 +68,18 @@ function World:run()
   end
   return self
 end
+
+--- Does all that `run` does in one turn: the core runs when it is done, not after each call in it.
+function World:together(run)
+  self.holding = true
+  local good, fault = pcall(run)
+  self.holding = nil
+  if not good then error(fault, 0) end
+  return self:run()
+end
+
+--- One round of the core, for a spec that has to look in between. Was there anything to do?
+function World:round() return self.core:round() end
 
 --- Moves the virtual clock on by seconds, through everything that falls due.
 function World:advance(seconds)
