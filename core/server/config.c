@@ -7,12 +7,14 @@
 #include "base/alloc.h"
 #include "base/check.h"
 #include "base/text.h"
+#include "http/address.h"
 #include "script/settings.h"
 #include "server/keys.h"
 
 struct reading {
     struct config *config;
     struct buf *errors;
+    int *lines; /* where each key was set; 0: not yet */
 };
 
 static void fault(struct reading *reading, int line, const char *format, ...)
@@ -123,19 +125,32 @@ static void take_number(struct reading *reading, const struct key *key,
     *slot = (uint64_t)(key->type == KEY_SECONDS ? number * 1000 + 0.5 : number);
 }
 
+static void unknown_key(struct reading *reading, const struct setting *setting)
+{
+    const char **names = xcalloc(key_count + 1, sizeof(*names));
+    for (size_t i = 0; i < key_count; i++) names[i] = keys[i].name;
+    const char *nearest = text_nearest(setting->name, names);
+    fault(reading, setting->line, "unknown key '%s'%s%s%s", setting->name,
+          nearest ? "; did you mean '" : "; docs/config.md lists all keys", nearest ? nearest : "",
+          nearest ? "'?" : "");
+    xfree(names);
+}
+
 static void take(void *ctx, const struct setting *setting)
 {
     struct reading *reading = ctx;
     const struct key *key = key_find(setting->name);
     if (!key) {
-        const char **names = xcalloc(key_count + 1, sizeof(*names));
-        for (size_t i = 0; i < key_count; i++) names[i] = keys[i].name;
-        const char *nearest = text_nearest(setting->name, names);
-        fault(reading, setting->line, "unknown key '%s'%s%s%s", setting->name,
-              nearest ? "; did you mean '" : "; docs/config.md lists all keys",
-              nearest ? nearest : "", nearest ? "'?" : "");
-        xfree(names);
-    } else if (key->type == KEY_LIST) {
+        unknown_key(reading, setting);
+        return;
+    }
+    int *line = &reading->lines[key - keys];
+    if (*line) {
+        fault(reading, setting->line, "%s is set already, in line %d", key->name, *line);
+        return;
+    }
+    *line = setting->line;
+    if (key->type == KEY_LIST) {
         take_list(reading, key, setting);
     } else if (key->type == KEY_TEXT || key->type == KEY_CHOICE) {
         take_text(reading, key, setting);
@@ -166,6 +181,20 @@ static bool is_loopback(const char *address)
            strncmp(address, "[::1]:", 6) == 0 || strncmp(address, "localhost:", 10) == 0;
 }
 
+static void check_addresses(struct reading *reading, const char *name,
+                            const struct config_list *list)
+{
+    struct address address;
+    for (size_t i = 0; i < list->count; i++) {
+        const size_t before = reading->errors->size;
+        buf_printf(reading->errors, "%s: %s: ", reading->config->path, name);
+        if (address_read(&address, list->items[i], reading->errors))
+            reading->errors->size = before;
+        else
+            buf_add_char(reading->errors, '\n');
+    }
+}
+
 static void check_whole(struct reading *reading)
 {
     const struct config *config = reading->config;
@@ -174,6 +203,8 @@ static void check_whole(struct reading *reading)
                    config->path);
     if (!config->listen.count)
         buf_printf(reading->errors, "%s: listen is an empty list\n", config->path);
+    check_addresses(reading, "listen", &config->listen);
+    check_addresses(reading, "admin", &config->admin);
     for (size_t i = 0; i < config->admin.count; i++)
         if (!is_loopback(config->admin.items[i]) && !config->admin_key)
             buf_printf(reading->errors,
@@ -187,10 +218,11 @@ struct config *config_read(const char *path, struct buf *errors)
     struct config *config = xcalloc(1, sizeof(*config));
     config->path = xstrdup(path);
     for (size_t i = 0; i < key_count; i++) set_standard(config, &keys[i]);
-    struct reading reading = {config, errors};
+    struct reading reading = {config, errors, xcalloc(key_count, sizeof(int))};
     const size_t before = errors->size;
     if (settings_read(path, take, &reading, errors) && errors->size == before)
         check_whole(&reading);
+    xfree(reading.lines);
     if (errors->size == before) return config;
     config_free(config);
     return NULL;

@@ -136,6 +136,12 @@ static const struct command *find(const char *name)
     return NULL;
 }
 
+static int one_too_many(const char *word)
+{
+    fprintf(stderr, "sluice: '%s' is one command too many; see sluice --help\n", word);
+    return EXIT_WRONG;
+}
+
 static int unknown(const char *word)
 {
     const char *names[COMMANDS + 2];
@@ -162,7 +168,8 @@ int main(int argc, char **argv)
             continue;
         }
         const struct command *found = find(argv[i]);
-        if (!found || command) return unknown(argv[i]);
+        if (!found) return unknown(argv[i]);
+        if (command) return one_too_many(argv[i]);
         command = found;
     }
     return command ? command->run(config) : command_run(config);

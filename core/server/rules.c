@@ -75,6 +75,19 @@ static double seconds(uint64_t ms)
     return (double)ms / 1000;
 }
 
+/* The plan knows where each declaration stands; which file an app is in is only known here. */
+static bool is_new_app(const struct rules *rules, const struct plan *plan, const char *path,
+                       struct buf *errors)
+{
+    for (size_t i = 0; i < rules->count; i++) {
+        if (rules->files[i].loaded->plan->app != plan->app) continue;
+        buf_printf(errors, "%s: the app \"%s\" is declared already, in %s\n", path,
+                   plan->app->text, rules->files[i].path);
+        return false;
+    }
+    return true;
+}
+
 static bool load_one(struct rules *rules, const struct config *config,
                      const struct engine_ports *ports, struct node *node, const char *path,
                      struct buf *errors)
@@ -101,7 +114,7 @@ static bool load_one(struct rules *rules, const struct config *config,
                                        .background_max = 10000};
     struct loaded *loaded = loaded_new(&options, path, errors);
     if (!loaded) return false;
-    if (!loaded_add(loaded, node, errors)) {
+    if (!is_new_app(rules, loaded->plan, path, errors) || !loaded_add(loaded, node, errors)) {
         loaded_free(loaded);
         return false;
     }
