@@ -233,22 +233,33 @@ void vm_fault(struct vm *vm, const char *line)
     buf_printf(&vm->faults, "%s\n", line);
 }
 
+/* Reads a whole file; returns why not, or NULL. */
+static const char *read_file(const char *path, struct buf *text)
+{
+    FILE *file = fopen(path, "rbe");
+    if (!file) return strerror(errno);
+    size_t got;
+    do {
+        got = fread(buf_reserve(text, 16384), 1, 16384, file);
+        text->size += got;
+    } while (got > 0 && text->size <= FILE_MAX);
+    const char *why = ferror(file) ? strerror(errno) : NULL;
+    if (text->size > FILE_MAX) why = "too large for a Lua file";
+    fclose(file);
+    return why;
+}
+
 /* Pushes the chunk, or nil and why not. Text only: bytecode could do anything. */
 int vm_push_file(lua_State *L, const char *path, const char *chunk_name)
 {
-    FILE *file = fopen(path, "rbe");
-    if (!file) {
+    struct buf text = BUF_EMPTY;
+    const char *why = read_file(path, &text);
+    if (why) {
+        buf_destroy(&text);
         lua_pushnil(L);
-        lua_pushfstring(L, "%s: %s", path, strerror(errno));
+        lua_pushfstring(L, "%s: %s", path, why);
         return 2;
     }
-    struct buf text = BUF_EMPTY;
-    size_t got;
-    do {
-        got = fread(buf_reserve(&text, 16384), 1, 16384, file);
-        text.size += got;
-    } while (got > 0 && text.size <= FILE_MAX);
-    fclose(file);
     int status = luaL_loadbufferx(L, text.size ? text.data : "", text.size, chunk_name, "t");
     buf_destroy(&text);
     if (status == 0) return 1;
