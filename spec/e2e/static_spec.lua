@@ -81,7 +81,7 @@ describe("a static file", function()
     local head = http.request(server.address, { method = "HEAD", path = "/style.css" })
     assert.same({ 200, "", "16" }, { head.status, head.body, head.headers["content-length"] })
     local post = http.post(server.address, "/style.css", { body = "" })
-    assert.same({ 405, "GET, OPTIONS" }, { post.status, post.headers.allow })
+    assert.same({ 405, "GET, HEAD, OPTIONS" }, { post.status, post.headers.allow })
   end)
 
   it("is never outside the directory, hidden, or behind a link", function()
