@@ -196,6 +196,17 @@ const struct engine_limits *app_limits(const struct app *app)
     return app->limits;
 }
 
+struct beats *app_beats(struct app *app)
+{
+    return &app->beats;
+}
+
+void app_set_generation(struct app *app, struct generation *generation)
+{
+    generation_unref(app->generation);
+    app->generation = generation;
+}
+
 struct generation *app_generation(const struct app *app)
 {
     return app->generation;

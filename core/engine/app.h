@@ -44,10 +44,14 @@ struct engine_limits {
 };
 
 struct app;
+struct beats;
 struct feeds;
 struct generation;
 struct node;
 struct seats;
+
+/* For engine/reload.h alone; takes the reference of the generation. */
+void app_set_generation(struct app *app, struct generation *generation);
 
 /* One trigger that a handler wants out. Borrowed until app_emit returns. */
 struct app_emit {
@@ -77,6 +81,7 @@ void app_free(struct app *app);
 
 struct hub *app_hub(struct app *app);
 struct generation *app_generation(const struct app *app);
+struct beats *app_beats(struct app *app);
 struct feeds *app_feeds(struct app *app);
 struct seats *app_seats(struct app *app);
 struct node *app_node(struct app *app);

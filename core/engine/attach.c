@@ -12,8 +12,8 @@
 #include "base/check.h"
 #include "base/text.h"
 #include "engine/answer.h"
-#include "engine/feeds.h"
 #include "engine/guard.h"
+#include "engine/leases.h"
 #include "engine/node.h"
 #include "engine/refusal.h"
 #include "engine/seat.h"
@@ -243,11 +243,33 @@ static struct buf wanted_cursor(const struct http_request *request)
     return cursor;
 }
 
+/* The rules may have been reloaded on the way: the seat goes live as what its stream is now. */
+static bool renew(struct seat *seat)
+{
+    const struct arrival *arrival = seat->arrival;
+    if (seat->generation == app_generation(seat->app)) return true;
+    for (size_t i = 0; i < arrival->name_count; i++)
+        if (!app_topic(seat->app, arrival->names[i], NULL)) return false;
+    return seat_renew(seat);
+}
+
+static bool take_leases(struct seat *seat, enum refused *why)
+{
+    const struct plan_stream *asked = seat->stream;
+    struct generation *held = generation_ref(seat->generation);
+    bool good = renew(seat);
+    *why = good ? REFUSED_FULL : REFUSED_UNKNOWN;
+    good = good && leases_take(seat, asked, seat->arrival->keys);
+    generation_unref(held);
+    return good;
+}
+
 static void go_live(struct seat *seat)
 {
     struct arrival *arrival = seat->arrival;
-    if (!seat_take_leases(seat, arrival->keys)) {
-        refuse(seat, REFUSED_FULL);
+    enum refused why;
+    if (!take_leases(seat, &why)) {
+        refuse(seat, why);
         return;
     }
     struct buf cursor = wanted_cursor(&arrival->exchange->request);

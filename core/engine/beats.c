@@ -83,13 +83,6 @@ static struct beat *beat_named(const struct beats *beats, const struct atom *nam
     return NULL;
 }
 
-static const struct plan_every *declaration(const struct plan *plan, const struct atom *name)
-{
-    for (size_t i = 0; i < plan->every_count; i++)
-        if (plan->everys[i]->name == name) return plan->everys[i];
-    return NULL;
-}
-
 void beats_start(struct beats *beats, struct app *app)
 {
     const struct plan *plan = app_plan(app);
@@ -99,13 +92,14 @@ void beats_start(struct beats *beats, struct app *app)
         beat_new(beats, app_generation(app), plan->everys[i]);
 }
 
-void beats_swap(struct beats *beats, struct generation *generation)
+void beats_swap(struct beats *beats)
 {
+    struct generation *generation = app_generation(beats->_app);
     const struct plan *plan = generation_plan(generation);
     LIST_EACH(node, &beats->_beats) {
         struct beat *beat = CONTAINER(node, struct beat, node);
         if (!beat->every) continue;
-        const struct plan_every *every = declaration(plan, beat->every->name);
+        const struct plan_every *every = plan_every_named(plan, beat->every->name);
         if (every)
             beat_move(beat, generation, every);
         else

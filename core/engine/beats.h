@@ -5,7 +5,6 @@
 #include "base/list.h"
 
 struct app;
-struct generation;
 
 struct beats {
     struct app *_app;
@@ -15,9 +14,9 @@ struct beats {
 /* Those of the app's current generation. */
 void beats_start(struct beats *beats, struct app *app);
 
-/* To the beats of another generation: one of the same name keeps its due time, if that is no later
+/* The app has another generation: a beat of the same name keeps its due time, if that is no later
  * than the new period would have it; what runs, runs to its end. */
-void beats_swap(struct beats *beats, struct generation *generation);
+void beats_swap(struct beats *beats);
 
 /* No beat is due any more; one that runs is cancelled. */
 void beats_stop(struct beats *beats);

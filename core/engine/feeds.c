@@ -367,19 +367,13 @@ void lease_move(struct lease *lease, struct lease *to)
     lease->feed = NULL;
 }
 
-static const struct plan_upstream *declaration(const struct plan *plan, const struct atom *name)
+void feeds_swap(struct feeds *feeds)
 {
-    for (size_t i = 0; i < plan->upstream_count; i++)
-        if (plan->upstreams[i]->name == name) return plan->upstreams[i];
-    return NULL;
-}
-
-void feeds_swap(struct feeds *feeds, struct generation *generation)
-{
+    struct generation *generation = app_generation(feeds->_app);
     LIST_EACH(node, &feeds->_all) {
         struct feed *feed = CONTAINER(node, struct feed, node);
         const struct plan_upstream *upstream =
-            declaration(generation_plan(generation), feed->upstream->name);
+            plan_upstream_named(generation_plan(generation), feed->upstream->name);
         if (upstream) {
             feed->upstream = upstream;
             generation_set(&feed->generation, generation);

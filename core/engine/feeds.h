@@ -18,7 +18,6 @@
 
 struct app;
 struct feed;
-struct generation;
 struct seat;
 
 struct feeds_counters {
@@ -33,7 +32,7 @@ struct feeds {
     struct feeds_counters counters;
 };
 
-/* One subscriber's hold on a feed. Embedded in its seat's array. */
+/* One subscriber's hold on a feed. Embedded in its seat's leases. */
 struct lease {
     struct list _node;
     struct feed *feed; /* NULL: not held */
@@ -57,9 +56,9 @@ void lease_release(struct lease *lease);
 /* Moves the hold, if it is one, to another place in memory. */
 void lease_move(struct lease *lease, struct lease *to);
 
-/* To the declarations of another generation: the link and what waits for a handler stay with the
+/* The app has another generation: the link and what waits for a handler stay with the
  * upstream of the same name; without one the link closes. */
-void feeds_swap(struct feeds *feeds, struct generation *generation);
+void feeds_swap(struct feeds *feeds);
 
 /* Closes every link now (drain). */
 void feeds_close(struct feeds *feeds);

@@ -180,6 +180,22 @@ struct app *node_add_app(struct node *node, struct generation *generation, struc
     return node->apps[node->app_count++] = app_new(node->ports, &node->limits, node, generation);
 }
 
+bool node_admits(const struct node *node, const struct plan *const *plans, struct buf *errors)
+{
+    const size_t before = errors->size;
+    if (node->draining) buf_add_text(errors, "the node drains; nothing is reloaded any more\n");
+    for (size_t i = 0; i < node->app_count; i++) {
+        const struct plan *was = app_plan(node->apps[i]), *plan = plans[i] ? plans[i] : was;
+        if (plan->app != was->app)
+            buf_printf(errors, "the app \"%s\" cannot become \"%s\" while it runs\n",
+                       was->app->text, plan->app->text);
+        for (size_t j = 0; j < i; j++)
+            if (plans[i] || plans[j])
+                check_against(plan, plans[j] ? plans[j] : app_plan(node->apps[j]), errors);
+    }
+    return errors->size == before;
+}
+
 size_t node_apps(const struct node *node)
 {
     return node->app_count;

@@ -31,6 +31,10 @@ void node_free(struct node *node);
  * app's; a line each in errors, and the generation stays the caller's. */
 struct app *node_add_app(struct node *node, struct generation *generation, struct buf *errors);
 
+/* May the apps, in node_app's order, have these plans from now on (NULL: the one that it has)? An
+ * app keeps its name. False: a line each in errors; see reload_app for the doing. */
+bool node_admits(const struct node *node, const struct plan *const *plans, struct buf *errors);
+
 struct http_handler *node_handler(struct node *node);
 
 /* No new streams (503); ends what is there, see app_drain. */

@@ -4,7 +4,7 @@
 
 #include "base/alloc.h"
 #include "base/check.h"
-#include "engine/feeds.h"
+#include "engine/leases.h"
 #include "engine/node.h"
 #include "engine/seats.h"
 
@@ -26,16 +26,10 @@ struct seat *seat_new(struct app *app, const struct plan_stream *stream, struct 
     return seat;
 }
 
-static void release_leases(struct seat *seat)
-{
-    for (size_t i = 0; seat->leases && i < seat->stream->upstream_count; i++)
-        lease_release(&seat->leases[i]);
-}
-
 void seat_free(struct seat *seat)
 {
     CHECK(!seat->arrival);
-    release_leases(seat);
+    leases_release(seat);
     if (seat->ending) clock_cancel(app_ports(seat->app)->clock, &seat->ending->timer);
     xfree(seat->ending);
     seats_remove(app_seats(seat->app), seat->number);
@@ -44,7 +38,6 @@ void seat_free(struct seat *seat)
     atom_unref(seat->who.data);
     atom_unref(seat->tag);
     generation_unref(seat->generation);
-    xfree(seat->leases);
     xfree(seat);
 }
 
@@ -61,7 +54,7 @@ static void on_ended(void *owner, enum end_reason reason)
 {
     struct seat *seat = owner;
     node_ended(app_node(seat->app), reason);
-    release_leases(seat);
+    leases_release(seat);
     errand_cancel(&seat->telling);
     seat->subscriber = NULL;
     if (!seat->stream->disconnect) {
@@ -127,19 +120,6 @@ static void tell_connected(struct seat *seat)
     errand_start(&seat->telling, seat->generation, &call, on_connected, seat);
 }
 
-bool seat_take_leases(struct seat *seat, const struct buf *keys)
-{
-    const size_t count = seat->stream->upstream_count;
-    if (count) seat->leases = xcalloc(count, sizeof(*seat->leases));
-    for (size_t i = 0; i < count; i++) {
-        struct bytes key = buf_bytes(&keys[i]);
-        if (key.size && !feeds_lease(app_feeds(seat->app), seat->stream->upstreams[i], key, seat,
-                                     &seat->leases[i]))
-            return false;
-    }
-    return true;
-}
-
 /* Joins every topic by its declaration. False: a name that no declaration has, or too many. */
 static bool join_topics(struct seat *seat, const struct bytes *names, size_t count)
 {
@@ -168,6 +148,34 @@ void seat_begin(struct seat *seat, struct sink *sink, const struct bytes *names,
     } else {
         subscriber_end(subscriber, END_ERROR);
     }
+}
+
+/* ---- another generation ---- */
+
+bool seat_renew(struct seat *seat)
+{
+    struct generation *current = app_generation(seat->app);
+    if (seat->generation == current) return true;
+    const struct plan_stream *stream =
+        plan_stream_named(generation_plan(current), seat->stream->at.name);
+    if (!stream) return false;
+    seat->stream = stream;
+    generation_set(&seat->generation, current);
+    return true;
+}
+
+void seat_swap(struct seat *seat)
+{
+    if (!seat->subscriber) return;
+    const struct plan_stream *last = seat->stream;
+    struct generation *held = generation_ref(seat->generation);
+    if (seat_renew(seat)) {
+        subscriber_set_options(seat->subscriber, &seat->stream->options);
+        leases_swap(seat, last);
+    } else {
+        subscriber_end(seat->subscriber, END_RELOAD);
+    }
+    generation_unref(held);
 }
 
 /* ---- queries ---- */

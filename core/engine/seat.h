@@ -28,7 +28,7 @@ struct seat {
     struct identity who;
     struct atom *tag;      /* asked for; once live, the subscriber's own */
     uint64_t number;
-    struct lease *leases;  /* stream->upstream_count of them, or NULL */
+    struct leases *leases; /* engine/leases.h; NULL: none */
     struct ending *ending; /* lifetime or expiry, or NULL */
     struct errand telling; /* the connect or disconnect hook */
     bool counted;          /* among the node's streams; false: there was no room */
@@ -41,9 +41,13 @@ struct seat *seat_new(struct app *app, const struct plan_stream *stream, struct 
 /* Gives back what it holds. The arrival must be gone. */
 void seat_free(struct seat *seat);
 
-/* Takes a lease for every key that is not empty; keys are in the order of stream->upstreams. False: too
- * many links; those taken go back with the seat. */
-bool seat_take_leases(struct seat *seat, const struct buf *keys);
+/* To the stream of the same name in the app's current generation. False: it has none, and the seat
+ * stays what it is. Leases and the subscriber's options are not its matter. */
+bool seat_renew(struct seat *seat);
+
+/* The app has another generation: a live seat goes over to it with all that it holds, or ends
+ * (END_RELOAD) where its stream is gone. One on its way in stays: attach renews it at the end. */
+void seat_swap(struct seat *seat);
 
 /* It is live: a subscriber of these topics on this sink; cursor as for subscriber_start. From now
  * on it frees itself. */

@@ -238,6 +238,16 @@ bool subscriber_leave(struct subscriber *subscriber, struct topic *topic)
     return true;
 }
 
+void subscriber_lose(struct subscriber *subscriber, struct topic *topic, const char *reason)
+{
+    if (!subscriber_leave(subscriber, topic)) return;
+    struct buf data = BUF_EMPTY;
+    control_resync_begin(&data, reason, CONTROL_UNKNOWN);
+    control_resync_topic(&data, topic->name);
+    offer_control(subscriber, SLOT_RESYNC,
+                  control_resync_end(subscriber->hub, &data, CONTROL_NO_ID, NULL));
+}
+
 /* ---- its own events ---- */
 
 void subscriber_resync(struct subscriber *subscriber, const char *reason, struct topic *topic)
@@ -311,6 +321,15 @@ static void tick(struct timer *timer)
         subscriber_end(subscriber, END_SLOW);
     else
         beat(subscriber);
+}
+
+/* Heartbeats and stalls by the new times. */
+void subscriber_set_options(struct subscriber *subscriber,
+                            const struct subscriber_options *options)
+{
+    subscriber->options = options;
+    if (subscriber->state != STATE_NEW && subscriber->state != STATE_ENDED)
+        subscriber_watch(subscriber);
 }
 
 /* ---- queries ---- */

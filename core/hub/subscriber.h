@@ -39,6 +39,13 @@ struct subscriber *subscriber_new(struct hub *hub, const struct subscriber_optio
 bool subscriber_join(struct subscriber *subscriber, struct topic *topic);
 bool subscriber_leave(struct subscriber *subscriber, struct topic *topic);
 
+/* Leaves a topic that is no more (a reload), and is told: a resync of that topic. */
+void subscriber_lose(struct subscriber *subscriber, struct topic *topic, const char *reason);
+
+/* Other options from now on (a reload); they must outlive it as the first ones. */
+void subscriber_set_options(struct subscriber *subscriber,
+                            const struct subscriber_options *options);
+
 /* Begins: `retry:`, the `ready` event, what was missed, then live; all in order, without a hole.
  * `cursor` is what the client gave as its last event id; data NULL: nothing. */
 void subscriber_start(struct subscriber *subscriber, struct bytes cursor);

@@ -145,6 +145,11 @@ bool plan_statics_clash(const struct plan_static *a, const struct plan_static *b
 struct plan_topic *plan_topic_of(const struct plan *plan, struct bytes name,
                                  struct pattern_match *match);
 
+/* The declaration of this name, or NULL. */
+struct plan_stream *plan_stream_named(const struct plan *plan, const struct atom *name);
+struct plan_upstream *plan_upstream_named(const struct plan *plan, const struct atom *name);
+struct plan_every *plan_every_named(const struct plan *plan, const struct atom *name);
+
 /* The handler of an event that a link brought: the exact one, else "*", else 0. An upstream cannot
  * speak for the link: what it calls "@open" is for "*" at most. */
 hook plan_handler_of(const struct plan_upstream *upstream, struct bytes type);

@@ -12,6 +12,7 @@
 #include "rig/network.h"
 #include "rig/values.h"
 #include "rig/world.h"
+#include "script/loaded.h"
 #include "upstream/link.h"
 
 
@@ -74,6 +75,16 @@ static int l_load(lua_State *L)
     struct buf errors = BUF_EMPTY;
     handle->L = L;
     bool good = world_load(rig_world(L), luaL_checkstring(L, 2), &errors);
+    return push_outcome(L, good, &errors);
+}
+
+/* :reload(path) -> true | nil, errors */
+static int l_reload(lua_State *L)
+{
+    struct rig_handle *handle = luaL_checkudata(L, 1, RIG_WORLD);
+    struct buf errors = BUF_EMPTY;
+    handle->L = L;
+    bool good = world_reload(rig_world(L), luaL_checkstring(L, 2), &errors);
     return push_outcome(L, good, &errors);
 }
 
@@ -258,6 +269,9 @@ static int l_counters(lua_State *L)
     rig_set_number(L, "lagged", lagged);
     rig_set_number(L, "streams", node_counters(world->node)->streams);
     rig_set_number(L, "links", node_links(world->node));
+    rig_set_number(L, "vms", loaded_live());
+    rig_set_number(L, "atoms", atom_live());
+    rig_set_number(L, "blocks", (double)alloc_live());
     return 1;
 }
 
@@ -313,8 +327,8 @@ static int l_close(lua_State *L)
 }
 
 static const luaL_Reg methods[] = {
-    {"load", l_load},     {"run", l_run},       {"advance", l_advance},
-    {"round", l_round},   {"drain", l_drain},
+    {"load", l_load},     {"reload", l_reload}, {"run", l_run},
+    {"advance", l_advance}, {"round", l_round}, {"drain", l_drain},
     {"now", l_now},       {"request", l_request}, {"client", l_client},
     {"fresh", l_fresh},   {"take", l_take},     {"cut", l_cut},
     {"allow", l_allow},   {"forget", l_forget}, {"links", l_links},

@@ -128,6 +128,24 @@ bool world_load(struct world *world, const char *path, struct buf *errors)
     return true;
 }
 
+bool world_reload(struct world *world, const char *path, struct buf *errors)
+{
+    struct loaded *fresh[WORLD_APPS_MAX] = {NULL};
+    struct loaded *loaded = load(world, path, errors);
+    if (!loaded) return false;
+    size_t index = 0;
+    while (index < world->app_count && world->loaded[index]->plan->app != loaded->plan->app)
+        index++;
+    if (index < world->app_count) {
+        fresh[index] = loaded;
+        if (loaded_swap(world->loaded, fresh, world->node, errors)) return true;
+    } else {
+        buf_printf(errors, "%s: no app \"%s\" runs here\n", path, loaded->plan->app->text);
+    }
+    loaded_free(loaded);
+    return false;
+}
+
 bool world_round(struct world *world)
 {
     wheel_advance(&world->clock.wheel, world->clock.now_ms);

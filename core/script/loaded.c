@@ -3,6 +3,7 @@
 #include "base/alloc.h"
 #include "base/check.h"
 #include "engine/node.h"
+#include "engine/reload.h"
 
 static uint32_t live;
 
@@ -47,4 +48,29 @@ struct app *loaded_add(struct loaded *loaded, struct node *node, struct buf *err
     struct app *app = node_add_app(node, loaded->generation, errors);
     if (app) vm_bind(loaded->vm, app);
     return app;
+}
+
+static bool admits(struct loaded *const *fresh, const struct node *node, struct buf *errors)
+{
+    const size_t count = node_apps(node);
+    const struct plan **plans = xcalloc(count, sizeof *plans);
+    for (size_t i = 0; i < count; i++) plans[i] = fresh[i] ? fresh[i]->plan : NULL;
+    const bool good = node_admits(node, plans, errors);
+    xfree(plans);
+    return good;
+}
+
+bool loaded_swap(struct loaded **current, struct loaded *const *fresh, struct node *node,
+                 struct buf *errors)
+{
+    if (!admits(fresh, node, errors)) return false;
+    for (size_t i = 0; i < node_apps(node); i++) {
+        if (!fresh[i]) continue;
+        struct app *app = node_app(node, i);
+        vm_retire(current[i]->vm);
+        current[i] = fresh[i];
+        vm_bind(fresh[i]->vm, app);
+        reload_app(app, fresh[i]->generation);
+    }
+    return true;
 }

@@ -3,6 +3,8 @@
  * rig load and reload rules with. */
 #pragma once
 
+#include <stdbool.h>
+
 #include "base/buf.h"
 #include "engine/generation.h"
 #include "plan/plan.h"
@@ -26,6 +28,13 @@ struct loaded *loaded_new(const struct vm_options *options, const char *path, st
 
 /* Only while no app runs it. */
 void loaded_free(struct loaded *loaded);
+
+/* Replaces the rules of running apps: fresh[i], where it is not NULL, takes the place of current[i],
+ * which are the node's apps in their order. All of them or none: false, why not in errors, and the
+ * fresh ones stay the caller's. What the earlier rules began ends in them; their background tasks
+ * are given up. */
+bool loaded_swap(struct loaded **current, struct loaded *const *fresh, struct node *node,
+                 struct buf *errors);
 
 /* Gives the node one more app, which owns it from then on. NULL: it clashes with another, see
  * node_add_app, and stays the caller's. */

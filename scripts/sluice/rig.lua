@@ -55,6 +55,15 @@ function rig.load(files, options)
   return world
 end
 
+--- Loads a rule file again, or another one, as the rules of the app that it names, as a reload of the server does.
+-- Raises what is wrong; then nothing has changed.
+function World:reload(file)
+  self:run()
+  local good, errors = self.core:reload(file)
+  if not good then error(errors:gsub("\n$", ""), 2) end
+  return self:run()
+end
+
 --- Runs the core until it is idle, answering what the spec scripted.
 function World:run()
   if self.holding then return self end
@@ -137,7 +146,8 @@ function World:upstream(name, key) return Upstream.new(self, name, key) end
 --- Every link: { upstream, key, state, leases, last_id }.
 function World:links() return self.core:links() end
 
---- Totals: subscribers, topics, users, emitted, delivered, lagged, streams, links.
+--- Totals: subscribers, topics, users, emitted, delivered, lagged, streams, links; and of the process: vms (also
+-- those that still end), atoms, blocks of memory.
 function World:counters() return self.core:counters() end
 
 --- The log so far as text, and the number of error lines; both begin anew.

@@ -1,6 +1,6 @@
 -- Seeded random schedules over the whole core: tabs that come, go, stall and return, links that break
--- and refuse, handlers and filters that wait, events all the while. Afterwards every tab's record is
--- complete and in order, or it was told where it is not; and nothing is left in the core.
+-- and refuse, handlers and filters that wait, rules that are reloaded, events all the while. Afterwards every
+-- tab's record is complete and in order, or it was told where it is not; and nothing is left in the core.
 --
 -- SCHEDULES=n sets how many, SEED=n the first; a failure names its seed.
 
@@ -171,6 +171,18 @@ end
 
 function steps.release_session(self) release(self, "session") end
 
+-- The same rules again: nobody may notice.
+function steps.reload(self)
+  count "reloads"
+  local arriving, handling = false, self.slow ~= nil and #self.slow.waiting > 0
+  for _, person in ipairs(self.people) do arriving = arriving or person.tab.state == "waiting" end
+  count("reloads while a filter waits", self.may ~= nil and #self.may.waiting > 0)
+  count("reloads while a handler waits", handling)
+  count("reloads while an arrival waits", arriving)
+  self.world:reload "spec/fixtures/schedule.lua"
+  count("reloads that leave rules that still end", self.world:counters().vms > 1)
+end
+
 function steps.wait(self) self.world:advance(self.pick(20) / 10) end
 
 function steps.wait_long(self)
@@ -182,7 +194,7 @@ local names = {}
 for name, weight in pairs {
   connect = 3, cut = 3, back = 4, stall = 2, unstall = 3, emit = 10, burst = 2, slow = 3, break_link = 2,
   refuse = 1, hold_filter = 1, release_filter = 1, hold_handler = 1, release_handler = 1, wait = 4,
-  wait_long = 1, hold_session = 1, release_session = 1,
+  wait_long = 1, reload = 1, hold_session = 1, release_session = 1,
 } do
   for _ = 1, weight do names[#names + 1] = name end
 end

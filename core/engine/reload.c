@@ -1,0 +1,44 @@
+/* The order matters: topics first, so that nobody joins or leaves one by options
+ * of a plan that may be gone; then seats, which may let go of links; then links. */
+#include "engine/reload.h"
+
+#include "engine/beats.h"
+#include "engine/feeds.h"
+#include "engine/seat.h"
+#include "engine/seats.h"
+
+/* What a topic that nobody declares has until it is gone: it keeps nothing. */
+static const struct topic_options undeclared = {.history_size = 0};
+
+static void move_topic(void *ctx, struct topic *topic)
+{
+    const struct plan_topic *declared =
+        plan_topic_of(ctx, atom_bytes(topic_name(topic)), NULL);
+    topic_set_options(topic, declared ? &declared->options : &undeclared);
+}
+
+static void leave_undeclared(struct subscriber *subscriber)
+{
+    for (uint32_t i = subscriber_topic_count(subscriber); i-- > 0;) {
+        struct topic *topic = subscriber_topic(subscriber, i);
+        if (topic_options(topic) == &undeclared) subscriber_lose(subscriber, topic, "reload");
+    }
+}
+
+static void move_seats(struct app *app)
+{
+    uint32_t index = 0;
+    for (struct seat *seat; (seat = seats_next(app_seats(app), &index));) {
+        seat_swap(seat);
+        if (seat->subscriber) leave_undeclared(seat->subscriber);
+    }
+}
+
+void reload_app(struct app *app, struct generation *generation)
+{
+    app_set_generation(app, generation);
+    hub_topics_each(app_hub(app), move_topic, (void *)app_plan(app));
+    move_seats(app);
+    feeds_swap(app_feeds(app));
+    beats_swap(app_beats(app));
+}

@@ -1,0 +1,22 @@
+/* reload: puts an app under another generation of its rules, in one step between
+ * two events. State stays, code is found again by the name it was declared under:
+ *
+ *   subscriber   stays; its stream's options and leases are the new ones; without
+ *                a stream of that name it ends (reload)
+ *   topic        stays with history, cursor, windows; its options are the new ones;
+ *                where no declaration has its name, its subscribers leave it and
+ *                are told to re-read (reload)
+ *   link         stays, its policy is the new one; without an upstream it closes
+ *   beat         keeps its due time; without an app:every it is dropped
+ *   store        stays
+ *
+ * What runs in the earlier generation - a handler, a filter, an arrival, a visit -
+ * ends there; the next event goes to the new one. */
+#pragma once
+
+struct app;
+struct generation;
+
+/* Takes the reference of the generation. It must have been checked: node_admits. May call no rule
+ * before it returns. */
+void reload_app(struct app *app, struct generation *generation);

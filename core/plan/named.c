@@ -1,0 +1,24 @@
+/* Declarations are found again by their name: that is all that two generations
+ * of one app have in common. */
+#include "plan/plan.h"
+
+struct plan_stream *plan_stream_named(const struct plan *plan, const struct atom *name)
+{
+    for (size_t i = 0; i < plan->stream_count; i++)
+        if (plan->streams[i]->at.name == name) return plan->streams[i];
+    return NULL;
+}
+
+struct plan_upstream *plan_upstream_named(const struct plan *plan, const struct atom *name)
+{
+    for (size_t i = 0; i < plan->upstream_count; i++)
+        if (plan->upstreams[i]->name == name) return plan->upstreams[i];
+    return NULL;
+}
+
+struct plan_every *plan_every_named(const struct plan *plan, const struct atom *name)
+{
+    for (size_t i = 0; i < plan->every_count; i++)
+        if (plan->everys[i]->name == name) return plan->everys[i];
+    return NULL;
+}

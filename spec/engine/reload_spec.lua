@@ -1,0 +1,389 @@
+-- Other rules under a running app: state stays, code is found again by its name.
+
+local rules = require "spec.support.rules"
+
+-- The rules of these specs in versions that differ in what `parts` says:
+-- version, filter, handler, period, streams and upstreams (lists of names), retry, topics (patterns), grace.
+local function text(parts)
+  local lines = {
+    'local http, store = require "sluice.http", require "sluice.store"',
+    'local VERSION = "' .. (parts.version or "one") .. '"',
+    [[local session = sluice.identity(function(req)
+        if req.headers["x-slow"] then http.get "http://app.test/session" end
+        return { user = req.headers["x-user"] }
+      end)]],
+    ([[local mine = app:topic("user:{user}", { history = { size = 8, ttl = 300 }, filter = %s })]])
+      :format(parts.filter or "nil"),
+    "local links = {}",
+  }
+  local function add(...) lines[#lines + 1] = string.format(...) end
+  for _, pattern in ipairs(parts.topics or { "room:{room}" }) do
+    add("app:topic(%q, { history = { size = 8, ttl = 300 } })", pattern)
+  end
+  for _, name in ipairs(parts.upstreams or { "feed" }) do
+    add([[links[#links + 1] = app:upstream(%q, { topic = mine, grace = %d, key = %s,
+            request = function() return { url = "http://%s.test/events" } end })]],
+      name, parts.grace or 10, parts.key or "function(sub) return sub.user end", name)
+    add([[links[#links]:on("note", %s)]],
+      parts.handler or "function(ev) mine(ev.key):emit(VERSION, ev.data) end")
+  end
+  for _, name in ipairs(parts.streams or { "events" }) do
+    add([[app:stream(%q, { path = "/%s", identity = session, upstreams = links, heartbeat = %d,
+            connect = function(sub) store.increment("connects") end,
+            disconnect = function(sub, why) store.set("left", VERSION .. " " .. why) end,
+            topics = function(_, sub) return { mine(sub.user), %s } end })]],
+      name, name, parts.heartbeat or 20, parts.joins or "'room:1'")
+  end
+  if parts.period then
+    add([[app:every("tick", { period = %d, run = function()
+            store.increment("ticks")
+            %s
+            store.set("ticked", VERSION)
+          end })]], parts.period, parts.tick or "")
+  end
+  add [[app:route("get", "GET /store/{key}", { run = function(_, params)
+          return { json = { value = store.get(params.key), version = VERSION } }
+        end })]]
+  add [[app:route("slow", "POST /slow", { run = function(req)
+          http.get "http://app.test/slow"
+          mine "ann":emit("slow", VERSION)
+          return { json = { version = VERSION } }
+        end })]]
+  return table.concat(lines, "\n")
+end
+
+describe("a reload", function()
+  local world
+
+  local function start(parts, options) world = rules.load(text(parts or {}), options) end
+  local function reload(parts) rules.reload(world, text(parts)) end
+  local function connect(user, options)
+    options = options or {}
+    options.headers = { ["x-user"] = user or "ann", ["x-slow"] = options.slow }
+    return world:connect(options.path or "/events", options)
+  end
+  local function feed(name) return world:upstream(name or "feed", "ann") end
+  local function stored(key) return world:request("GET", "/store/" .. key).json.value end
+
+  after_each(function()
+    if world then world:close() end
+    world = nil
+  end)
+
+  it("keeps subscriber, link, lease and store; the changed handler takes the next event", function()
+    start()
+    local tab = connect()
+    local wire = feed().wire
+    feed():send("note", "1", { id = 7 })
+    reload { version = "two" }
+    assert.is_true(tab:is_open())
+    assert.same({ wire, 1 }, { feed().wire, feed().leases })
+    assert.equal(1, stored "connects")
+    feed():send("note", "2", { id = 8 })
+    assert.same({ "one", "two" }, tab:types())
+    assert.equal(1, world:counters().vms)
+    tab:close()
+    assert.equal("two client", stored "left")
+    world:advance(10.1)
+    assert.same({}, world:links())
+  end)
+
+  it("keeps history and cursor: who comes back has missed nothing", function()
+    start()
+    local tab = connect()
+    feed():send("note", "1")
+    feed():send("note", "2")
+    local second = tab:events()[3]
+    reload { version = "two" }
+    feed():send("note", "3")
+    tab:close()
+    feed():send("note", "4")
+    local again = tab:reconnect { last_event_id = second.id }
+    assert.is_true(again.ready.resumed)
+    assert.same({ "two", "two" }, again:types())
+    assert.equal("3", again:events()[2].data)
+  end)
+
+  it("keeps what waits in a window", function()
+    local handler = [[function(ev) mine(ev.key):emit(VERSION, ev.data, { replaces = "x", within = 2 }) end]]
+    start { handler = handler }
+    local tab = connect()
+    feed():send("note", "1")
+    reload { version = "two" }
+    assert.same({}, tab:types())
+    world:advance(2.1)
+    assert.same({ "one" }, tab:types())
+  end)
+
+  it("keeps the last upstream id and the leases of a link that is waiting", function()
+    start()
+    connect()
+    feed():send("note", "1", { id = "seven" })
+    feed():cut()
+    reload { version = "two" }
+    world:advance(3)
+    assert.equal("seven", feed().last_event_id)
+    assert.equal(1, feed().leases)
+  end)
+
+  it("lets a waiting handler end in the rules that it began in", function()
+    start { handler = [[function(ev)
+      if ev.data == "slow" then http.get "http://app.test/slow" end
+      mine(ev.key):emit(VERSION, ev.data)
+    end]] }
+    local held = world:hold "GET /slow"
+    local tab = connect()
+    feed():send("note", "slow")
+    feed():send("note", "next")
+    reload { version = "two" }
+    assert.equal(2, world:counters().vms)
+    assert.same({}, tab:types())
+    held:answer { status = 200 }
+    assert.same({ "one", "two" }, tab:types())
+    assert.equal(1, world:counters().vms)
+  end)
+
+  it("lets a waiting route end in the rules that it began in", function()
+    start()
+    local held = world:hold "GET /slow"
+    local tab = connect()
+    local answer = world:request("POST", "/slow")
+    reload { version = "two" }
+    tab:close()
+    tab = connect()
+    held:answer { status = 200 }
+    assert.equal("one", answer:result().json.version)
+    assert.equal("one", tab:events()[2].data)
+    assert.equal(1, world:counters().vms)
+  end)
+
+  it("lets the rules that asked it answer a filter; the changed filter has the next trigger", function()
+    start { filter = [[function() return http.get("http://app.test/may").status == 200 end]] }
+    local held = world:hold "GET /may"
+    local tab = connect()
+    feed():send("note", "1")
+    reload { version = "two", filter = "function(ev) return ev.data ~= '2' end" }
+    feed():send("note", "2")
+    feed():send("note", "3")
+    assert.same({}, tab:types())
+    held:answer { status = 200 }
+    assert.same({ "one", "two" }, tab:types())
+    assert.equal("3", tab:events()[3].data)
+    assert.equal(1, world:counters().vms)
+  end)
+
+  it("gives up a filter's question in the rules that were asked, when the tab goes", function()
+    start { filter = [[function() return http.get("http://app.test/may").status == 200 end]] }
+    world:hold "GET /may"
+    local tab = connect()
+    feed():send("note", "1")
+    reload { version = "two" }
+    assert.equal(2, world:counters().vms)
+    tab:close()
+    assert.equal(1, world:counters().vms)
+  end)
+
+  it("lets an arrival end in the rules that it began in, and go live in the new ones", function()
+    start()
+    local held = world:hold "GET /session"
+    local tab = connect("ann", { slow = "1" })
+    reload { version = "two" }
+    assert.equal("waiting", tab.state)
+    held:answer { status = 200 }
+    assert.is_true(tab:is_open())
+    assert.equal(1, world:counters().vms)
+    feed():send("note", "1")
+    assert.same({ "two" }, tab:types())
+  end)
+
+  it("asks an arrival for the keys of upstreams that are new", function()
+    start()
+    local held = world:hold "GET /session"
+    local tab = connect("ann", { slow = "1" })
+    reload { upstreams = { "more", "feed" } }
+    held:answer { status = 200 }
+    assert.same({ 1, 1 }, { feed().leases, feed("more").leases })
+    tab:close()
+    assert.same({ 0, 0 }, { feed().leases, feed("more").leases })
+  end)
+
+  it("refuses an arrival whose stream, or topic, is gone, as don't know", function()
+    start { streams = { "events", "other" } }
+    local held = world:hold "GET /session"
+    local one = connect("ann", { slow = "1", path = "/other" })
+    local two = connect("bob", { slow = "1" })
+    reload { topics = {}, joins = "nil" }
+    held:answer { status = 200 }
+    held:answer { status = 200 }
+    assert.same({ 503, 503 }, { one.status, two.status })
+    assert.equal(0, world:counters().streams)
+  end)
+
+  it("ends the subscribers of a stream that is gone, by the rules that they knew", function()
+    start { streams = { "events", "other" } }
+    local stays, goes = connect(), connect("ann", { path = "/other" })
+    reload { version = "two" }
+    assert.is_true(stays:is_open())
+    assert.same({ false, "reload" }, { goes:is_open(), goes.why })
+    assert.equal("one reload", stored "left")
+    assert.equal(1, feed().leases)
+    assert.equal(1, world:counters().vms)
+  end)
+
+  it("takes subscribers out of a topic that is gone, and tells them", function()
+    start()
+    local tab = connect()
+    reload { topics = {}, joins = "nil" }
+    assert.same({ "resync" }, tab:types())
+    assert.equal('{"reason":"reload","missed":null,"topics":["room:1"]}', tab:events()[2].data)
+    assert.equal(1, world:counters().topics)
+    feed():send("note", "1")
+    assert.same({ "resync", "one" }, tab:types())
+  end)
+
+  it("closes the link of an upstream that is gone", function()
+    start { upstreams = { "feed", "more" } }
+    local tab = connect()
+    local wire = feed().wire
+    assert.is_true(feed("more").open)
+    reload { upstreams = { "feed" } }
+    assert.is_false(feed("more").open)
+    assert.is_nil(feed("more").state)
+    assert.same({ wire, 1 }, { feed().wire, feed().leases })
+    tab:close()
+    assert.equal(0, feed().leases)
+  end)
+
+  it("opens one for an upstream that the stream names anew", function()
+    start()
+    local tab = connect()
+    local wire = feed().wire
+    reload { upstreams = { "more", "feed" } }
+    assert.is_true(feed("more").open)
+    assert.same({ "resync" }, tab:types()) -- of what the upstream sent before, it knows nothing
+    assert.same({ 1, wire, 1 }, { feed("more").leases, feed().wire, feed().leases })
+  end)
+
+  it("asks anew for a key that was being asked for", function()
+    start { upstreams = {} }
+    local key = [[function(sub) http.get "http://app.test/key" return sub.user end]]
+    connect()
+    local held = world:hold "GET /key"
+    reload { key = key }
+    assert.equal(1, #held.waiting)
+    reload { version = "two", key = key }
+    assert.equal(1, world:counters().vms)
+    for _ = 1, #held.waiting do held:answer { status = 200 } end
+    assert.equal(1, feed().leases)
+  end)
+
+  it("ends a subscriber whose new key is not known", function()
+    start { upstreams = {} }
+    local tab = connect()
+    reload { key = "function() error 'who knows' end" }
+    assert.same({ false, "reload" }, { tab:is_open(), tab.why })
+    assert.matches("who knows", (world:log()))
+  end)
+
+  it("keeps a beat's due time", function()
+    start { period = 10 }
+    world:advance(8)
+    reload { version = "two", period = 10 }
+    world:advance(1.9)
+    assert.is_nil(stored "ticks")
+    world:advance(0.2)
+    assert.same({ 1, "two" }, { stored "ticks", stored "ticked" })
+    world:advance(10)
+    assert.equal(2, stored "ticks")
+    reload {}
+    world:advance(30)
+    assert.equal(2, stored "ticks")
+    reload { period = 3 }
+    world:advance(3.1)
+    assert.equal(3, stored "ticks")
+  end)
+
+  it("brings a beat forward whose new period is over sooner", function()
+    start { period = 3600 }
+    reload { period = 2 }
+    world:advance(2.1)
+    assert.equal(1, stored "ticks")
+  end)
+
+  it("lets a beat that runs end, and skips it meanwhile", function()
+    local tick = [[http.get "http://app.test/tick"]]
+    start { period = 5, tick = tick }
+    local held = world:hold "GET /tick"
+    world:advance(5.1)
+    reload { version = "two", period = 5, tick = tick }
+    world:advance(4)
+    assert.equal(1, stored "ticks")
+    held:answer { status = 200 }
+    assert.equal("one", stored "ticked")
+    world:advance(1)
+    assert.equal(2, stored "ticks")
+    reload {}
+    assert.equal(2, world:counters().vms)
+    held:answer { status = 200 }
+    assert.equal("two", stored "ticked")
+    assert.equal(1, world:counters().vms)
+  end)
+
+  it("applies the stream's new heartbeat to open streams", function()
+    start { heartbeat = 3600 }
+    local tab = connect()
+    connect "bob"
+    local cursor = tab.last_id
+    world:upstream("feed", "bob"):send("note", "1")
+    world:advance(6)
+    assert.equal(cursor, tab.last_id)
+    reload { heartbeat = 5 }
+    world:advance(6)
+    assert.not_equal(cursor, tab.last_id)
+  end)
+
+  it("gives a link its new grace period", function()
+    start { grace = 100 }
+    local tab = connect()
+    reload { grace = 2 }
+    tab:close()
+    world:advance(2.1)
+    assert.same({}, world:links())
+  end)
+
+  it("leaves the running rules in place where the new ones are wrong", function()
+    start()
+    local tab = connect()
+    for _, broken in ipairs {
+      "this is no Lua", "app:stream('events', {})", "error 'at load'", text {} .. "\napp:topic('user:{user}', {})",
+    } do
+      local good, said = pcall(rules.reload, world, broken)
+      assert.is_false(good)
+      assert.matches("rules.lua:%d+: ", said)
+    end
+    assert.equal(1, world:counters().vms)
+    feed():send("note", "1")
+    assert.same({ "one" }, tab:types())
+  end)
+
+  it("leaves nothing behind, however often", function()
+    start { period = 1 }
+    local tab = connect()
+    local blocks, atoms
+    for i = 101, 200 do
+      reload { version = "v" .. i, period = 1, upstreams = i % 2 == 0 and { "feed" } or { "feed", "more" } }
+      world:advance(0.1)
+      local now = world:counters()
+      assert.equal(1, now.vms)
+      if i == 110 then blocks, atoms = now.blocks, now.atoms end
+    end
+    local now = world:counters()
+    -- a leak of one block a reload would make 90 of them
+    assert.is_true(now.blocks < blocks + 45, ("%d blocks, then %d"):format(blocks, now.blocks))
+    assert.equal(atoms, now.atoms)
+    tab:clear()
+    feed():send("note", "1")
+    assert.same({ "v200" }, tab:types())
+    assert.equal(10, stored "ticks")
+  end)
+end)
