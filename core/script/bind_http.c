@@ -20,8 +20,8 @@ struct fetching {
     struct fetch_call *call; /* NULL once it is answered */
     struct task *task;
     int status;
-    const char *code, *sentence;
-    struct buf bytes;            /* names, values and the body, one after the other */
+    const char *code;            /* of an error; then `bytes` is its sentence */
+    struct buf bytes;            /* else names, values and the body, one after the other */
     struct http_header *headers; /* sizes only; the bytes stand in `bytes` */
     size_t header_count;
     size_t body_size;
@@ -33,7 +33,8 @@ static void answered(void *owner, const struct fetch_answer *answer)
     fetching->call = NULL;
     fetching->status = answer->status;
     fetching->code = answer->code;
-    fetching->sentence = answer->sentence;
+    if (answer->code)
+        buf_add_text(&fetching->bytes, answer->sentence ? answer->sentence : answer->code);
     fetching->header_count = answer->header_count;
     fetching->headers = xcalloc(answer->header_count, sizeof *fetching->headers);
     for (size_t i = 0; i < answer->header_count; i++) {
@@ -79,7 +80,7 @@ static int collect(lua_State *L, void *ctx)
     if (fetching->code) {
         lua_pushnil(L);
         lua_pushstring(L, fetching->code);
-        lua_pushstring(L, fetching->sentence ? fetching->sentence : fetching->code);
+        lua_pushlstring(L, fetching->bytes.data, fetching->bytes.size);
         return 3;
     }
     const char *at = fetching->bytes.data ? fetching->bytes.data : "";
