@@ -16,6 +16,10 @@ local wait   = require "spec.support.wait"
 
 local e2e    = { root = unistd.getcwd() }
 e2e.binary   = ("%s/%s/sluice"):format(e2e.root, os.getenv "SLUICE_BUILD" or "build")
+
+--- Under a sanitizer or valgrind: the size of the process says nothing, and starting it is slow.
+e2e.instrumented = e2e.binary:find "/asan/" ~= nil or (os.getenv "SLUICE_WRAP" or "") ~= ""
+
 local server = {}
 server.__index = server
 
