@@ -6,6 +6,7 @@
 #include <stdbool.h>
 
 #include "base/buf.h"
+#include "base/list.h"
 #include "engine/generation.h"
 #include "plan/plan.h"
 #include "script/vm.h"
@@ -18,6 +19,8 @@ struct loaded {
     struct generation *generation; /* one reference is ours until an app takes it */
     struct plan *plan;
     struct vm *vm;
+    struct list generations; /* the ring of those of one app */
+    bool current;            /* the app's, of all in the ring */
 };
 
 /* How many there are in this process, with those that an app has left and that still end. */

@@ -378,6 +378,11 @@ static int start(lua_State *L)
 void vm_bind(struct vm *vm, struct app *app)
 {
     vm->app = app;
+    vm_take_up(vm);
+}
+
+void vm_take_up(struct vm *vm)
+{
     if (lua_cpcall(vm->L, start, NULL) != 0) lua_settop(vm->L, 0);
 }
 

@@ -70,6 +70,10 @@ struct plan *vm_load(struct vm *vm, const char *path, struct buf *errors);
  * background. Without an app, hooks that touch one raise. */
 void vm_bind(struct vm *vm, struct app *app);
 
+/* An earlier generation of the app has ended: what the library keeps going in the background begins once
+ * more, to find in the store what that one left there last. */
+void vm_take_up(struct vm *vm);
+
 struct hooks *vm_hooks(struct vm *vm);
 
 /* The library keeps nothing going in the background any more: what it had left is cancelled, and

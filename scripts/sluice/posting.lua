@@ -20,8 +20,14 @@ local BEAT       = 0.25
 local Posting = {}
 Posting.__index = Posting
 
--- What is delivered of a key stands in the store as { owner, name, row, posted }.
+-- What is delivered of a key stands in the store as { owner, name, row, posted }. Around a reload two generations
+-- write there, so neither lowers what the other wrote.
 local function write(self, item)
+  local kept = core.store_get(item.key)
+  if kept then
+    item.row = math.max(item.row, kept.row)
+    if kept.posted then item.posted = math.max(item.posted or kept.posted, kept.posted) end
+  end
   local record = { owner = item.owner, name = item.name, row = item.row, posted = item.posted }
   if not core.store_set(item.key, record, KEPT) then
     core.log("warn", "a watermark is not kept: the store is full", { watermark = self.name, user = item.owner })
@@ -123,7 +129,7 @@ function Posting.wait(_, item, row, seconds)
   return true
 end
 
--- What an earlier generation left undelivered.
+-- What an earlier generation left undelivered; what it raised when another was under way here, that one's end sees.
 local function resume(self)
   for _, key in ipairs(core.store_keys(self.prefix)) do
     local item = core.store_get(key)

@@ -66,6 +66,74 @@ describe("posta", function()
     assert.equal(503, world:connect("/events").status)
   end)
 
+  describe("a reload", function()
+    local function reload() world:reload "rules/posta.lua" end
+
+    before_each(function() world:reply("POST /api/v1/contacts/read", { status = 204 }) end)
+
+    it("keeps threads open", function()
+      local tab = world:connect "/events"
+      open(tab, BOB, 1)
+      reload()
+      inbound(2)
+      assert.same({ 1, 2 }, rows())
+    end)
+
+    it("posts a row again whose answer it did not wait for, and the triggers go out in time", function()
+      local tab  = world:connect "/events"
+      local post = world:hold "POST /api/v1/contacts/read"
+      open(tab, BOB, 6)
+      inbound(7)
+      reload()
+      assert.same({ 6, 7 }, rows())
+      world:advance(0.5)
+      assert.same({ "thread-updated" }, tab:types())
+      post:answer { status = 204 }
+      assert.same({ 6, 7 }, rows())
+    end)
+
+    it("goes on repeating what fails", function()
+      local tab = world:connect "/events"
+      world:reply("POST /api/v1/contacts/read", { status = 500 })
+      open(tab, BOB, 6)
+      reload()
+      world:reply("POST /api/v1/contacts/read", { status = 204 })
+      world:advance(3)
+      local posted = rows()
+      assert.same({ 6, 6 }, { posted[1], posted[#posted] })
+      world:advance(60)
+      assert.equal(#posted, #rows())
+    end)
+
+    it("posts what the earlier rules raised while they ended", function()
+      local tab     = world:connect "/events"
+      local session = world:hold "GET /api/v1/session"
+      local opening = open(tab, BOB, 6)
+      reload()
+      assert.equal(2, world:counters().vms)
+      session:answer { status = 200, json = { user = "ann", token = "t" } }
+      assert.equal(204, opening:result().status)
+      assert.equal(1, world:counters().vms)
+      assert.same({ 6 }, rows())
+    end)
+
+    it("posts the highest row of what both rules raised", function()
+      local tab     = world:connect "/events"
+      local session = world:hold "GET /api/v1/session"
+      local post    = world:hold "POST /api/v1/contacts/read"
+      open(tab, BOB, 9)
+      reload()
+      world:reply("GET /api/v1/session", { json = { user = "ann", token = "t" } })
+      open(tab, BOB, 6)
+      session:answer { status = 200, json = { user = "ann", token = "t" } }
+      assert.same({ 6 }, rows())
+      post:answer { status = 204 }
+      assert.same({ 6, 9 }, rows())
+      post:answer { status = 204 }
+      assert.same({ 6, 9 }, rows())
+    end)
+  end)
+
   describe("the read watermark", function()
     it("is not posted while the thread is closed", function()
       local tab = world:connect "/events"
