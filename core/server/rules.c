@@ -22,8 +22,11 @@ struct rule_file {
 };
 
 struct rules {
+    const struct config *config;
+    const struct engine_ports *ports;
+    struct node *node;
     char *scripts;
-    struct rule_file *files;
+    struct rule_file *files; /* in the order of the node's apps */
     size_t count;
     bool failed;
 };
@@ -88,10 +91,9 @@ static bool is_new_app(const struct rules *rules, const struct plan *plan, const
     return true;
 }
 
-static bool load_one(struct rules *rules, const struct config *config,
-                     const struct engine_ports *ports, struct node *node, const char *path,
-                     struct buf *errors)
+static struct loaded *load_file(const struct rules *rules, const char *path, struct buf *errors)
 {
+    const struct config *config = rules->config;
     const struct vm_standard standards[] = {
         {"heartbeat", seconds(config->heartbeat_ms)},
         {"retry", seconds(config->retry_ms)},
@@ -104,7 +106,7 @@ static bool load_one(struct rules *rules, const struct config *config,
         {"http_answer_bytes", (double)config->http_answer_bytes},
         {NULL, 0},
     };
-    const struct vm_options options = {.ports = ports,
+    const struct vm_options options = {.ports = rules->ports,
                                        .scripts_dir = rules->scripts,
                                        .memory_bytes = config->app_memory_bytes,
                                        .slice_ms = (uint32_t)config->handler_slice_ms,
@@ -112,9 +114,15 @@ static bool load_one(struct rules *rules, const struct config *config,
                                        .standards = standards,
                                        .tasks_max = 100000,
                                        .background_max = 10000};
-    struct loaded *loaded = loaded_new(&options, path, errors);
+    return loaded_new(&options, path, errors);
+}
+
+static bool load_one(struct rules *rules, const char *path, struct buf *errors)
+{
+    struct loaded *loaded = load_file(rules, path, errors);
     if (!loaded) return false;
-    if (!is_new_app(rules, loaded->plan, path, errors) || !loaded_add(loaded, node, errors)) {
+    if (!is_new_app(rules, loaded->plan, path, errors) ||
+        !loaded_add(loaded, rules->node, errors)) {
         loaded_free(loaded);
         return false;
     }
@@ -123,17 +131,16 @@ static bool load_one(struct rules *rules, const struct config *config,
     return true;
 }
 
-static bool load_matches(struct rules *rules, const struct config *config,
-                         const struct engine_ports *ports, struct node *node, const char *item,
-                         struct buf *errors)
+static bool load_matches(struct rules *rules, const char *item, struct buf *errors)
 {
+    const struct config *config = rules->config;
     char *pattern = config_resolve(config, item);
     glob_t matches;
     bool good = glob(pattern, 0, NULL, &matches) == 0;
     if (!good)
         buf_printf(errors, "%s: rules: no file matches \"%s\"\n", config->path, item);
     for (size_t i = 0; good && i < matches.gl_pathc; i++)
-        good = load_one(rules, config, ports, node, matches.gl_pathv[i], errors);
+        good = load_one(rules, matches.gl_pathv[i], errors);
     globfree(&matches);
     xfree(pattern);
     return good;
@@ -143,10 +150,13 @@ struct rules *rules_load(const struct config *config, const struct engine_ports 
                          struct node *node, struct buf *errors)
 {
     struct rules *rules = xcalloc(1, sizeof(*rules));
+    rules->config = config;
+    rules->ports = ports;
+    rules->node = node;
     rules->scripts = find_library(config, errors);
     bool good = rules->scripts;
     for (size_t i = 0; good && i < config->rules.count; i++)
-        good = load_matches(rules, config, ports, node, config->rules.items[i], errors);
+        good = load_matches(rules, config->rules.items[i], errors);
     rules->failed = !good;
     return rules;
 }
@@ -154,6 +164,28 @@ struct rules *rules_load(const struct config *config, const struct engine_ports 
 bool rules_good(const struct rules *rules)
 {
     return !rules->failed;
+}
+
+bool rules_reload(struct rules *rules, struct buf *errors)
+{
+    struct loaded **current = xcalloc(rules->count, sizeof(struct loaded *));
+    struct loaded **fresh = xcalloc(rules->count, sizeof(struct loaded *));
+    bool good = true;
+    for (size_t i = 0; i < rules->count; i++) {
+        current[i] = rules->files[i].loaded;
+        fresh[i] = load_file(rules, rules->files[i].path, errors);
+        good = good && fresh[i];
+    }
+    good = good && loaded_swap(current, fresh, rules->node, errors);
+    for (size_t i = 0; i < rules->count; i++) {
+        if (good)
+            rules->files[i].loaded = fresh[i];
+        else
+            loaded_free(fresh[i]);
+    }
+    xfree(current);
+    xfree(fresh);
+    return good;
 }
 
 void rules_stop(struct rules *rules)

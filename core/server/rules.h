@@ -10,11 +10,15 @@ struct node;
 struct rules;
 struct vm_counters;
 
-/* Loads until the first file that is wrong; then rules_good is false and errors has a line a fault.
+/* All but errors must outlive the rules. Loads until the first file that is wrong; then rules_good is false and errors has a line a fault.
  * What was loaded before stays with the node until both are freed. */
 struct rules *rules_load(const struct config *config, const struct engine_ports *ports,
                          struct node *node, struct buf *errors);
 bool rules_good(const struct rules *rules);
+
+/* Loads the same files again and puts all of them in the place of what runs, or none: false, and a
+ * line a fault. Which files there are was settled by rules_load. */
+bool rules_reload(struct rules *rules, struct buf *errors);
 
 /* The rules keep nothing going in the background any more; before node_free, which lets go of plans
  * and VMs. */

@@ -203,12 +203,38 @@ static void on_end_signal(void *owner, int signum)
     clock_after(parts->ports.clock, &parts->drain, DRAIN_LOOK_MS);
 }
 
+/* Wrong rules change nothing: each fault is one line of the log. */
+static void log_faults(struct log *log, struct bytes faults)
+{
+    while (faults.size) {
+        const char *end = memchr(faults.data, '\n', faults.size);
+        const size_t size = end ? (size_t)(end - faults.data) : faults.size, used = size + (end != NULL);
+        LOG(log, LOG_ERROR, "not reloaded, the running rules stay",
+            F_BYTES("why", bytes_run(faults.data, size)));
+        faults = bytes_run(faults.data + used, faults.size - used);
+    }
+}
+
+static void on_reload_signal(void *owner, int signum)
+{
+    (void)signum;
+    struct server *server = owner;
+    struct log *log = server->_parts->ports.log;
+    struct buf errors = BUF_EMPTY;
+    if (rules_reload(server->rules, &errors))
+        LOG(log, LOG_INFO, "reloaded", F_NUMBER("apps", node_apps(server->node)));
+    else
+        log_faults(log, buf_bytes(&errors));
+    buf_destroy(&errors);
+}
+
 int server_run(struct server *server)
 {
     struct parts *parts = server->_parts;
     timer_init(&parts->drain, on_drain);
     loop_signal(server->loop, SIGTERM, on_end_signal, server);
     loop_signal(server->loop, SIGINT, on_end_signal, server);
+    loop_signal(server->loop, SIGHUP, on_reload_signal, server);
     log_listeners(parts);
     LOG(parts->ports.log, LOG_INFO, "serving", F_NUMBER("apps", node_apps(server->node)));
     loop_run(server->loop);

@@ -1,0 +1,63 @@
+-- HUP: other rules under open streams, or, where they are wrong, none.
+
+local e2e  = require "spec.support.e2e"
+local http = require "spec.support.http"
+local sse  = require "spec.support.sse"
+local wait = require "spec.support.wait"
+
+-- An app of this name that emits triggers of this type.
+local function rules(name, type)
+  return ([[
+local sluice = require "sluice"
+local app = sluice.app "NAME"
+local all = app:topic "all"
+app:stream("events", { path = "/NAME", topics = function() return all() end })
+app:route("say", "POST /NAME/say", { run = function(req) all():emit("TYPE", req.body) return 204 end })
+]]):gsub("NAME", name):gsub("TYPE", type)
+end
+
+describe("HUP", function()
+  local server
+
+  local function write(name, text) e2e.write(server.folder .. "/rules/" .. name, text) end
+
+  -- Waits for one line more of this message in the log.
+  local function hup(message)
+    local _, before = server:log():gsub(message, "")
+    server.process:signal "HUP"
+    wait.wait_until(function() return select(2, server:log():gsub(message, "")) > before end)
+  end
+
+  before_each(function()
+    server = e2e.server { rules = { ["one.lua"] = rules("one", "first"), ["two.lua"] = rules("two", "first") },
+                          errors = "not reloaded" }
+  end)
+
+  it("puts other rules under open streams", function()
+    local tab = sse.open(server.address, { path = "/one" })
+    tab:next "ready"
+    http.post(server.address, "/one/say", { body = "a" })
+    tab:next "first"
+    write("one.lua", rules("one", "second"))
+    hup "msg=reloaded apps=2"
+    http.post(server.address, "/one/say", { body = "b" })
+    assert.equal("b", tab:next("second").data)
+    assert.is_nil(tab.cut)
+  end)
+
+  it("leaves all rules as they are where one file is wrong, and says where", function()
+    local tab = sse.open(server.address, { path = "/one" })
+    tab:next "ready"
+    write("one.lua", rules("one", "second"))
+    write("two.lua", rules("two", "second") .. "\nthis is no Lua\n")
+    hup "not reloaded, the running rules stay"
+    assert.matches("why=.-/rules/two%.lua:%d+: ", server:log())
+    http.post(server.address, "/one/say", { body = "a" })
+    tab:next "first"
+    write("two.lua", (rules("two", "second"):gsub("/two", "/one")))
+    hup "not reloaded, the running rules stay"
+    assert.matches("clashes with", server:log())
+    http.post(server.address, "/one/say", { body = "b" })
+    tab:next "first"
+  end)
+end)
