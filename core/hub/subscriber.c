@@ -184,7 +184,7 @@ struct subscription *subscriber_find_name(struct subscriber *subscriber, const s
 static void grow(struct subscriber *subscriber)
 {
     bool inline_one = !subscriber->capacity;
-    uint32_t capacity = inline_one ? 4 : subscriber->capacity * 2;
+    uint32_t capacity = inline_one ? 2 : subscriber->capacity * 2;
     struct subscription *many =
         xrealloc(inline_one ? NULL : subscriber->many, capacity * sizeof(*many));
     if (inline_one) many[0] = subscriber->one;

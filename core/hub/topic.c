@@ -9,7 +9,7 @@
 #include "hub/subscriber_state.h"
 #include "hub/topic_state.h"
 
-enum { MEMBERS_MIN = 2, EXPIRY_PACE = 8, EXPIRY_MIN_MS = 100 };
+enum { EXPIRY_PACE = 8, EXPIRY_MIN_MS = 100 };
 
 static void expire(struct timer *timer);
 
@@ -184,7 +184,7 @@ void topic_resync(struct topic *topic, const char *reason)
 uint32_t topic_add(struct topic *topic, struct subscriber *subscriber, uint32_t subscription)
 {
     if (topic->count == topic->capacity) {
-        topic->capacity = topic->capacity ? topic->capacity + topic->capacity / 2 : MEMBERS_MIN;
+        topic->capacity += topic->capacity / 2 + 1;
         topic->members = xrealloc(topic->members, topic->capacity * sizeof(struct member));
     }
     topic->members[topic->count] = (struct member){subscriber, subscription};

@@ -107,7 +107,8 @@ static void start(struct client *client)
     if (position >= 0) predict(client, position);
     connection->cursor = position >= 0 ? (uint64_t)position : 1;
     for (int i = 0; i < TOPICS && position >= 0; i++) { /* it asks for all of that, again perhaps */
-        if (client->in[i]) client->since[i] = connection->cursor;
+        if (client->in[i] && client->since[i] > connection->cursor)
+            client->since[i] = connection->cursor;
         if (client->known[i] > connection->cursor) client->known[i] = connection->cursor;
     }
     connection->replayed = 0;

@@ -99,7 +99,8 @@ static void finds_slots_by_sequence_in_any_weather(void **state)
             /* A slot is permitted once: nothing else is ever inserted in front of it. */
             if (known[at] % 2 == 0 && known[at] > permitted && index) {
                 permitted = known[at];
-                queue_insert(&queue, (uint32_t)index, SLOT_RESYNC, frame);
+                uint32_t now = queue_insert(&queue, (uint32_t)index, SLOT_RESYNC, frame);
+                assert_int_equal(now, queue_index(queue, known[at]));
                 memmove(known + at + 1, known + at, (count - at) * sizeof(*known));
                 known[at] = known[at + 1] - 1;
                 count++;

@@ -260,6 +260,12 @@ static struct tab *echo_tab(struct world *world, enum suppress suppress, const c
     return tab;
 }
 
+/* Every client's sink takes so much. */
+static void all_take(struct world *world, size_t room)
+{
+    for (int i = 0; i < world->count; i++) tab_takes(&world->tabs[i], room);
+}
+
 static void the_tab_that_caused_it_does_not_get_it(void **state)
 {
     (void)state;
@@ -268,13 +274,17 @@ static void the_tab_that_caused_it_does_not_get_it(void **state)
     struct tab *second = echo_tab(world, SUPPRESS_SERVER, "ann", TAG_2);
     struct tab *bob = echo_tab(world, SUPPRESS_SERVER, "bob", TAG_1);
     struct tab *nobody = echo_tab(world, SUPPRESS_SERVER, NULL, TAG_1);
-    emit_tagged(world, "{\"a\":1}", "ann", TAG_1);
-    settle(world);
-    assert_read(own, "");
-    assert_read(second, "t {\"a\":1}\n");
-    assert_read(bob, "t {\"a\":1}\n"); /* whose tag it is by chance, or lies */
-    assert_read(nobody, "t {\"a\":1}\n");
-    assert_int_equal(hub_counters(world->hub)->echoes, 1);
+    for (int queued = 0; queued < 2; queued++) { /* written at once, and through the queue */
+        emit_tagged(world, "{\"a\":1}", "ann", TAG_1);
+        settle(world);
+        all_take(world, SIZE_MAX);
+        assert_read(own, "");
+        assert_read(second, "t {\"a\":1}\n");
+        assert_read(bob, "t {\"a\":1}\n"); /* whose tag it is by chance, or lies */
+        assert_read(nobody, "t {\"a\":1}\n");
+        all_take(world, 0);
+    }
+    assert_int_equal(hub_counters(world->hub)->echoes, 2);
     world_free(world);
 }
 
@@ -286,12 +296,16 @@ static void or_is_told_the_tag_to_skip_it_itself(void **state)
     struct tab *shared = echo_tab(world, SUPPRESS_CLIENT, "ann", NULL);
     struct tab *bob = echo_tab(world, SUPPRESS_CLIENT, "bob", TAG_1);
     struct tab *all = echo_tab(world, SUPPRESS_NONE, "ann", TAG_1);
-    emit_tagged(world, "{\"a\":1}", "ann", TAG_1);
-    settle(world);
-    assert_read(own, "t {\"session_tag\":\"" TAG_1 "\",\"a\":1}\n");
-    assert_read(shared, "t {\"session_tag\":\"" TAG_1 "\",\"a\":1}\n");
-    assert_read(bob, "t {\"a\":1}\n"); /* a tag means something only together with the user */
-    assert_read(all, "t {\"a\":1}\n");
+    for (int queued = 0; queued < 2; queued++) {
+        emit_tagged(world, "{\"a\":1}", "ann", TAG_1);
+        settle(world);
+        all_take(world, SIZE_MAX);
+        assert_read(own, "t {\"session_tag\":\"" TAG_1 "\",\"a\":1}\n");
+        assert_read(shared, "t {\"session_tag\":\"" TAG_1 "\",\"a\":1}\n");
+        assert_read(bob, "t {\"a\":1}\n"); /* a tag means something only together with the user */
+        assert_read(all, "t {\"a\":1}\n");
+        all_take(world, 0);
+    }
     assert_int_equal(hub_counters(world->hub)->echoes, 0);
     world_free(world);
 }
@@ -600,7 +614,9 @@ static void overflow_is_one_resync_with_the_number(void **state)
     assert_int_equal(subscriber_queued(tab->subscriber), 4);
     emit_many(world, "b", 5, 7);
     assert_int_equal(subscriber_queued(tab->subscriber), 1);
-    emit_many(world, "a", 8, 10);
+    emit_many(world, "a", 8, 9);
+    tab_takes(tab, 3); /* takes a little, and is full again: it is not drained */
+    emit_many(world, "a", 10, 10);
     assert_read(tab, "");
     uint64_t covered = world->order.position;
     tab_takes(tab, SIZE_MAX);
@@ -741,6 +757,50 @@ static void it_may_lag_again_before_it_was_told(void **state)
     world_answer(world, "1", VERDICT_YES);
     settle(world);
     assert_read(tab, LAGGED("14", "\"a\",\"f\"") "t 15\nt 16\n");
+    world_free(world);
+}
+
+static void what_is_only_counted_is_not_replaced(void **state)
+{
+    (void)state;
+    struct world *world = world_new();
+    struct tab *tab = filtered_tab(world, &SMALL);
+    subscriber_join(tab->subscriber, topic_of(world, "a"));
+    world->verdict = VERDICT_PENDING;
+    const struct emit key = {.type = BYTES("t"), .data = BYTES("old"), .replaces = BYTES("k")};
+    topic_emit(topic_of(world, "f"), &key);
+    emit_many(world, "a", 1, 4); /* overflow: it would not be sent any more */
+    world->verdict = VERDICT_YES;
+    struct emit newer = key;
+    newer.data = BYTES("new");
+    topic_emit(topic_of(world, "f"), &newer);
+    settle(world);
+    world_answer(world, "old", VERDICT_YES);
+    settle(world);
+    assert_read(tab, LAGGED("5", "\"f\",\"a\"") "t new\n");
+    world_free(world);
+}
+
+static void the_number_s_id_is_in_front_of_what_comes_behind(void **state)
+{
+    (void)state;
+    struct world *world = world_new();
+    struct subscriber_options options = SMALL;
+    options.queue_frames = 1;
+    struct tab *tab = filtered_tab(world, &options);
+    subscriber_join(tab->subscriber, topic_of(world, "a"));
+    world->verdict = VERDICT_PENDING;
+    emit_many(world, "f", 1, 1);
+    emit_many(world, "a", 2, 2); /* lags at once */
+    uint64_t next = emit(world, "a", "3");
+    world_answer(world, "1", VERDICT_YES);
+    const char told[] = LAGGED("2", "\"f\",\"a\"");
+    tab->room = CURSOR_SIZE + strlen("id: \nevent: \ndata: \n") + strlen(told);
+    later_round(&world->later); /* the fan-out makes room for 3 by writing the number */
+    assert_read(tab, told);
+    assert_int_equal(tab_position(tab), next - 1); /* who is cut here gets 3 when it is back */
+    tab_takes(tab, SIZE_MAX);
+    assert_read(tab, "t 3\n");
     world_free(world);
 }
 
@@ -1000,6 +1060,8 @@ int main(void)
         cmocka_unit_test(open_questions_hold_the_number_no_longer_than_they_may),
         cmocka_unit_test(full_of_open_questions_it_withholds),
         cmocka_unit_test(it_may_lag_again_before_it_was_told),
+        cmocka_unit_test(what_is_only_counted_is_not_replaced),
+        cmocka_unit_test(the_number_s_id_is_in_front_of_what_comes_behind),
         cmocka_unit_test(its_number_is_not_lost_when_the_sink_is_full_again),
         cmocka_unit_test(own_words_are_kept_and_bounded),
         cmocka_unit_test(a_quiet_tab_gets_the_cursor),
