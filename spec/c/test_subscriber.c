@@ -402,9 +402,10 @@ static void a_late_yes_tells_in_front_of_its_trigger(void **state)
 /* The time until the next question. */
 static uint64_t until_asked(struct world *world)
 {
-    uint64_t from = world->clock.now_ms;
-    for (int asked = world->asked; world->asked == asked;) advance(world, 1);
-    return world->clock.now_ms - from;
+    uint64_t waited = 0;
+    for (int asked = world->asked; world->asked == asked && waited < 60000; waited++)
+        advance(world, 1);
+    return waited;
 }
 
 static void the_withheld_one_is_asked_about_again_paced(void **state)
