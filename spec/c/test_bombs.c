@@ -37,7 +37,7 @@ static const struct bomb BOMBS[] = {
     {"a deep recursion", "local function f() return 1 + f() end return f()", "stack overflow"},
     {"a recursion through pcall", "local function f() return 1 + select(2, pcall(f)) end error(f())",
      "rules.lua"},
-    {"memory", "local t = {} while true do t[#t + 1] = ('x'):rep(1000) .. #t end", "not enough memory"},
+    {"memory", "local t = {} while true do t[#t + 1] = ('x'):rep(100000) .. #t end", "not enough memory"},
     {"a string that doubles", "local s = 'x' while true do s = s .. s end", "not enough memory"},
     {"memory in pcall",
      "while true do pcall(function() local s = 'x' while true do s = s .. s end end) end",
