@@ -12,4 +12,5 @@ void bind_log(struct lua_State *L);
 void bind_plan(struct lua_State *L);
 void bind_sandbox(struct lua_State *L);
 void bind_store(struct lua_State *L);
+void bind_string(struct lua_State *L);
 void bind_time(struct lua_State *L);

@@ -52,6 +52,11 @@ static void raise_stop(lua_State *L, lua_Debug *where)
     lua_error(L);
 }
 
+void watchdog_check(lua_State *L)
+{
+    if (current && current->_fired) raise_stop(L, NULL);
+}
+
 static void tick(int number)
 {
     (void)number;
