@@ -9,9 +9,8 @@
 #include "engine/attach.h"
 
 #include "base/alloc.h"
-#include "base/check.h"
-#include "base/text.h"
 #include "engine/answer.h"
+#include "engine/asked.h"
 #include "engine/guard.h"
 #include "engine/leases.h"
 #include "engine/node.h"
@@ -28,11 +27,13 @@ struct arrival {
     size_t name_count;
     struct bytes asked;  /* what is left of the query to look through for topics */
     struct pattern_match match; /* of the topic that `subscribe` is asked about */
+    enum outcome granted;       /* what it answered, */
+    bool granting;              /* if it did so at once */
 };
 
 static void next_key(struct seat *seat);
 static void ask_topics(struct seat *seat);
-static void next_asked_topic(struct seat *seat);
+static void grant_asked(struct seat *seat);
 static void go_live(struct seat *seat);
 
 /* ---- ends ---- */
@@ -62,10 +63,12 @@ static void on_gone(void *owner)
     leave(owner);
 }
 
+/* What runs has the request on loan, which is gone once it is answered. */
 static void refuse(struct seat *seat, enum refused why)
 {
     struct exchange *exchange = seat->arrival->exchange;
     struct answer_headers headers = {.count = 0};
+    errand_cancel(&seat->arrival->errand);
     guard_headers(&seat->stream->at, &exchange->request, &headers);
     node_refused(app_node(seat->app), why);
     refusal_answer(exchange, why, seat->stream->refusal, app_ports(seat->app)->random, &headers);
@@ -90,6 +93,14 @@ static void run_hook(struct seat *seat, struct hook_call *call, hook_done_f *don
     errand_start(&seat->arrival->errand, seat->generation, call, done, seat);
 }
 
+/* Another one of this user's would be too many. */
+static bool is_full(const struct seat *seat)
+{
+    const uint32_t bound = app_limits(seat->app)->streams_per_user;
+    return bound && seat->who.user &&
+           hub_user_subscribers(app_hub(seat->app), seat->who.user) >= bound;
+}
+
 static void on_authenticated(void *owner, const struct hook_result *result)
 {
     struct seat *seat = owner;
@@ -98,13 +109,10 @@ static void on_authenticated(void *owner, const struct hook_result *result)
     seat->who = result->who;
     atom_ref(seat->who.user);
     atom_ref(seat->who.data);
-    const uint32_t bound = app_limits(seat->app)->streams_per_user;
-    if (bound && seat->who.user &&
-        hub_user_subscribers(app_hub(seat->app), seat->who.user) >= bound) {
+    if (is_full(seat))
         refuse(seat, REFUSED_FULL);
-        return;
-    }
-    next_key(seat);
+    else
+        next_key(seat);
 }
 
 static void on_key(void *owner, const struct hook_result *result)
@@ -133,6 +141,13 @@ static void next_key(struct seat *seat)
     run_hook(seat, &call, on_key);
 }
 
+static bool has_name(const struct arrival *arrival, struct bytes name)
+{
+    for (size_t i = 0; i < arrival->name_count; i++)
+        if (bytes_equal(arrival->names[i], name)) return true;
+    return false;
+}
+
 static void add_name(struct arrival *arrival, struct bytes name)
 {
     arrival->names =
@@ -144,21 +159,31 @@ static void add_name(struct arrival *arrival, struct bytes name)
 static void on_topics(void *owner, const struct hook_result *result)
 {
     struct seat *seat = owner;
-    errand_over(&seat->arrival->errand);
+    struct arrival *arrival = seat->arrival;
+    errand_over(&arrival->errand);
     if (result->outcome == OUTCOME_UNKNOWN) {
         refuse(seat, REFUSED_UNKNOWN);
         return;
     }
-    if (result->outcome == OUTCOME_YES)
-        for (size_t i = 0; i < result->name_count; i++) add_name(seat->arrival, result->names[i]);
-    next_asked_topic(seat);
+    for (size_t i = 0; result->outcome == OUTCOME_YES && i < result->name_count; i++) {
+        if (has_name(arrival, result->names[i])) continue;
+        if (arrival->name_count == seat->stream->topics_max) {
+            LOG(app_ports(seat->app)->log, LOG_ERROR, "a stream's rule gave too many topics",
+                F_BYTES("stream", atom_bytes(seat->stream->at.name)),
+                F_NUMBER("topics_max", seat->stream->topics_max));
+            refuse(seat, REFUSED_UNKNOWN);
+            return;
+        }
+        add_name(arrival, result->names[i]);
+    }
+    grant_asked(seat);
 }
 
 static void ask_topics(struct seat *seat)
 {
     seat->arrival->asked = seat->arrival->exchange->request.query;
     if (!seat->stream->topics) {
-        next_asked_topic(seat);
+        grant_asked(seat);
         return;
     }
     struct hook_call call = {.kind = HOOK_TOPICS, .hook = seat->stream->topics};
@@ -169,56 +194,55 @@ static void on_subscribe(void *owner, const struct hook_result *result)
 {
     struct seat *seat = owner;
     errand_over(&seat->arrival->errand);
-    if (let_pass(seat, result->outcome, REFUSED_FORBIDDEN)) next_asked_topic(seat);
+    seat->arrival->granted = result->outcome;
+    if (seat->arrival->granting) return;
+    if (let_pass(seat, result->outcome, REFUSED_FORBIDDEN)) grant_asked(seat);
 }
 
-/* The next `topic=` of the query, decoded; an empty name for a broken escape, which no topic has; data
- * NULL at the end. */
-static struct bytes take_asked(struct arrival *arrival, struct buf *out)
+/* The next `topic=` that it does not have yet. */
+static bool next_asked(struct arrival *arrival, struct buf *name)
 {
-    struct bytes *rest = &arrival->asked;
-    while (rest->size) {
-        const char *end = memchr(rest->data, '&', rest->size);
-        struct bytes pair = bytes_run(rest->data, end ? (size_t)(end - rest->data) : rest->size);
-        size_t used = pair.size + (end ? 1 : 0);
-        *rest = bytes_run(rest->data + used, rest->size - used);
-        if (pair.size < 6 || memcmp(pair.data, "topic=", 6) != 0) continue;
-        bool good = text_percent_decode(out, bytes_run(pair.data + 6, pair.size - 6), true);
-        return good && out->size ? buf_bytes(out) : BYTES("");
+    while (asked_topic(&arrival->asked, name)) {
+        if (!has_name(arrival, buf_bytes(name))) return true;
+        buf_clear(name);
     }
-    return (struct bytes){NULL, 0};
+    return false;
 }
 
-/* A topic that the client asks for goes through its `subscribe`; without one: no. */
-static void next_asked_topic(struct seat *seat)
+/* Asks the topic's `subscribe` whether the client may have it; without one: no. False: it was asked,
+ * and waits. */
+static bool ask_subscribe(struct seat *seat, struct bytes name)
 {
     struct arrival *arrival = seat->arrival;
-    if (arrival->name_count > seat->stream->topics_max) {
-        refuse(seat, REFUSED_FORBIDDEN);
-        return;
-    }
-    struct buf decoded = BUF_EMPTY;
-    struct bytes name = take_asked(arrival, &decoded);
-    if (!name.data) {
-        buf_destroy(&decoded);
-        go_live(seat);
-        return;
-    }
     pattern_match_destroy(&arrival->match);
-    const struct plan *plan = generation_plan(seat->generation);
-    const struct plan_topic *topic = plan_topic_of(plan, name, &arrival->match);
-    if (topic) add_name(arrival, name);
-    buf_destroy(&decoded);
-    if (!topic || !topic->subscribe) {
-        refuse(seat, REFUSED_FORBIDDEN);
-        return;
-    }
+    const struct plan_topic *topic =
+        plan_topic_of(generation_plan(seat->generation), name, &arrival->match);
+    arrival->granted = OUTCOME_NO;
+    if (!topic || !topic->subscribe || arrival->name_count == seat->stream->topics_max) return true;
+    add_name(arrival, name);
     struct hook_call call = {.kind = HOOK_SUBSCRIBE,
                              .hook = topic->subscribe,
                              .name = arrival->names[arrival->name_count - 1],
                              .pattern = topic->pattern,
                              .params = &arrival->match};
+    arrival->granting = true;
     run_hook(seat, &call, on_subscribe);
+    arrival->granting = false;
+    return !errand_waits(&arrival->errand);
+}
+
+/* A loop, so that a client with many topics cannot pile up frames where rules answer at once. */
+static void grant_asked(struct seat *seat)
+{
+    struct buf name = BUF_EMPTY;
+    bool goes_on = true;
+    while (goes_on && next_asked(seat->arrival, &name)) {
+        goes_on = ask_subscribe(seat, buf_bytes(&name)) &&
+                  let_pass(seat, seat->arrival->granted, REFUSED_FORBIDDEN);
+        buf_clear(&name);
+    }
+    buf_destroy(&name);
+    if (goes_on) go_live(seat);
 }
 
 /* ---- live ---- */
@@ -232,32 +256,28 @@ static struct sink *open_stream(struct seat *seat)
     return exchange->ops->stream(exchange, 200, headers.items, headers.count);
 }
 
-static struct buf wanted_cursor(const struct http_request *request)
+/* The topics of all its names, good until the end of the turn; NULL: it is refused. */
+static struct topic **find_topics(struct seat *seat)
 {
-    struct buf cursor = BUF_EMPTY;
-    struct bytes header = http_header_get(request, "last-event-id");
-    if (header.data)
-        buf_add_bytes(&cursor, header);
-    else if (!text_query_get(request->query, "last_event_id", &cursor))
-        buf_clear(&cursor);
-    return cursor;
+    const struct arrival *arrival = seat->arrival;
+    struct topic **topics = xcalloc(arrival->name_count, sizeof(*topics));
+    for (size_t i = 0; i < arrival->name_count; i++) {
+        topics[i] = app_topic_open(seat->app, arrival->names[i]);
+        if (topics[i]) continue;
+        const bool declared = app_topic(seat->app, arrival->names[i], NULL);
+        xfree(topics);
+        refuse(seat, declared ? REFUSED_FULL : REFUSED_UNKNOWN);
+        return NULL;
+    }
+    return topics;
 }
 
 /* The rules may have been reloaded on the way: the seat goes live as what its stream is now. */
-static bool renew(struct seat *seat)
-{
-    const struct arrival *arrival = seat->arrival;
-    if (seat->generation == app_generation(seat->app)) return true;
-    for (size_t i = 0; i < arrival->name_count; i++)
-        if (!app_topic(seat->app, arrival->names[i], NULL)) return false;
-    return seat_renew(seat);
-}
-
 static bool take_leases(struct seat *seat, enum refused *why)
 {
     const struct plan_stream *asked = seat->stream;
     struct generation *held = generation_ref(seat->generation);
-    bool good = renew(seat);
+    bool good = seat_renew(seat);
     *why = good ? REFUSED_FULL : REFUSED_UNKNOWN;
     good = good && leases_take(seat, asked, seat->arrival->keys);
     generation_unref(held);
@@ -267,47 +287,30 @@ static bool take_leases(struct seat *seat, enum refused *why)
 static void go_live(struct seat *seat)
 {
     struct arrival *arrival = seat->arrival;
-    enum refused why;
-    if (!take_leases(seat, &why)) {
+    enum refused why = REFUSED_FULL;
+    struct topic **topics = find_topics(seat);
+    if (!topics) return;
+    if (is_full(seat) || !take_leases(seat, &why)) {
+        xfree(topics);
         refuse(seat, why);
         return;
     }
-    struct buf cursor = wanted_cursor(&arrival->exchange->request);
+    struct buf cursor = BUF_EMPTY;
+    asked_cursor(&arrival->exchange->request, &cursor);
     struct sink *sink = open_stream(seat);
     seat->arrival = NULL;
-    seat_begin(seat, sink, arrival->names, arrival->name_count,
-               cursor.size ? buf_bytes(&cursor) : (struct bytes){NULL, 0});
-    arrival_free(arrival);
+    seat_begin(seat, sink, topics, arrival->name_count, buf_bytes(&cursor));
     buf_destroy(&cursor);
+    arrival_free(arrival);
+    xfree(topics);
 }
 
 /* ---- the way in ---- */
 
-/* The tab's own name: the header, then the query. False: one is there and is malformed. */
-static bool read_tag(const struct http_request *request, struct atom **tag)
-{
-    *tag = NULL;
-    struct bytes header = http_header_get(request, "x-session-tag");
-    struct buf query = BUF_EMPTY;
-    if (!header.data && text_query_get(request->query, "tag", &query)) header = buf_bytes(&query);
-    bool good = !header.size || text_is_tag(header);
-    if (good && header.size) *tag = atom_get(header);
-    buf_destroy(&query);
-    return good;
-}
-
-bool attach_read_tag(struct exchange *exchange, struct atom **tag)
-{
-    if (read_tag(&exchange->request, tag)) return true;
-    answer_error(exchange, 400, "bad_tag",
-                 "A session tag is 16 to 64 characters of [A-Za-z0-9_-].", 0, NULL);
-    return false;
-}
-
 void attach_request(struct app *app, struct plan_stream *stream, struct exchange *exchange)
 {
     struct atom *tag;
-    if (!attach_read_tag(exchange, &tag)) return;
+    if (!asked_tag(&stream->at, exchange, &tag)) return;
     struct seat *seat = seat_new(app, stream, tag);
     seat->arrival = xcalloc(1, sizeof(*seat->arrival));
     seat->arrival->exchange = exchange;

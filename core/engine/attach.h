@@ -8,11 +8,9 @@
  * any of them: then what was begun is undone, exactly once, in one place. */
 #pragma once
 
-#include <stdbool.h>
 #include <stdint.h>
 
 struct app;
-struct atom;
 struct exchange;
 struct plan_stream;
 struct seat;
@@ -22,7 +20,3 @@ void attach_request(struct app *app, struct plan_stream *stream, struct exchange
 
 /* Ends a seat in whatever step it is (drain): refused as don't know, or ended with `retry:`. */
 void attach_abandon(struct seat *seat, uint64_t retry_ms);
-
-/* Reads the tab's tag: X-Session-Tag, then ?tag=; NULL if there is none; the reference is the
- * caller's. False: it is malformed and the exchange is answered with 400. */
-bool attach_read_tag(struct exchange *exchange, struct atom **tag);

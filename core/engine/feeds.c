@@ -235,15 +235,16 @@ static void on_ask_cancel(void *owner)
     errand_cancel(&feed->asking);
 }
 
-/* Those accepted before the first opening cannot know what happened in between. */
+/* Those accepted before the first opening cannot know what happened in between. One that is only
+ * just beginning is told, if need be, when it has: lease_begin. */
 static void tell_early(struct feed *feed)
 {
     LIST_EACH(node, &feed->leases) {
         struct lease *lease = CONTAINER(node, struct lease, _node);
         struct subscriber *subscriber = seat_subscriber(lease->seat);
-        if (lease->_early && subscriber)
-            subscriber_resync(subscriber, "upstream", NULL);
+        if (!lease->_early || !subscriber) continue;
         lease->_early = false;
+        subscriber_resync(subscriber, "upstream", NULL);
     }
 }
 
@@ -343,6 +344,14 @@ bool feeds_lease(struct feeds *feeds, const struct plan_upstream *upstream, stru
     lease->_early = !link_ever_opened(feed->link);
     link_acquire(feed->link);
     return true;
+}
+
+void lease_begin(struct lease *lease, bool resumes)
+{
+    const struct feed *feed = lease->feed;
+    if (!feed || !feed->link || !lease->_early || !link_ever_opened(feed->link)) return;
+    lease->_early = false;
+    if (resumes) subscriber_resync(seat_subscriber(lease->seat), "upstream", NULL);
 }
 
 void lease_release(struct lease *lease)

@@ -37,7 +37,7 @@ struct lease {
     struct list _node;
     struct feed *feed; /* NULL: not held */
     struct seat *seat;
-    bool _early; /* taken before the link's first opening */
+    bool _early; /* taken before the link's first opening, and not told of it yet */
 };
 
 void feeds_create(struct feeds *feeds, struct app *app);
@@ -49,6 +49,10 @@ void feeds_destroy(struct feeds *feeds);
  * generation. False: the node has too many links. */
 bool feeds_lease(struct feeds *feeds, const struct plan_upstream *upstream, struct bytes key,
                  struct seat *seat, struct lease *lease);
+
+/* Its seat's subscriber has begun. If the link opened for the first time in the same moment, one
+ * that `resumes` is told to re-read: nobody knows what came before. */
+void lease_begin(struct lease *lease, bool resumes);
 
 /* Gives it back; harmless if it is not held. */
 void lease_release(struct lease *lease);

@@ -108,6 +108,13 @@ bool leases_take(struct seat *seat, const struct plan_stream *asked, const struc
     return true;
 }
 
+void leases_begin(struct seat *seat, bool resumes)
+{
+    struct leases *leases = seat->leases;
+    for (size_t i = 0; leases && i < leases->count; i++)
+        lease_begin(&leases->holds[i].lease, resumes);
+}
+
 void leases_swap(struct seat *seat, const struct plan_stream *last)
 {
     struct leases *before = seat->leases;

@@ -16,6 +16,9 @@ struct seat;
  * back with the rest. */
 bool leases_take(struct seat *seat, const struct plan_stream *asked, const struct buf *keys);
 
+/* The seat's subscriber has begun, `resumes` from a cursor: see lease_begin. */
+void leases_begin(struct seat *seat, bool resumes);
+
 /* The seat's stream is another generation's now; `last` is the one that it was. A lease whose
  * upstream the stream no longer names goes back; a key that is new is asked at the end of the turn.
  * A seat whose key cannot be known, or leased, ends (END_RELOAD): who comes anew is told why. */

@@ -18,13 +18,6 @@ const char *refused_name(enum refused why)
     return table[why].name;
 }
 
-static void write_frame(struct sink *sink, struct frame *frame)
-{
-    struct iovec piece = {frame->bytes, frame->size};
-    sink->ops->write(sink, &piece, 1);
-    frame_unref(frame);
-}
-
 static void on_gone(void *owner, const char *why)
 {
     (void)owner;
@@ -40,10 +33,14 @@ static void refuse_by_stream(struct exchange *exchange, enum refused why, struct
     struct answer_headers headers = *extra;
     answer_stream_headers(&headers);
     struct sink *sink = exchange->ops->stream(exchange, 200, headers.items, headers.count);
+    struct frame *retry = frame_retry(2000 + random_below(random, 8000));
+    struct frame *comment = frame_comment(bytes_of(table[why].message));
+    const struct iovec pieces[] = {{retry->bytes, retry->size}, {comment->bytes, comment->size}};
     sink->events = &sink_events;
-    write_frame(sink, frame_retry(2000 + random_below(random, 8000)));
-    write_frame(sink, frame_comment(bytes_of(table[why].message)));
+    sink->ops->write(sink, pieces, 2);
     sink->ops->close(sink, "refused");
+    frame_unref(retry);
+    frame_unref(comment);
 }
 
 void refusal_answer(struct exchange *exchange, enum refused why, enum refusal how,

@@ -1,5 +1,6 @@
 /* The end of a seat is the end of its subscriber: leases go back at once, the
- * `disconnect` hook still has a good handle, then the memory goes. */
+ * `disconnect` hook still has a good handle, then the memory goes. `disconnect` is
+ * called for those, and only those, whom `connect` was called for. */
 #include "engine/seat.h"
 
 #include "base/alloc.h"
@@ -57,7 +58,7 @@ static void on_ended(void *owner, enum end_reason reason)
     leases_release(seat);
     errand_cancel(&seat->telling);
     seat->subscriber = NULL;
-    if (!seat->stream->disconnect) {
+    if (!seat->stream->disconnect || !seat->told) {
         seat_free(seat);
         return;
     }
@@ -114,40 +115,29 @@ static void on_connected(void *owner, const struct hook_result *result)
 
 static void tell_connected(struct seat *seat)
 {
+    seat->told = true;
     if (!seat->stream->connect) return;
     const struct hook_call call = {
         .kind = HOOK_CONNECT, .hook = seat->stream->connect, .seat = seat};
     errand_start(&seat->telling, seat->generation, &call, on_connected, seat);
 }
 
-/* Joins every topic by its declaration. False: a name that no declaration has, or too many. */
-static bool join_topics(struct seat *seat, const struct bytes *names, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        struct topic *topic = app_topic_open(seat->app, names[i]);
-        if (!topic) return false;
-        subscriber_join(seat->subscriber, topic);
-    }
-    return true;
-}
-
-void seat_begin(struct seat *seat, struct sink *sink, const struct bytes *names, size_t count,
+void seat_begin(struct seat *seat, struct sink *sink, struct topic *const *topics, size_t count,
                 struct bytes cursor)
 {
     struct subscriber *subscriber =
         subscriber_new(app_hub(seat->app), &seat->stream->options, sink, seat->who.user, seat->tag,
                        &subscriber_events, seat);
-    seat->subscriber = subscriber;
     struct atom *tag = atom_ref(subscriber_tag(subscriber));
     atom_unref(seat->tag);
     seat->tag = tag;
-    if (join_topics(seat, names, count)) {
-        subscriber_start(subscriber, cursor);
-        arm_end(seat);
-        tell_connected(seat);
-    } else {
-        subscriber_end(subscriber, END_ERROR);
-    }
+    seat->subscriber = subscriber;
+    for (size_t i = 0; i < count; i++) subscriber_join(subscriber, topics[i]);
+    subscriber_start(subscriber, cursor);
+    if (subscriber_ended(subscriber)) return; /* by a filter that was asked about what it missed */
+    leases_begin(seat, cursor.size > 0);
+    arm_end(seat);
+    tell_connected(seat);
 }
 
 /* ---- another generation ---- */

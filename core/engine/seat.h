@@ -32,6 +32,7 @@ struct seat {
     struct ending *ending; /* lifetime or expiry, or NULL */
     struct errand telling; /* the connect or disconnect hook */
     bool counted;          /* among the node's streams; false: there was no room */
+    bool told;             /* `connect` was called, or would have been */
 };
 
 /* Of the app's current generation, which the stream must be of. Takes the reference of `tag` (which
@@ -51,7 +52,7 @@ void seat_swap(struct seat *seat);
 
 /* It is live: a subscriber of these topics on this sink; cursor as for subscriber_start. From now
  * on it frees itself. */
-void seat_begin(struct seat *seat, struct sink *sink, const struct bytes *names, size_t count,
+void seat_begin(struct seat *seat, struct sink *sink, struct topic *const *topics, size_t count,
                 struct bytes cursor);
 
 const struct identity *seat_identity(const struct seat *seat);

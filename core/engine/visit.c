@@ -3,7 +3,7 @@
 #include "base/alloc.h"
 #include "engine/answer.h"
 #include "engine/app.h"
-#include "engine/attach.h"
+#include "engine/asked.h"
 #include "engine/errand.h"
 #include "engine/guard.h"
 #include "engine/hooks.h"
@@ -115,7 +115,7 @@ void visit_request(struct app *app, const struct plan_route *route, struct excha
                    struct pattern_match *match)
 {
     struct atom *tag;
-    if (!attach_read_tag(exchange, &tag)) {
+    if (!asked_tag(&route->at, exchange, &tag)) {
         pattern_match_destroy(match);
         return;
     }
