@@ -2,18 +2,16 @@
 
 #include "base/alloc.h"
 #include "base/check.h"
-#include "engine/attach.h"
 #include "engine/beats.h"
 #include "engine/feeds.h"
 #include "engine/generation.h"
-#include "engine/node.h"
 #include "engine/seats.h"
 #include "engine/verdicts.h"
 
 struct app {
     const struct engine_ports *ports;
     const struct engine_limits *limits;
-    struct node *node;
+    struct census *census;
     struct generation *generation;
     struct hub *hub;
     struct store *store;
@@ -22,16 +20,15 @@ struct app {
     struct seats seats;
     struct beats beats;
     uint32_t visits;
-    bool draining;
 };
 
 struct app *app_new(const struct engine_ports *ports, const struct engine_limits *limits,
-                    struct node *node, struct generation *generation)
+                    struct census *census, struct generation *generation)
 {
     struct app *app = xcalloc(1, sizeof(*app));
     app->ports = ports;
     app->limits = limits;
-    app->node = node;
+    app->census = census;
     app->generation = generation;
     filter_verdicts_create(&app->verdicts, app);
     const struct hub_ports hub_ports = {.clock = ports->clock,
@@ -47,20 +44,6 @@ struct app *app_new(const struct engine_ports *ports, const struct engine_limits
     app->seats = SEATS_EMPTY;
     beats_start(&app->beats, app);
     return app;
-}
-
-/* What waits in windows, or for its fan-out, goes out before anybody is sent away. */
-void app_drain(struct app *app, uint64_t spread_ms)
-{
-    if (app->draining) return;
-    app->draining = true;
-    beats_stop(&app->beats);
-    hub_windows_flush(app->hub);
-    hub_fan_out(app->hub);
-    uint32_t index = 0;
-    for (struct seat *seat; (seat = seats_next(&app->seats, &index));)
-        attach_abandon(seat, 1000 + random_below(app->ports->random, spread_ms + 1));
-    feeds_close(&app->feeds);
 }
 
 bool app_idle(const struct app *app)
@@ -166,11 +149,6 @@ void app_visit_ended(struct app *app)
     app->visits--;
 }
 
-bool app_links_left(const struct app *app)
-{
-    return node_links(app->node) < app->limits->links;
-}
-
 struct hub *app_hub(struct app *app)
 {
     return app->hub;
@@ -222,12 +200,7 @@ struct seats *app_seats(struct app *app)
     return &app->seats;
 }
 
-struct node *app_node(struct app *app)
+struct census *app_census(struct app *app)
 {
-    return app->node;
-}
-
-bool app_draining(const struct app *app)
-{
-    return app->draining;
+    return app->census;
 }

@@ -45,9 +45,9 @@ struct engine_limits {
 
 struct app;
 struct beats;
+struct census;
 struct feeds;
 struct generation;
-struct node;
 struct seats;
 
 /* For engine/reload.h alone; takes the reference of the generation. */
@@ -69,11 +69,9 @@ void app_emit(struct app *app, const struct app_emit *emits, size_t count);
 
 /* Takes the reference of the generation. */
 struct app *app_new(const struct engine_ports *ports, const struct engine_limits *limits,
-                    struct node *node, struct generation *generation);
+                    struct census *census, struct generation *generation);
 
-/* Ends every subscriber with a spread-out `retry:`, flushes windows and closes links; app_idle
- * tells when all of it is through. */
-void app_drain(struct app *app, uint64_t spread_ms);
+/* No seat, link, visit or trigger is under way, and no handler of what a link brought. */
 bool app_idle(const struct app *app);
 
 /* Needs app_idle. Lets go of its generation. */
@@ -84,13 +82,9 @@ struct generation *app_generation(const struct app *app);
 struct beats *app_beats(struct app *app);
 struct feeds *app_feeds(struct app *app);
 struct seats *app_seats(struct app *app);
-struct node *app_node(struct app *app);
-bool app_draining(const struct app *app);
+struct census *app_census(struct app *app);
 
 const struct engine_limits *app_limits(const struct app *app);
-
-/* May the node open one more link? */
-bool app_links_left(const struct app *app);
 
 struct store *app_store(struct app *app);
 const struct plan *app_plan(const struct app *app);

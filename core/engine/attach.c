@@ -11,9 +11,9 @@
 #include "base/alloc.h"
 #include "engine/answer.h"
 #include "engine/asked.h"
+#include "engine/census.h"
 #include "engine/guard.h"
 #include "engine/leases.h"
-#include "engine/node.h"
 #include "engine/refusal.h"
 #include "engine/seat.h"
 
@@ -70,7 +70,7 @@ static void refuse(struct seat *seat, enum refused why)
     struct answer_headers headers = {.count = 0};
     errand_cancel(&seat->arrival->errand);
     guard_headers(&seat->stream->at, &exchange->request, &headers);
-    node_refused(app_node(seat->app), why);
+    app_census(seat->app)->refused[why]++;
     refusal_answer(exchange, why, seat->stream->refusal, app_ports(seat->app)->random, &headers);
     leave(seat);
 }

@@ -15,6 +15,7 @@
 #include "base/alloc.h"
 #include "base/text.h"
 #include "engine/app.h"
+#include "engine/census.h"
 #include "engine/errand.h"
 #include "engine/seat.h"
 
@@ -289,7 +290,7 @@ static void on_closed(void *owner)
     feed_unlist(feed);
     link_unref(feed->link);
     feed->link = NULL;
-    feed->feeds->counters.links--;
+    app_census(feed->app)->links--;
     feed_post(feed);
 }
 
@@ -323,7 +324,7 @@ static struct feed *feed_new(struct feeds *feeds, const struct plan_upstream *up
     list_append(&feeds->_all, &feed->node);
     feed->link = link_new(&link_ports, &upstream->policy, atom_bytes(upstream->name), key,
                           &link_events, feed);
-    feeds->counters.links++;
+    app_census(feed->app)->links++;
     return feed;
 }
 
@@ -333,7 +334,7 @@ bool feeds_lease(struct feeds *feeds, const struct plan_upstream *upstream, stru
     struct buf name = BUF_EMPTY;
     feed_key_bytes(upstream, key, &name);
     struct feed *feed = dict_get(&feeds->_by_key, buf_bytes(&name));
-    if (!feed && app_links_left(feeds->_app)) {
+    if (!feed && census_links_left(app_census(feeds->_app))) {
         feed = feed_new(feeds, upstream, key);
         dict_set(&feeds->_by_key, buf_bytes(&name), feed);
     }

@@ -22,7 +22,6 @@ struct seat;
 
 struct feeds_counters {
     uint64_t events, unhandled, failed, opened, lost;
-    uint32_t links;
 };
 
 struct feeds {

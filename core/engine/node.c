@@ -3,7 +3,7 @@
 #include "base/alloc.h"
 #include "base/check.h"
 #include "engine/attach.h"
-#include "engine/feeds.h"
+#include "engine/drain.h"
 #include "engine/generation.h"
 #include "engine/guard.h"
 #include "engine/route.h"
@@ -16,8 +16,7 @@ struct node {
     struct files *files;
     struct app **apps;
     size_t app_count;
-    bool draining;
-    struct node_counters counters;
+    struct census census;
 };
 
 static void handle(struct http_handler *handler, struct exchange *exchange);
@@ -29,6 +28,8 @@ struct node *node_new(const struct engine_ports *ports, const struct engine_limi
     node->handler.handle = handle;
     node->ports = ports;
     node->limits = *limits;
+    node->census.streams_max = limits->streams;
+    node->census.links_max = limits->links;
     node->files = files;
     return node;
 }
@@ -100,7 +101,7 @@ static void serve(struct node *node, struct route *route, struct exchange *excha
 
 static void refuse_cross_site(struct node *node, struct route *route, struct exchange *exchange)
 {
-    node->counters.cross_site++;
+    node->census.cross_site++;
     pattern_match_destroy(&route->match);
     answer_error(exchange, 403, "cross_site",
                  "This request comes from another site, which is not listed here.", 0, NULL);
@@ -115,7 +116,7 @@ static void answer_methods(struct node *node, struct route *route, struct exchan
         route_methods(node->apps, node->app_count, &exchange->request, &methods);
     pattern_match_destroy(&route->match);
     if (!there) {
-        node->counters.not_found++;
+        node->census.not_found++;
         answer_error(exchange, 404, "not_found", "There is nothing at this path.", 0, NULL);
     } else if (bytes_is(exchange->request.method, "OPTIONS")) {
         guard_preflight(route->at ? route->at : there, buf_bytes(&methods), exchange);
@@ -131,7 +132,7 @@ static void handle(struct http_handler *handler, struct exchange *exchange)
 {
     struct node *node = CONTAINER(handler, struct node, handler);
     struct route route = route_find(node->apps, node->app_count, &exchange->request);
-    node->counters.requests++;
+    node->census.requests++;
     if (!route.at || bytes_is(exchange->request.method, "OPTIONS"))
         answer_methods(node, &route, exchange);
     else if (!guard_admits(route.at, &exchange->request))
@@ -177,13 +178,13 @@ struct app *node_add_app(struct node *node, struct generation *generation, struc
         if (!check_against(generation_plan(generation), app_plan(node->apps[i]), errors))
             return NULL;
     node->apps = xrealloc(node->apps, (node->app_count + 1) * sizeof(struct app *));
-    return node->apps[node->app_count++] = app_new(node->ports, &node->limits, node, generation);
+    return node->apps[node->app_count++] = app_new(node->ports, &node->limits, &node->census, generation);
 }
 
 bool node_admits(const struct node *node, const struct plan *const *plans, struct buf *errors)
 {
     const size_t before = errors->size;
-    if (node->draining) buf_add_text(errors, "the node drains; nothing is reloaded any more\n");
+    if (node->census.closed) buf_add_text(errors, "the node drains; nothing is reloaded any more\n");
     for (size_t i = 0; i < node->app_count; i++) {
         const struct plan *was = app_plan(node->apps[i]), *plan = plans[i] ? plans[i] : was;
         if (plan->app != was->app)
@@ -210,13 +211,14 @@ struct app *node_app(const struct node *node, size_t index)
 
 void node_drain(struct node *node, uint64_t spread_ms)
 {
-    node->draining = true;
-    for (size_t i = 0; i < node->app_count; i++) app_drain(node->apps[i], spread_ms);
+    if (node->census.closed) return;
+    node->census.closed = true;
+    for (size_t i = 0; i < node->app_count; i++) drain_app(node->apps[i], spread_ms);
 }
 
 bool node_draining(const struct node *node)
 {
-    return node->draining;
+    return node->census.closed;
 }
 
 bool node_idle(const struct node *node)
@@ -226,39 +228,12 @@ bool node_idle(const struct node *node)
     return true;
 }
 
-/* ---- seats, ends, refusals ---- */
-
-bool node_seat_taken(struct node *node)
+const struct census *node_counters(const struct node *node)
 {
-    if (node->draining || node->counters.streams >= node->limits.streams) return false;
-    node->counters.streams++;
-    return true;
-}
-
-void node_seat_left(struct node *node)
-{
-    node->counters.streams--;
-}
-
-void node_ended(struct node *node, enum end_reason reason)
-{
-    node->counters.ends[reason]++;
-}
-
-void node_refused(struct node *node, enum refused why)
-{
-    node->counters.refused[why]++;
-}
-
-const struct node_counters *node_counters(const struct node *node)
-{
-    return &node->counters;
+    return &node->census;
 }
 
 uint32_t node_links(const struct node *node)
 {
-    uint32_t links = 0;
-    for (size_t i = 0; i < node->app_count; i++)
-        links += app_feeds(node->apps[i])->counters.links;
-    return links;
+    return node->census.links;
 }

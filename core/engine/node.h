@@ -7,19 +7,11 @@
 #include <stdint.h>
 
 #include "engine/app.h"
-#include "engine/refusal.h"
-#include "hub/subscriber.h"
+#include "engine/census.h"
 #include "ports/exchange.h"
 #include "ports/files.h"
 
 struct node;
-
-struct node_counters {
-    uint32_t streams;      /* seats: open, or on their way in */
-    uint64_t requests, not_found, cross_site;
-    uint64_t refused[REFUSED_REASONS];
-    uint64_t ends[END_REASONS];
-};
 
 struct node *node_new(const struct engine_ports *ports, const struct engine_limits *limits,
                       struct files *files);
@@ -37,18 +29,12 @@ bool node_admits(const struct node *node, const struct plan *const *plans, struc
 
 struct http_handler *node_handler(struct node *node);
 
-/* No new streams (503); ends what is there, see app_drain. */
+/* No new streams (503); ends what is there, see engine/drain.h. */
 void node_drain(struct node *node, uint64_t spread_ms);
 bool node_draining(const struct node *node);
 bool node_idle(const struct node *node);
 
-const struct node_counters *node_counters(const struct node *node);
+const struct census *node_counters(const struct node *node);
 uint32_t node_links(const struct node *node);
 size_t node_apps(const struct node *node);
 struct app *node_app(const struct node *node, size_t index);
-
-/* For attach and visit. */
-bool node_seat_taken(struct node *node); /* false: full, or draining */
-void node_seat_left(struct node *node);
-void node_ended(struct node *node, enum end_reason reason);
-void node_refused(struct node *node, enum refused why);

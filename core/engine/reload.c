@@ -1,5 +1,7 @@
-/* The order matters: topics first, so that nobody joins or leaves one by options
- * of a plan that may be gone; then seats, which may let go of links; then links. */
+/* The order matters: what was emitted before is fanned out before, by the filters
+ * of its time and to those who will have to go; then topics, so that nobody has
+ * options of a plan that may be gone; then seats, which may let go of links; then
+ * links. */
 #include "engine/reload.h"
 
 #include "engine/beats.h"
@@ -36,6 +38,7 @@ static void move_seats(struct app *app)
 
 void reload_app(struct app *app, struct generation *generation)
 {
+    hub_fan_out(app_hub(app));
     app_set_generation(app, generation);
     hub_topics_each(app_hub(app), move_topic, (void *)app_plan(app));
     move_seats(app);

@@ -17,6 +17,6 @@
 struct app;
 struct generation;
 
-/* Takes the reference of the generation. It must have been checked: node_admits. May call no rule
- * before it returns. */
+/* Takes the reference of the generation. It must have been checked: node_admits. Calls no rule
+ * but filters of the earlier generation. */
 void reload_app(struct app *app, struct generation *generation);

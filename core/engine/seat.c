@@ -5,8 +5,8 @@
 
 #include "base/alloc.h"
 #include "base/check.h"
+#include "engine/census.h"
 #include "engine/leases.h"
-#include "engine/node.h"
 #include "engine/seats.h"
 
 struct ending {
@@ -23,7 +23,7 @@ struct seat *seat_new(struct app *app, const struct plan_stream *stream, struct 
     seat->stream = stream;
     seat->tag = tag;
     seat->number = seats_add(app_seats(app), seat);
-    seat->counted = node_seat_taken(app_node(app));
+    seat->counted = census_enter(app_census(app));
     return seat;
 }
 
@@ -34,7 +34,7 @@ void seat_free(struct seat *seat)
     if (seat->ending) clock_cancel(app_ports(seat->app)->clock, &seat->ending->timer);
     xfree(seat->ending);
     seats_remove(app_seats(seat->app), seat->number);
-    if (seat->counted) node_seat_left(app_node(seat->app));
+    if (seat->counted) census_leave(app_census(seat->app));
     atom_unref(seat->who.user);
     atom_unref(seat->who.data);
     atom_unref(seat->tag);
@@ -54,7 +54,7 @@ static void on_left(void *owner, const struct hook_result *result)
 static void on_ended(void *owner, enum end_reason reason)
 {
     struct seat *seat = owner;
-    node_ended(app_node(seat->app), reason);
+    app_census(seat->app)->ends[reason]++;
     leases_release(seat);
     errand_cancel(&seat->telling);
     seat->subscriber = NULL;

@@ -230,6 +230,17 @@ describe("a reload", function()
     assert.equal(1, world:counters().vms)
   end)
 
+  it("brings who must go what was emitted before", function()
+    start { streams = { "events", "other" } }
+    local tabs = {}
+    for i = 1, 600 do tabs[i] = connect("ann", { path = "/other" }) end
+    world.core:wire_bytes(feed().wire, "event: note\ndata: 1\n\n")
+    while world:counters().emitted == 0 do world.core:round() end -- and not one more
+    rules.with_file(rules.head(text {}), function(path) assert.is_true((world.core:reload(path))) end)
+    world:run()
+    for _, tab in ipairs(tabs) do assert.same({ "one", "reload" }, { tab:types()[1], tab.why }) end
+  end)
+
   it("takes subscribers out of a topic that is gone, and tells them", function()
     start()
     local tab = connect()

@@ -7,8 +7,8 @@ local rules = {}
 -- Before the text: what nearly every rule file begins with, on one line, so that line 2 is the text's first.
 local HEAD = [[local sluice = require "sluice" local app = sluice.app "demo" ]]
 
--- Calls run(path) with a file of this text, which is called rules.lua. What it raises is passed on.
-local function with_file(text, run)
+--- Calls run(path) with a file of this text, which is called rules.lua. What it raises is passed on.
+function rules.with_file(text, run)
   local folder = os.tmpname()
   os.remove(folder)
   assert(os.execute("mkdir " .. folder) == 0)
@@ -25,17 +25,20 @@ end
 --- A world that runs this text as it is; in messages the file is called rules.lua.
 -- @param options of rig.load
 function rules.load_file(text, options)
-  return with_file(text, function(path) return rig.load(path, options) end)
+  return rules.with_file(text, function(path) return rig.load(path, options) end)
 end
 
---- The same behind a head that declares `sluice` and `app`, so that the text's first line is 2.
+--- The text behind a head that declares `sluice` and `app`, so that its first line is 2.
+function rules.head(text) return HEAD .. "\n" .. text end
+
+--- A world that runs these rules, behind that head.
 function rules.load(text, options)
-  return rules.load_file(HEAD .. "\n" .. text, options)
+  return rules.load_file(rules.head(text), options)
 end
 
 --- Puts these rules, behind that head, in the place of those that the world runs.
 function rules.reload(world, text)
-  return with_file(HEAD .. "\n" .. text, function(path) return world:reload(path) end)
+  return rules.with_file(rules.head(text), function(path) return world:reload(path) end)
 end
 
 --- A world with one route, POST /run, of which this is the body; `req` is there, and what `before` declares.

@@ -1,0 +1,39 @@
+/* census: what a node counts over all its apps - who is in, who was refused, why
+ * streams ended - and how many there may be. The node owns it; its apps count in
+ * it, so that none of them needs to know the node. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "engine/refusal.h"
+#include "hub/hub.h"
+
+struct census {
+    uint32_t streams_max, links_max;
+    bool closed;      /* the node drains: nobody comes in any more */
+    uint32_t streams; /* seats: open, or on their way in */
+    uint32_t links;
+    uint64_t requests, not_found, cross_site;
+    uint64_t refused[REFUSED_REASONS];
+    uint64_t ends[END_REASONS];
+};
+
+/* One stream more. False: there is no room, or the node drains. */
+static inline bool census_enter(struct census *census)
+{
+    if (census->closed || census->streams >= census->streams_max) return false;
+    census->streams++;
+    return true;
+}
+
+static inline void census_leave(struct census *census)
+{
+    census->streams--;
+}
+
+/* May one more link be opened? */
+static inline bool census_links_left(const struct census *census)
+{
+    return census->links < census->links_max;
+}
