@@ -238,13 +238,15 @@ bool subscriber_leave(struct subscriber *subscriber, struct topic *topic)
     return true;
 }
 
+/* A control event, which no lag swallows: a lagged resync names only topics that it still has. */
 void subscriber_lose(struct subscriber *subscriber, struct topic *topic, const char *reason)
 {
     if (!subscriber_leave(subscriber, topic)) return;
     struct buf data = BUF_EMPTY;
     control_resync_begin(&data, reason, CONTROL_UNKNOWN);
     control_resync_topic(&data, topic->name);
-    offer_control(subscriber, SLOT_RESYNC,
+    subscriber->hub->counters.resyncs++;
+    offer_control(subscriber, SLOT_CONTROL,
                   control_resync_end(subscriber->hub, &data, CONTROL_NO_ID, NULL));
 }
 

@@ -55,6 +55,26 @@ static void the_last_release_starts_grace_and_its_end_closes(void **state)
     assert_null(wire);
 }
 
+static void another_policy_counts_for_what_begins_after_it(void **state)
+{
+    (void)state;
+    open_link();
+    link_acquire(link_);
+    link_release(link_);
+    struct link_policy shorter = policy;
+    shorter.grace_ms = 500;
+    shorter.event_limit_bytes = 10;
+    link_set_policy(link_, &shorter);
+    assert_state(LINK_OPEN);
+    assert_int_equal(wires_opened, 1);
+    wire_bytes("data: 12345678901\n\n");
+    assert_state(LINK_WAITING);
+    assert_string_equal(last_detail, "an event above 10 bytes");
+    link_release(link_);
+    advance(500);
+    assert_said("lost:200 closed");
+}
+
 static void a_lease_within_grace_cancels_the_closing(void **state)
 {
     (void)state;
@@ -782,6 +802,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(the_first_lease_opens_and_later_ones_share),
         TEST(the_last_release_starts_grace_and_its_end_closes),
+        TEST(another_policy_counts_for_what_begins_after_it),
         TEST(a_lease_within_grace_cancels_the_closing),
         TEST(a_link_lost_in_grace_is_not_opened_again),
         TEST(a_lease_opens_again_what_was_lost_in_grace),

@@ -136,6 +136,63 @@ static void what_waits_of_a_topic_that_it_left_is_not_sent(void **state)
     world_free(world);
 }
 
+#define LOST "resync {\"reason\":\"reload\",\"missed\":null,\"topics\":[\"a\"]}\n"
+
+static void it_is_told_of_a_topic_that_is_no_more(void **state)
+{
+    (void)state;
+    struct world *world = world_new();
+    struct tab *tab = tab_in(world, "a", NULL, NULL);
+    subscriber_join(tab->subscriber, topic_of(world, "b"));
+    tab_takes(tab, 5);
+    emit(world, "a", "begun");
+    emit(world, "a", "waits");
+    emit(world, "b", "stays");
+    settle(world);
+    subscriber_lose(tab->subscriber, topic_of(world, "a"), "reload");
+    subscriber_lose(tab->subscriber, topic_of(world, "a"), "reload");
+    tab_takes(tab, SIZE_MAX);
+    assert_read(tab, "t begun\nt stays\n" LOST);
+    world_free(world);
+}
+
+static void it_is_told_though_it_lags(void **state)
+{
+    (void)state;
+    struct world *world = world_new();
+    struct subscriber_options small = DEFAULTS;
+    small.queue_frames = 2;
+    struct tab *tab = tab_with(world, &small, "a");
+    subscriber_join(tab->subscriber, topic_of(world, "b"));
+    tab_takes(tab, 5);
+    emit_many(world, "b", 1, 9);
+    assert_int_equal(hub_counters(world->hub)->lagged, 1);
+    subscriber_lose(tab->subscriber, topic_of(world, "a"), "reload");
+    tab_takes(tab, SIZE_MAX);
+    assert_read(tab, "t 1\n" LOST LAGGED("8", "\"b\""));
+    world_free(world);
+}
+
+static void other_options_count_from_then_on(void **state)
+{
+    (void)state;
+    struct world *world = world_new();
+    struct subscriber_options never = DEFAULTS, often = DEFAULTS;
+    never.heartbeat_ms = 0;
+    often.heartbeat_ms = 1000;
+    struct tab *tab = tab_with(world, &never, "a");
+    advance(world, 60000);
+    assert_int_equal(hub_counters(world->hub)->heartbeats, 0);
+    subscriber_set_options(tab->subscriber, &often);
+    advance(world, 3000);
+    assert_true(hub_counters(world->hub)->heartbeats >= 3);
+    subscriber_set_options(tab->subscriber, &never);
+    const uint64_t before = hub_counters(world->hub)->heartbeats;
+    advance(world, 60000);
+    assert_int_equal(hub_counters(world->hub)->heartbeats, before);
+    world_free(world);
+}
+
 /* ---- the queue ---- */
 
 static void frames_go_out_byte_by_byte(void **state)
@@ -1037,6 +1094,9 @@ int main(void)
         cmocka_unit_test(without_a_retry_there_is_no_line),
         cmocka_unit_test(it_joins_and_leaves_many_topics),
         cmocka_unit_test(what_waits_of_a_topic_that_it_left_is_not_sent),
+        cmocka_unit_test(it_is_told_of_a_topic_that_is_no_more),
+        cmocka_unit_test(it_is_told_though_it_lags),
+        cmocka_unit_test(other_options_count_from_then_on),
         cmocka_unit_test(frames_go_out_byte_by_byte),
         cmocka_unit_test(a_direct_write_that_is_cut_is_finished_from_the_queue),
         cmocka_unit_test(control_events_go_through_the_queue),
