@@ -12,8 +12,8 @@
 #include "script/phase.h"
 #include "script/values.h"
 
-/* The atom of the text at the index if anybody holds it: a user that is connected has one. False: the
- * argument was given, and no such atom is there, so nobody is meant. */
+/* The atom of the text at the index if anybody holds it: a user that is connected has one. False:
+ * the argument was given, and no such atom is there, so nobody is meant. */
 static bool find_atom(lua_State *L, int index, struct atom **atom)
 {
     struct bytes text;
@@ -80,8 +80,7 @@ static int l_count(lua_State *L)
     phase_check(L, CALL_APP, "app:count");
     struct buf *seen = here_scratch(L);
     bool meant = find_atom(L, 1, &user) && find_atom(L, 2, &tag);
-    if (meant && user)
-        hub_subscribers_each(app_hub(here_app(L)), user, tag, note_seat, seen);
+    if (meant && user) hub_subscribers_each(app_hub(here_app(L)), user, tag, note_seat, seen);
     lua_pushinteger(L, meant && !user ? hub_counters(app_hub(here_app(L)))->subscribers
                                       : (lua_Integer)(seen->size / sizeof(struct seat *)));
     return 1;
@@ -129,8 +128,8 @@ static bool note_newest(void *ctx, struct subscriber *subscriber)
     return true;
 }
 
-/* newest_data(user): what was said of the user's newest subscriber, and that one's number, which rises
- * with every subscriber; nothing if none is connected */
+/* newest_data(user): what was said of the user's newest subscriber, and that one's number, which
+ * rises with every subscriber; nothing if none is connected */
 static int l_newest_data(lua_State *L)
 {
     struct atom *user;
@@ -146,9 +145,13 @@ static int l_newest_data(lua_State *L)
 
 void bind_app(lua_State *L)
 {
-    static const luaL_Reg functions[] = {
-        {"users", l_users},           {"subscribers", l_subscribers}, {"count", l_count},
-        {"disconnect", l_disconnect}, {"cursor", l_cursor},           {"tab_open", l_tab_open},
-        {"newest_data", l_newest_data}, {NULL, NULL}};
+    static const luaL_Reg functions[] = {{"users", l_users},
+                                         {"subscribers", l_subscribers},
+                                         {"count", l_count},
+                                         {"disconnect", l_disconnect},
+                                         {"cursor", l_cursor},
+                                         {"tab_open", l_tab_open},
+                                         {"newest_data", l_newest_data},
+                                         {NULL, NULL}};
     luaL_setfuncs(L, functions, 0);
 }

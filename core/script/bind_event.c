@@ -23,9 +23,9 @@ static int get(lua_State *L, void *handle, int field);
 static int l_json(lua_State *L);
 
 static const struct handle_member members[] = {
-    {"type", TYPE, NULL}, {"data", DATA, NULL}, {"id", ID, NULL},       {"key", KEY, NULL},
-    {"source", SOURCE, NULL}, {"tag", TAG, NULL}, {"user", USER, NULL}, {"topic", TOPIC, NULL},
-    {"json", 0, l_json},  {NULL, 0, NULL}};
+    {"type", TYPE, NULL},     {"data", DATA, NULL}, {"id", ID, NULL},     {"key", KEY, NULL},
+    {"source", SOURCE, NULL}, {"tag", TAG, NULL},   {"user", USER, NULL}, {"topic", TOPIC, NULL},
+    {"json", 0, l_json},      {NULL, 0, NULL}};
 
 static const struct handle_kind kind = {"event", members, get, HANDLE_EVENT};
 
@@ -102,7 +102,7 @@ static int l_json(lua_State *L)
     struct bytes type = field_of(call, TYPE);
     lua_pushlstring(L, type.data, type.size);
     return raise_sentence(L, "the data of the event '%s' is not JSON: %s", lua_tostring(L, -1),
-                       lua_tostring(L, -2));
+                          lua_tostring(L, -2));
 }
 
 void event_push(lua_State *L, struct running *running)

@@ -127,10 +127,8 @@ static int l_on_start(lua_State *L)
 
 void bind_latch(lua_State *L)
 {
-    static const luaL_Reg functions[] = {{"latch", l_latch},
-                                         {"background", l_background},
-                                         {"on_start", l_on_start},
-                                         {NULL, NULL}};
+    static const luaL_Reg functions[] = {
+        {"latch", l_latch}, {"background", l_background}, {"on_start", l_on_start}, {NULL, NULL}};
     handle_define(L, &kind);
     lua_pushcfunction(L, l_latch_gc);
     lua_setfield(L, -2, "__gc");

@@ -321,11 +321,12 @@ static int l_is_topic(lua_State *L)
 
 void bind_plan(lua_State *L)
 {
-    static const luaL_Reg functions[] = {
-        {"app", l_app},         {"topic", l_topic},   {"upstream", l_upstream},
-        {"handler", l_handler}, {"stream", l_stream}, {"stream_hooks", l_stream_hooks},
-        {"route", l_route},     {"static", l_static}, {"every", l_every},
-        {"declaring", l_declaring}, {"hook", l_hook},         {"fault", l_fault},
-        {"is_topic", l_is_topic}, {NULL, NULL}};
+    static const luaL_Reg functions[] = {{"app", l_app},           {"topic", l_topic},
+                                         {"upstream", l_upstream}, {"handler", l_handler},
+                                         {"stream", l_stream},     {"stream_hooks", l_stream_hooks},
+                                         {"route", l_route},       {"static", l_static},
+                                         {"every", l_every},       {"declaring", l_declaring},
+                                         {"hook", l_hook},         {"fault", l_fault},
+                                         {"is_topic", l_is_topic}, {NULL, NULL}};
     luaL_setfuncs(L, functions, 0);
 }

@@ -22,7 +22,18 @@ struct request {
 };
 
 enum field {
-    METHOD = 1, PATH, TARGET, QUERY, HEADERS, BODY, ADDRESS, LISTENER, SECURE, USER, DATA, TAG
+    METHOD = 1,
+    PATH,
+    TARGET,
+    QUERY,
+    HEADERS,
+    BODY,
+    ADDRESS,
+    LISTENER,
+    SECURE,
+    USER,
+    DATA,
+    TAG
 };
 
 static int get(lua_State *L, void *handle, int field);
@@ -118,11 +129,11 @@ static void push_pairs(lua_State *L, struct bytes text)
 {
     lua_newtable(L);
     for (int count = 0; text.size > 0 && count < PAIRS_MAX; count++) {
-        const char *and = memchr(text.data, '&', text.size);
-        size_t size = and ? (size_t)(and - text.data) : text.size;
+        const char *next = memchr(text.data, '&', text.size);
+        size_t size = next ? (size_t)(next - text.data) : text.size;
         add_pair(L, bytes_run(text.data, size));
-        if (!and) return;
-        text = bytes_run(and + 1, text.size - size - 1);
+        if (!next) return;
+        text = bytes_run(next + 1, text.size - size - 1);
     }
 }
 

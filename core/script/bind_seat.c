@@ -26,8 +26,8 @@ static int l_set(lua_State *L);
 static int l_close(lua_State *L);
 
 static const struct handle_member members[] = {
-    {"user", USER, NULL}, {"data", DATA, NULL}, {"tag", TAG, NULL},     {"topics", TOPICS, NULL},
-    {"open", OPEN, NULL}, {"set", 0, l_set},    {"close", 0, l_close},  {NULL, 0, NULL}};
+    {"user", USER, NULL}, {"data", DATA, NULL}, {"tag", TAG, NULL},    {"topics", TOPICS, NULL},
+    {"open", OPEN, NULL}, {"set", 0, l_set},    {"close", 0, l_close}, {NULL, 0, NULL}};
 
 static const struct handle_kind kind = {"subscriber", members, get, HANDLE_SEAT};
 
@@ -93,7 +93,7 @@ static int l_set(lua_State *L)
         struct bytes json = json_encode(L, 2);
         if (json.size > DATA_MAX)
             return raise_sentence(L, "sub:set: the data is %d bytes as JSON, %d at most",
-                               (int)json.size, (int)DATA_MAX);
+                                  (int)json.size, (int)DATA_MAX);
         data = atom_get(json);
     }
     seat_set_data(seat, data);

@@ -126,8 +126,8 @@ static int l_keys(lua_State *L)
 
 void bind_store(lua_State *L)
 {
-    static const luaL_Reg functions[] = {{"store_get", l_get},       {"store_set", l_set},
-                                         {"store_add", l_add},       {"store_delete", l_delete},
-                                         {"store_keys", l_keys},     {NULL, NULL}};
+    static const luaL_Reg functions[] = {{"store_get", l_get},   {"store_set", l_set},
+                                         {"store_add", l_add},   {"store_delete", l_delete},
+                                         {"store_keys", l_keys}, {NULL, NULL}};
     luaL_setfuncs(L, functions, 0);
 }

@@ -48,8 +48,8 @@ static struct matcher matcher_of(lua_State *L, const char **pattern)
     return m;
 }
 
-/* Where a search begins, by the argument at the index: 1, or counted from the end if negative; what lies
- * outside the text is moved to its ends. */
+/* Where a search begins, by the argument at the index: 1, or counted from the end if negative; what
+ * lies outside the text is moved to its ends. */
 static const char *start_of(const struct matcher *m, int index)
 {
     lua_Number start = luaL_optnumber(m->L, index, 1), size = (lua_Number)(m->end - m->subject);
@@ -60,8 +60,7 @@ static const char *start_of(const struct matcher *m, int index)
 }
 
 /* The first match at or behind s: where it begins, and ends in *past; NULL: none. */
-static const char *search(struct matcher *m, const char *s, const char *pattern,
-                          const char **past)
+static const char *search(struct matcher *m, const char *s, const char *pattern, const char **past)
 {
     bool anchored = pattern < m->pattern_end && *pattern == '^';
     if (anchored) pattern++;

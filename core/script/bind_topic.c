@@ -52,14 +52,15 @@ static int l_subscribers(lua_State *L);
 
 static const struct handle_member declared_members[] = {{"pattern", PATTERN, NULL},
                                                         {NULL, 0, NULL}};
-static const struct handle_member named_members[] = {
-    {"name", NAME, NULL},  {"emit", 0, l_emit},        {"resync", 0, l_resync},
-    {"subscribers", 0, l_subscribers}, {NULL, 0, NULL}};
+static const struct handle_member named_members[] = {{"name", NAME, NULL},
+                                                     {"emit", 0, l_emit},
+                                                     {"resync", 0, l_resync},
+                                                     {"subscribers", 0, l_subscribers},
+                                                     {NULL, 0, NULL}};
 
 static const struct handle_kind declared_kind = {"topic", declared_members, get_declared,
                                                  HANDLE_TOPIC};
-static const struct handle_kind named_kind = {"topic name", named_members, get_named,
-                                              HANDLE_NAME};
+static const struct handle_kind named_kind = {"topic name", named_members, get_named, HANDLE_NAME};
 
 /* mine(user): the pattern with its holes filled, encoded. */
 static int l_call(lua_State *L)
@@ -77,8 +78,8 @@ static int l_call(lua_State *L)
         lua_pushlstring(L, name.data, name.size);
         if (!text_given(L, at) || lua_objlen(L, at) == 0)
             raise_sentence(L, "the topic '%s': {%s} is %s, expected a text",
-                        self->topic->name->text, lua_tostring(L, -1),
-                        text_given(L, at) ? "empty" : luaL_typename(L, at));
+                           self->topic->name->text, lua_tostring(L, -1),
+                           text_given(L, at) ? "empty" : luaL_typename(L, at));
         lua_pop(L, 1);
         values[i] = text_take(L, at);
     }
@@ -86,7 +87,7 @@ static int l_call(lua_State *L)
     pattern_format(pattern, values, text);
     if (text->size > NAME_MAX_BYTES)
         raise_sentence(L, "a name of the topic '%s' is %d bytes, %d at most",
-                    self->topic->name->text, (int)text->size, NAME_MAX_BYTES);
+                       self->topic->name->text, (int)text->size, NAME_MAX_BYTES);
     struct named *named = handle_new(L, &named_kind, sizeof *named + text->size);
     named->size = text->size;
     memcpy(named->text, text->data, text->size);
@@ -105,7 +106,7 @@ static void read_data(lua_State *L, struct emit *emit)
         emit->data = json_encode(L, 3);
     else
         raise_sentence(L, "emit: the data is a %s, expected a text or a table",
-                    luaL_typename(L, 3));
+                       luaL_typename(L, 3));
 }
 
 static struct bytes text_option(lua_State *L, const char *name, int value)
@@ -123,7 +124,8 @@ static uint64_t within_option(lua_State *L, int value)
     return (uint64_t)(seconds * 1000 + 0.5);
 }
 
-/* What is explicit stands over what the call at hand says: `tag = false` says that there is none. */
+/* What is explicit stands over what the call at hand says: `tag = false` says that there is none.
+ */
 static void read_options(lua_State *L, struct emit *emit)
 {
     static const char *const known[] = {"tag", "user", "replaces", "within", NULL};
@@ -144,8 +146,10 @@ static void read_options(lua_State *L, struct emit *emit)
             if (!absent) emit->within_ms = within_option(L, value);
         } else {
             const char *nearest = text_nearest(name, known);
-            raise_sentence(L, nearest ? "emit: unknown option '%s'; did you mean '%s'?"
-                                   : "emit: unknown option '%s'", name, nearest);
+            raise_sentence(L,
+                           nearest ? "emit: unknown option '%s'; did you mean '%s'?"
+                                   : "emit: unknown option '%s'",
+                           name, nearest);
         }
         lua_pushvalue(L, value - 1); /* the value stays: its text may be a converted number */
     }
@@ -156,8 +160,10 @@ static void read_options(lua_State *L, struct emit *emit)
 static void add(lua_State *L, const struct app_emit *emit)
 {
     if (!batch_add(&here_running(L)->batch, emit))
-        raise_sentence(L, "more than %d emits or %d bytes of them in one call; app:flush() publishes "
-                       "what is there", BATCH_ITEMS_MAX, (int)BATCH_BYTES_MAX);
+        raise_sentence(L,
+                       "more than %d emits or %d bytes of them in one call; app:flush() publishes "
+                       "what is there",
+                       BATCH_ITEMS_MAX, (int)BATCH_BYTES_MAX);
 }
 
 static struct app_emit emit_on(const struct named *self)
@@ -174,7 +180,7 @@ static int l_emit(lua_State *L)
     lua_settop(L, 4);
     if (lua_type(L, 2) != LUA_TSTRING || lua_objlen(L, 2) == 0)
         raise_sentence(L, "emit: the type is %s, expected a text",
-                    lua_type(L, 2) == LUA_TSTRING ? "empty" : luaL_typename(L, 2));
+                       lua_type(L, 2) == LUA_TSTRING ? "empty" : luaL_typename(L, 2));
     item.emit.type = text_take(L, 2);
     if (text_breaks_line(item.emit.type)) raise_sentence(L, "emit: the type holds CR, LF or NUL");
     item.emit.user = request_user(running);

@@ -48,7 +48,8 @@ static void add_error(struct report *report)
                    options->deadline_ms);
         return;
     case TASK_REFUSED:
-        buf_printf(&report->error, "not begun: %u tasks are alive, %u at most, %zu bytes used of %zu",
+        buf_printf(&report->error,
+                   "not begun: %u tasks are alive, %u at most, %zu bytes used of %zu",
                    vm_tasks(report->vm)->alive, options->tasks_max,
                    vm_quota(report->vm)->used_bytes, vm_quota(report->vm)->limit_bytes);
         return;
@@ -67,7 +68,8 @@ static void add_error(struct report *report)
 static bool paced(struct fault_pace *pace, uint64_t now_ms, uint64_t *kept_back)
 {
     enum { WINDOW_MS = 10000, LINES = 5 };
-    if (now_ms - pace->since_ms >= WINDOW_MS) *pace = (struct fault_pace){now_ms, 0, pace->kept_back};
+    if (now_ms - pace->since_ms >= WINDOW_MS)
+        *pace = (struct fault_pace){now_ms, 0, pace->kept_back};
     if (pace->lines >= LINES) {
         pace->kept_back++;
         return false;

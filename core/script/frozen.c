@@ -49,10 +49,10 @@ static void freeze_part(lua_State *L)
         lua_pop(L, 1);
         lua_pushvalue(L, -2); /* table, parts, table */
         lua_pushvalue(L, -1);
-        wrap(L);              /* table, parts, table, userdata */
+        wrap(L); /* table, parts, table, userdata */
         lua_pushvalue(L, -1);
-        lua_insert(L, -3);    /* table, parts, userdata, table, userdata */
-        lua_rawset(L, -4);    /* table, parts, userdata */
+        lua_insert(L, -3); /* table, parts, userdata, table, userdata */
+        lua_rawset(L, -4); /* table, parts, userdata */
     }
     lua_replace(L, -3);
     lua_pop(L, 1);
@@ -109,7 +109,7 @@ static int l_index(lua_State *L)
 static int l_newindex(lua_State *L)
 {
     return raise_sentence(L, "data is frozen: sub:set(data) gives a subscriber new data, "
-                          "json.copy(data) makes a table that can be changed");
+                             "json.copy(data) makes a table that can be changed");
 }
 
 static int l_len(lua_State *L)

@@ -22,7 +22,7 @@ static int unknown_member(lua_State *L, const struct handle_kind *kind)
     names[count] = NULL;
     if (lua_type(L, 2) != LUA_TSTRING)
         return raise_sentence(L, "%s: indexed by a %s, expected a name", kind->name,
-                           luaL_typename(L, 2));
+                              luaL_typename(L, 2));
     const char *asked = lua_tostring(L, 2);
     const char *nearest = text_nearest(asked, names);
     if (nearest)
@@ -107,7 +107,7 @@ void *handle_check(lua_State *L, int index, const struct handle_kind *kind)
         const struct handle *other =
             lua_type(L, index) == LUA_TUSERDATA ? lua_touserdata(L, index) : NULL;
         raise_sentence(L, "expected: %s, got: %s", kind->name,
-                    other ? other->kind->name : luaL_typename(L, index));
+                       other ? other->kind->name : luaL_typename(L, index));
     }
     return handle;
 }

@@ -21,12 +21,8 @@ enum {
 };
 
 static const unsigned allowed[CALL_KINDS] = {
-    [CALL_DECLARE] = AT(PHASE_LOAD),
-    [CALL_EMIT] = ACTING,
-    [CALL_WAIT] = RUNNING,
-    [CALL_APP] = RUNNING & ~AT(HOOK_FILTER),
-    [CALL_STORE] = RUNNING,
-    [CALL_SEAT] = ACTING,
+    [CALL_DECLARE] = AT(PHASE_LOAD),         [CALL_EMIT] = ACTING,   [CALL_WAIT] = RUNNING,
+    [CALL_APP] = RUNNING & ~AT(HOOK_FILTER), [CALL_STORE] = RUNNING, [CALL_SEAT] = ACTING,
 };
 
 static const char *const names[PHASES] = {
@@ -44,11 +40,6 @@ static const char *const names[PHASES] = {
     [PHASE_LOAD] = "a rule file while it loads",
     [PHASE_BACKGROUND] = "the library's background",
 };
-
-const char *phase_name(enum phase phase)
-{
-    return names[phase];
-}
 
 static int refuse(lua_State *L, enum call_kind kind, enum phase phase, const char *name)
 {

@@ -22,5 +22,3 @@ enum call_kind {
 /* Raises "handle:emit cannot be called in a filter; it can in an event handler, ..." unless the
  * table allows it now. `name` is what the rule wrote. */
 void phase_check(struct lua_State *L, enum call_kind kind, const char *name);
-
-const char *phase_name(enum phase phase); /* "a filter" */

@@ -28,8 +28,10 @@ int raise_sentence(lua_State *L, const char *format, ...)
 {
     va_list arguments;
     raise_push_place(L);
-    if (lua_objlen(L, -1) > 0) lua_pushliteral(L, ": ");
-    else lua_pushliteral(L, "");
+    if (lua_objlen(L, -1) > 0)
+        lua_pushliteral(L, ": ");
+    else
+        lua_pushliteral(L, "");
     va_start(arguments, format);
     lua_pushvfstring(L, format, arguments);
     va_end(arguments);

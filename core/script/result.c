@@ -16,7 +16,8 @@
 
 enum { DATA_MAX = 4096, HEADERS_MAX = 64, NAMES_MAX = 1000 };
 
-/* Yes, no, or an error: an access hook that answers something else is mistaken about what it asks. */
+/* Yes, no, or an error: an access hook that answers something else is mistaken about what it asks.
+ */
 static void read_verdict(struct running *running, lua_State *L, const char *what)
 {
     if (lua_isboolean(L, 1) || lua_isnoneornil(L, 1))
@@ -46,8 +47,8 @@ static void check_keys(lua_State *L, int index, const char *what, const char *co
         if (!key)
             raise_sentence(L, "%s: a key that is a %s, expected names", what, luaL_typename(L, -1));
         const char *nearest = text_nearest(key, known);
-        raise_sentence(L, nearest ? "%s: unknown '%s'; did you mean '%s'?" : "%s: unknown '%s'", what,
-                    key, nearest);
+        raise_sentence(L, nearest ? "%s: unknown '%s'; did you mean '%s'?" : "%s: unknown '%s'",
+                       what, key, nearest);
     }
 }
 
@@ -58,8 +59,9 @@ static void read_who(struct running *running, lua_State *L)
     struct identity *who = &running->result.who;
     if (!lua_toboolean(L, 1)) return; /* OUTCOME_NO */
     if (!lua_istable(L, 1))
-        raise_sentence(L, "an identity function must return { user = ..., data = ... } or nil, not a %s",
-                    luaL_typename(L, 1));
+        raise_sentence(
+            L, "an identity function must return { user = ..., data = ... } or nil, not a %s",
+            luaL_typename(L, 1));
     check_keys(L, 1, "an identity", who_keys);
     lua_getfield(L, 1, "user");
     if (!text_given(L, -1) || lua_objlen(L, -1) == 0)
@@ -70,14 +72,14 @@ static void read_who(struct running *running, lua_State *L)
         struct bytes json = json_encode(L, -1);
         if (json.size > DATA_MAX)
             raise_sentence(L, "an identity's data is %d bytes as JSON, %d at most", (int)json.size,
-                        (int)DATA_MAX);
+                           (int)DATA_MAX);
         who->data = atom_get(json);
     }
     lua_getfield(L, 1, "expires");
     if (!json_absent(L, -1)) {
         if (lua_type(L, -1) != LUA_TNUMBER || lua_tonumber(L, -1) < 0)
             raise_sentence(L, "an identity's expires must be seconds since 1970, not a %s",
-                        luaL_typename(L, -1));
+                           luaL_typename(L, -1));
         who->expires_wall_ms = (uint64_t)(lua_tonumber(L, -1) * 1000);
     }
     running->result.outcome = OUTCOME_YES;
@@ -88,12 +90,11 @@ static void add_name(struct running *running, lua_State *L, int index)
     struct hook_result *result = &running->result;
     if (result->name_count >= running->name_capacity) {
         running->name_capacity = running->name_capacity ? running->name_capacity * 2 : 8;
-        running->names =
-            xrealloc(running->names, running->name_capacity * sizeof *running->names);
+        running->names = xrealloc(running->names, running->name_capacity * sizeof *running->names);
     }
     if (!topic_name_at(L, index, &running->names[result->name_count]))
         raise_sentence(L, "a stream's topics must be topic handles or names, not a %s",
-                    luaL_typename(L, index));
+                       luaL_typename(L, index));
     result->name_count++;
 }
 
@@ -134,12 +135,12 @@ static void read_key(struct running *running, lua_State *L)
 
 static void check_header(lua_State *L, struct bytes name, struct bytes value)
 {
-    static const char *const ours[] = {"content-length", "date", "connection",
-                                       "transfer-encoding", NULL};
+    static const char *const ours[] = {"content-length", "date", "connection", "transfer-encoding",
+                                       NULL};
     for (size_t i = 0; i < name.size; i++)
         if (!strchr("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyz", name.data[i]))
             raise_sentence(L, "the header name '%s' holds what no name may (RFC 9110, 5.1)",
-                        name.data);
+                           name.data);
     for (const char *const *own = ours; *own; own++)
         if (bytes_is(name, *own)) raise_sentence(L, "the header '%s' is the server's own", *own);
     if (!name.size || text_breaks_line(value))
@@ -150,12 +151,11 @@ static void check_header(lua_State *L, struct bytes name, struct bytes value)
 static void add_header(struct running *running, lua_State *L)
 {
     struct hook_result *result = &running->result;
-    if (result->header_count >= HEADERS_MAX)
-        raise_sentence(L, "more than %d headers", HEADERS_MAX);
+    if (result->header_count >= HEADERS_MAX) raise_sentence(L, "more than %d headers", HEADERS_MAX);
     if (!text_given(L, -1) || lua_type(L, -2) != LUA_TSTRING)
         raise_sentence(L, "headers must be texts by name; '%s' is a %s",
-                    lua_type(L, -2) == LUA_TSTRING ? lua_tostring(L, -2) : "?",
-                    luaL_typename(L, -1));
+                       lua_type(L, -2) == LUA_TSTRING ? lua_tostring(L, -2) : "?",
+                       luaL_typename(L, -1));
     struct http_header header = {text_take(L, -2), text_take(L, -1)};
     check_header(L, header.name, header.value);
     if (result->header_count >= running->header_capacity) {
@@ -235,7 +235,8 @@ static void read_request(struct running *running, lua_State *L)
         lua_pushvalue(L, 1);
     }
     if (lua_type(L, -1) != LUA_TSTRING)
-        raise_sentence(L, "an upstream's request must return a URL or { url = ..., headers = ... }");
+        raise_sentence(L,
+                       "an upstream's request must return a URL or { url = ..., headers = ... }");
     result->text = text_take(L, -1);
     if (text_breaks_line(result->text)) raise_sentence(L, "a URL holds CR, LF or NUL");
     result->outcome = OUTCOME_YES;
@@ -244,8 +245,7 @@ static void read_request(struct running *running, lua_State *L)
 static int read_status(lua_State *L, int index)
 {
     lua_Number status = lua_tonumber(L, index);
-    if (lua_type(L, index) != LUA_TNUMBER || status < 200 || status > 599 ||
-        status != (int)status)
+    if (lua_type(L, index) != LUA_TNUMBER || status < 200 || status > 599 || status != (int)status)
         raise_sentence(L, "a status must be a whole number from 200 to 599");
     return (int)status;
 }
@@ -254,7 +254,7 @@ static void read_body(struct running *running, lua_State *L, int index, const ch
 {
     if (!text_given(L, index))
         raise_sentence(L, "a body must be a text, not a %s; json = ... takes tables",
-                    luaL_typename(L, index));
+                       luaL_typename(L, index));
     running->result.response.body = text_take(L, index);
     if (type) add_default_header(running, L, "content-type", type);
 }
@@ -292,8 +292,8 @@ static void read_response_table(struct running *running, lua_State *L)
                                                   : NULL);
     }
     lua_getfield(L, 1, "status");
-    response->status = lua_isnil(L, -1) ? response->body.data ? 200 : 204
-                                        : read_status(L, lua_gettop(L));
+    response->status =
+        lua_isnil(L, -1) ? response->body.data ? 200 : 204 : read_status(L, lua_gettop(L));
 }
 
 /* return 204 | return 200, "text" | return { status, headers, body | json | html | text } */
@@ -311,7 +311,7 @@ static void read_response(struct running *running, lua_State *L)
             read_body(running, L, 2, "text/plain; charset=utf-8");
     } else {
         raise_sentence(L, "a route must return a status, or a table such as { json = ... }, not %s",
-                    lua_isnone(L, 1) ? "nothing" : luaL_typename(L, 1));
+                       lua_isnone(L, 1) ? "nothing" : luaL_typename(L, 1));
     }
     response->headers = running->headers;
     response->header_count = running->result.header_count;

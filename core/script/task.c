@@ -247,11 +247,6 @@ void task_cancel(struct task *task)
         end(task, TASK_CANCELLED);
 }
 
-bool task_alive(const struct task *task)
-{
-    return task->_state != TASK_IDLE;
-}
-
 int task_park(lua_State *L, struct tasks *tasks, const struct wait_ops *ops, void *ctx)
 {
     struct task *task = tasks->running;

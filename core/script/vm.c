@@ -51,7 +51,7 @@ struct vm {
     struct hook_slot *hooks;
     uint32_t hook_count, hook_capacity;
     struct fault_pace background_pace;
-    size_t collected_bytes; /* what the last full collection left */
+    size_t collected_bytes;      /* what the last full collection left */
     uint64_t collected_refusals; /* and how often the quota had refused by then */
 };
 
@@ -270,12 +270,15 @@ int vm_push_file(lua_State *L, const char *path, const char *chunk_name)
 
 static void open_libraries(lua_State *L)
 {
-    static const luaL_Reg libraries[] = {
-        {"", luaopen_base},       {LUA_LOADLIBNAME, luaopen_package},
-        {LUA_TABLIBNAME, luaopen_table}, {LUA_STRLIBNAME, luaopen_string},
-        {LUA_MATHLIBNAME, luaopen_math}, {LUA_BITLIBNAME, luaopen_bit},
-        {LUA_OSLIBNAME, luaopen_os},     {LUA_JITLIBNAME, luaopen_jit},
-        {NULL, NULL}};
+    static const luaL_Reg libraries[] = {{"", luaopen_base},
+                                         {LUA_LOADLIBNAME, luaopen_package},
+                                         {LUA_TABLIBNAME, luaopen_table},
+                                         {LUA_STRLIBNAME, luaopen_string},
+                                         {LUA_MATHLIBNAME, luaopen_math},
+                                         {LUA_BITLIBNAME, luaopen_bit},
+                                         {LUA_OSLIBNAME, luaopen_os},
+                                         {LUA_JITLIBNAME, luaopen_jit},
+                                         {NULL, NULL}};
     for (const luaL_Reg *library = libraries; library->func; library++) {
         lua_pushcfunction(L, library->func);
         lua_pushstring(L, library->name);
@@ -286,10 +289,10 @@ static void open_libraries(lua_State *L)
 
 static void push_core(lua_State *L)
 {
-    static void (*const binds[])(lua_State *L) = {
-        bind_json, bind_encode, bind_frozen, bind_request, bind_event, bind_seat, bind_topic, bind_plan,
-        bind_app,  bind_store,  bind_http,    bind_time,  bind_log,  bind_text,  bind_latch,
-        bind_sandbox, bind_string};
+    static void (*const binds[])(lua_State * L) = {
+        bind_json,  bind_encode, bind_frozen, bind_request, bind_event, bind_seat,
+        bind_topic, bind_plan,   bind_app,    bind_store,   bind_http,  bind_time,
+        bind_log,   bind_text,   bind_latch,  bind_sandbox, bind_string};
     lua_newtable(L);
     for (size_t i = 0; i < sizeof binds / sizeof binds[0]; i++) binds[i](L);
 }
@@ -336,8 +339,10 @@ struct plan *vm_load(struct vm *vm, const char *path, struct buf *errors)
     vm->path = xstrdup(path);
     bool good = run_load(vm, errors);
     if (good && !vm->plan) {
-        buf_printf(errors, "%s:1: declares no app; a rule file begins with: local app = "
-                           "require \"sluice\".app \"name\"\n", path);
+        buf_printf(errors,
+                   "%s:1: declares no app; a rule file begins with: local app = "
+                   "require \"sluice\".app \"name\"\n",
+                   path);
         good = false;
     }
     if (good) good = plan_finish(vm->plan, errors);
@@ -386,8 +391,8 @@ void vm_take_up(struct vm *vm)
     if (lua_cpcall(vm->L, start, NULL) != 0) lua_settop(vm->L, 0);
 }
 
-/* Lua's own collector starts a round at half as much again as was left by the last one, and none at a
- * refusal, so it would meet the quota with garbage. */
+/* Lua's own collector starts a round at half as much again as was left by the last one, and none at
+ * a refusal, so it would meet the quota with garbage. */
 void vm_relax(struct vm *vm)
 {
     const struct quota *quota = &vm->quota;

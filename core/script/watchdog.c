@@ -118,8 +118,3 @@ bool watchdog_leave(struct watch *watch)
     busy = 0;
     return true;
 }
-
-bool watchdog_is_stop(lua_State *L, int index)
-{
-    return lua_touserdata(L, index) == &stop_mark;
-}

@@ -38,6 +38,3 @@ bool watchdog_leave(struct watch *watch);
 
 /* For C functions that run for long: stops the code as the hook would, if its time is over. */
 void watchdog_check(struct lua_State *L);
-
-/* What the hook raises: a light userdata that no rule code can make. */
-bool watchdog_is_stop(struct lua_State *L, int index);

@@ -108,12 +108,66 @@ static void no_is_not_dont_know(void **state)
     world_free(world);
 }
 
+static void note_hook(void *ctx, const struct vm_hook *info)
+{
+    const char *file = strrchr(info->place, '/');
+    buf_printf(ctx, "%s %s %d %d\n", info->what, file ? file + 1 : "", (int)info->runs,
+               (int)info->errors);
+}
+
+static void what_runs_is_counted(void **state)
+{
+    (void)state;
+    struct world *world = world_of(HEAD
+        "local all = app:topic('all', { filter = function(ev) if ev.data == '2' then error 'two' end end })\n"
+        "app:stream('s', { path = '/s', topics = function() return all() end })\n"
+        "app:route('r', 'GET /r/{n}', { run = function(req, params) all():emit('x', params.n) return 204 end })\n");
+    ask(world, "GET /s", NULL, NULL);
+    for (int n = 1; n <= 3; n++) {
+        char line[16];
+        snprintf(line, sizeof line, "GET /r/%d", n);
+        ask(world, line, NULL, NULL);
+    }
+    struct buf hooks = BUF_EMPTY;
+    vm_hooks_each(world->vm, note_hook, &hooks);
+    assert_string_equal(buf_text(&hooks), "filter of topic all rules.lua:3 3 3\n"
+                                          "topics of stream s rules.lua:4 1 0\n"
+                                          "route r rules.lua:5 3 0\n");
+    buf_destroy(&hooks);
+    struct vm_counters counters;
+    vm_count(world->vm, &counters);
+    assert_int_equal(counters.errors, 3);
+    assert_int_equal(counters.tasks, 0);
+    assert_logged(world, "rules.lua:3: two");
+    assert_logged(world, "the filter returned nil, which is a no; return true or false");
+    world_free(world);
+}
+
+/* One line a failure, but five in ten seconds at most. */
+static void failures_are_logged_at_a_pace(void **state)
+{
+    (void)state;
+    struct world *world = world_of(HEAD
+        "app:every('beat', { period = 0.1, run = function() error 'again' end })\n");
+    advance(world, 9900);
+    int lines = 0;
+    for (const char *at = buf_text(&world->lines); (at = strstr(at, "rule failed")); at++) lines++;
+    assert_int_equal(lines, 5);
+    buf_clear(&world->lines);
+    advance(world, 1000);
+    assert_logged(world, "again");
+    assert_logged(world, "kept_back=9");
+    world_free(world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(routes_answer),
         cmocka_unit_test(an_event_becomes_triggers),
         cmocka_unit_test(no_is_not_dont_know),
+        cmocka_unit_test(what_runs_is_counted),
+        cmocka_unit_test(failures_are_logged_at_a_pace),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
