@@ -23,7 +23,7 @@ struct frame;
 struct seat; /* engine/seat.h: a subscriber with who it is */
 
 enum hook_kind {
-    HOOK_AUTHENTICATE, /* request                         -> who */
+    HOOK_AUTHENTICATE, /* request, tag                    -> who */
     HOOK_TOPICS,       /* request, seat                   -> names */
     HOOK_SUBSCRIBE,    /* request, seat, name, params     -> yes or no */
     HOOK_FILTER,       /* seat, frame, params             -> yes or no */

@@ -30,7 +30,7 @@ struct plan_topic {
     struct pattern *pattern;
     struct topic_options options;
     hook subscribe; /* (sub, params, req) -> true | false, for topics that clients ask for */
-    hook filter;    /* (ev, sub) -> true | false */
+    hook filter;    /* (ev, sub, params) -> true | false */
 };
 
 struct plan_handler {

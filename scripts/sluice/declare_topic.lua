@@ -11,7 +11,7 @@ local HISTORY = {
 
 local SHAPE = {
   subscribe = { "function" },                                 -- (sub, params, req) -> true | false
-  filter    = { "function" },                                 -- (ev, sub) -> true | false
+  filter    = { "function" },                                 -- (ev, sub, params) -> true | false
   event     = { "choice", of = { "type", "topic", false }, default = "type" },
   history   = { "options", shape = HISTORY },
 }

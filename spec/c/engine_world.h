@@ -58,6 +58,7 @@ struct world {
     enum answer answers[HOOK_KINDS];
     void (*on_call)(struct world *world, const struct hook_call *call); /* what the rule does */
     const char *names; /* that `topics` gives, space-separated; NULL: the user's own */
+    const struct http_response *response; /* that routes give; NULL: 200 "done" */
     struct buf said;   /* the calls, a word each */
     struct buf faults; /* log lines of level error, and warnings */
     bool wires_open;   /* at once, within open */
@@ -150,7 +151,8 @@ static void answer(struct world *world, const struct hook_call *call, enum outco
     if (call->kind == HOOK_REQUEST)
         buf_printf(&text, "http://up/%.*s?%s", (int)call->key.size, call->key.data,
                    call->data ? call->data->text : "");
-    if (call->kind == HOOK_ROUTE)
+    if (call->kind == HOOK_ROUTE && world->response) result.response = *world->response;
+    if (call->kind == HOOK_ROUTE && !world->response)
         result.response = (struct http_response){
             .status = 200, .headers = &kept, .header_count = 1, .body = BYTES("done")};
     result.text = buf_bytes(&text);
