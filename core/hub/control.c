@@ -64,10 +64,9 @@ void control_resync_topic(struct buf *data, const struct atom *topic)
     text_json_string(data, atom_bytes(topic));
 }
 
-void control_resync_data(struct buf *data, const char *reason, int64_t missed,
-                         const struct atom *topic)
+void control_resync_data(struct buf *data, const char *reason, const struct atom *topic)
 {
-    control_resync_begin(data, reason, missed);
+    control_resync_begin(data, reason, CONTROL_UNKNOWN);
     control_resync_topic(data, topic);
     buf_add_text(data, "]}");
 }
@@ -83,6 +82,14 @@ struct frame *control_resync_end(struct hub *hub, struct buf *data, uint64_t pos
                                                  .id = id_of(hub, position, id)});
     buf_destroy(data);
     return frame;
+}
+
+struct frame *control_resync_of(struct hub *hub, const char *reason, struct atom *topic)
+{
+    struct buf data = BUF_EMPTY;
+    control_resync_begin(&data, reason, CONTROL_UNKNOWN);
+    control_resync_topic(&data, topic);
+    return control_resync_end(hub, &data, CONTROL_NO_ID, topic);
 }
 
 struct frame *control_event(struct bytes name, struct bytes data)

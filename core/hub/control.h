@@ -23,9 +23,9 @@ struct hub;
 struct frame *control_ready(struct hub *hub, uint64_t position, bool resumed, int64_t missed,
                             struct atom *tag);
 
-/* The data of a resync of one topic. */
-void control_resync_data(struct buf *data, const char *reason, int64_t missed,
-                         const struct atom *topic);
+/* A resync of one topic, without id; or only its data. */
+struct frame *control_resync_of(struct hub *hub, const char *reason, struct atom *topic);
+void control_resync_data(struct buf *data, const char *reason, const struct atom *topic);
 
 /* {"reason":…,"missed":…,"topics":[…]}: begin, a control_resync_topic each, end. */
 void control_resync_begin(struct buf *data, const char *reason, int64_t missed);

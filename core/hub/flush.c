@@ -111,8 +111,7 @@ bool flush_now(struct subscriber *subscriber)
     }
     if (subscriber->blocked) return false;
     if (subscriber->state == STATE_LAGGED) {
-        if (!subscriber->queue)
-            subscriber->queue = queue_new(1, &subscriber->hub->counters.queued);
+        if (!subscriber->queue) subscriber->queue = queue_new(1, &subscriber->hub->counters.queued);
         queue_push(&subscriber->queue, SLOT_LAGGED, NULL, false);
         subscriber->state = STATE_LIVE;
     }

@@ -26,8 +26,7 @@ static void bury(struct job *job)
     struct hub *hub = CONTAINER(job, struct hub, bury);
     while (!list_empty(&hub->ended))
         subscriber_bury(CONTAINER(hub->ended.next, struct subscriber, turn));
-    while (!list_empty(&hub->unused))
-        topic_bury(CONTAINER(hub->unused.next, struct topic, unused));
+    while (!list_empty(&hub->unused)) topic_bury(CONTAINER(hub->unused.next, struct topic, unused));
 }
 
 void hub_bury(struct hub *hub)
@@ -123,6 +122,6 @@ const struct hub_counters *hub_counters(const struct hub *hub)
 
 bool hub_idle(const struct hub *hub)
 {
-    return list_empty(&hub->fanout.runs) && list_empty(&hub->flushing) &&
-           list_empty(&hub->ended) && list_empty(&hub->unused);
+    return list_empty(&hub->fanout.runs) && list_empty(&hub->flushing) && list_empty(&hub->ended) &&
+           list_empty(&hub->unused);
 }

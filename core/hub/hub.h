@@ -52,8 +52,8 @@ struct hub_limits {
 
 /* Why a subscriber ended. */
 enum end_reason {
-    END_CLIENT, /* it went away */
-    END_SLOW,   /* stalled */
+    END_CLIENT,  /* it went away */
+    END_SLOW,    /* stalled */
     END_EXPIRED, /* what authenticate said of it */
     END_LIFETIME,
     END_DRAIN,
@@ -77,15 +77,16 @@ struct hub_counters {
     uint64_t resyncs;   /* of a topic, or told to one subscriber */
     uint64_t heartbeats;
     uint64_t ended[END_REASONS]; /* subscribers, by reason */
-    uint64_t queued;             /* slots that wait now, of all subscribers */
-    uint32_t subscribers, topics, users; /* now */
+    /* as it stands now: */
+    uint64_t queued; /* slots of all subscribers that wait */
+    uint32_t subscribers, topics, users;
 };
 
 /* What a rule emits. Everything is borrowed until the call returns. */
 struct emit {
     struct bytes type; /* refused (CHECK in the hub; the script border raises) with CR, LF, NUL */
     struct bytes data;
-    struct bytes replaces; /* coalescing key; data NULL: none */
+    struct bytes replaces;  /* coalescing key; data NULL: none */
     struct bytes user, tag; /* echo; data NULL: none; both or neither */
     uint64_t within_ms;     /* wait so long for a newer one; needs `replaces` (may be empty text) */
 };
@@ -108,8 +109,9 @@ void hub_topics_each(struct hub *hub, void (*each)(void *ctx, struct topic *topi
 /* Emits one trigger. Returns its position, or 0 if it waits in a window. */
 uint64_t topic_emit(struct topic *topic, const struct emit *emit);
 
-/* Tells every subscriber of the topic to re-read: a trigger of type "resync" with a place in the
- * order and in history, never filtered: {"reason":reason,"missed":null,"topics":[name]}. */
+/* Tells every subscriber of the topic to re-read: a trigger with a place in the order and in
+ * history, never filtered: event "resync", {"reason":reason,"missed":null,"topics":[name]}. Its
+ * frame has no type (NULL), so no trigger of a rule can pass for one. */
 void topic_resync(struct topic *topic, const char *reason);
 
 struct atom *topic_name(const struct topic *topic);
@@ -120,8 +122,8 @@ uint32_t topic_subscribers(const struct topic *topic);
 /* Publishes what waits in windows now (drain). */
 void hub_windows_flush(struct hub *hub);
 
-/* Brings everything that was emitted to its subscribers now, without yielding (drain). Filters are asked
- * within; not to be called from one. */
+/* Brings everything that was emitted to its subscribers now, without yielding (drain). Filters are
+ * asked within; not to be called from one. */
 void hub_fan_out(struct hub *hub);
 
 /* A cursor for the newest position that is fanned out (for pages that embed it). */
@@ -129,5 +131,6 @@ void hub_cursor(struct hub *hub, char out[CURSOR_SIZE]);
 
 const struct hub_counters *hub_counters(const struct hub *hub);
 
-/* True when no run waits for its fan-out and no subscriber for its flush. */
+/* True when no run waits for its fan-out, no subscriber for its flush and nothing for its burial.
+ */
 bool hub_idle(const struct hub *hub);

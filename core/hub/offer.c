@@ -27,8 +27,8 @@
 static uint32_t key_of(const struct frame *frame)
 {
     if (!frame->replaces) return 0;
-    uint64_t hash = lookup_mix(lookup_mix(frame->topic->hash, frame->type->hash),
-                               frame->replaces->hash);
+    uint64_t hash =
+        lookup_mix(lookup_mix(frame->topic->hash, frame->type->hash), frame->replaces->hash);
     return (uint32_t)(hash >> 36) | 1;
 }
 
@@ -122,8 +122,7 @@ static struct slot *push(struct subscriber *subscriber, enum slot_kind kind, str
 {
     bool tagged = subscriber->options->suppress == SUPPRESS_CLIENT && frame->tag &&
                   frame->user == subscriber->user;
-    if (!subscriber->queue)
-        subscriber->queue = queue_new(room, &subscriber->hub->counters.queued);
+    if (!subscriber->queue) subscriber->queue = queue_new(room, &subscriber->hub->counters.queued);
     struct slot *slot = queue_push(&subscriber->queue, kind, frame, tagged);
     if (subscriber->state != STATE_NEW) flush_post(subscriber);
     return slot;
@@ -167,14 +166,6 @@ static void hold(struct subscriber *subscriber, struct topic *topic, struct fram
     question_tie(question, slot, subscriber->state == STATE_LAGGED);
 }
 
-static struct frame *access_resync(struct hub *hub, struct topic *topic)
-{
-    struct buf data = BUF_EMPTY;
-    control_resync_begin(&data, "access", CONTROL_UNKNOWN);
-    control_resync_topic(&data, topic->name);
-    return control_resync_end(hub, &data, CONTROL_NO_ID, topic->name);
-}
-
 bool offer_is_echo(const struct subscriber *subscriber, const struct atom *tag,
                    const struct frame *frame)
 {
@@ -215,14 +206,15 @@ void offer_trigger(struct subscriber *subscriber, struct topic *topic, struct fr
 void offer_told(struct subscriber *subscriber, struct topic *topic)
 {
     if (stale_settle(subscriber, topic))
-        offer_control(subscriber, SLOT_RESYNC, access_resync(subscriber->hub, topic));
+        offer_control(subscriber, SLOT_RESYNC,
+                      control_resync_of(subscriber->hub, "access", topic->name));
 }
 
 void offer_control(struct subscriber *subscriber, enum slot_kind kind, struct frame *frame)
 {
     bool resync = kind == SLOT_RESYNC;
     if (resync) subscriber->hub->counters.resyncs++;
-    if (!make_room(subscriber, frame)) lag(subscriber);
+    if (!make_room(subscriber, frame) && subscriber->state != STATE_NEW) lag(subscriber);
     if (resync && subscriber->state == STATE_LAGGED)
         miss(subscriber, frame);
     else if (fits(subscriber, frame))
@@ -239,7 +231,7 @@ static void permit(struct subscriber *subscriber, uint32_t index)
     uint32_t key = slot->key;
     struct subscription *subscription = subscriber_find_name(subscriber, frame->topic);
     if (subscription && stale_settle(subscriber, subscription->topic)) {
-        struct frame *resync = access_resync(subscriber->hub, subscription->topic);
+        struct frame *resync = control_resync_of(subscriber->hub, "access", frame->topic);
         subscriber->hub->counters.resyncs++;
         index = queue_insert(&subscriber->queue, index, SLOT_RESYNC, resync);
         frame_unref(resync);

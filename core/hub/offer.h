@@ -27,8 +27,7 @@ void offer_trigger(struct subscriber *subscriber, struct topic *topic, struct fr
 void offer_told(struct subscriber *subscriber, struct topic *topic);
 
 /* A frame of the hub's own (SLOT_RESYNC or SLOT_CONTROL); takes the reference. */
-void offer_control(struct subscriber *subscriber, enum slot_kind kind,
-                   struct frame *frame);
+void offer_control(struct subscriber *subscriber, enum slot_kind kind, struct frame *frame);
 
 /* The late verdict on the slot at `index`, whose question is taken away already. */
 void offer_answered(struct subscriber *subscriber, uint32_t index, enum verdict verdict,

@@ -10,7 +10,7 @@ enum event_name { EVENT_NAME_TYPE, EVENT_NAME_TOPIC, EVENT_NAME_NONE };
 
 struct topic_options {
     uint32_t history_size;   /* triggers kept; 0: none */
-    uint64_t history_ttl_ms; /* and for how long */
+    uint64_t history_ttl_ms; /* and for how long; 0: no matter how long */
     enum event_name name;    /* what stands in `event:` */
     bool filtered;           /* verdicts are asked for every (trigger, subscriber) */
     const void *owner;       /* the declaration, for who answers the verdicts */
@@ -19,12 +19,12 @@ struct topic_options {
 enum suppress { SUPPRESS_SERVER, SUPPRESS_CLIENT, SUPPRESS_NONE };
 
 struct subscriber_options {
-    uint32_t queue_frames;  /* 256 */
-    size_t queue_bytes;     /* 1 MiB; the frame being written counts */
-    uint64_t stall_ms;      /* 30,000: blocked for longer is closed */
-    uint64_t heartbeat_ms;  /* 20,000; 0: none */
-    uint64_t retry_ms;      /* what `retry:` says at the start; 0: no line */
-    uint64_t verdict_ms;    /* 2,000: an open verdict holds the queue no longer */
-    uint32_t replay_max;    /* 300 */
+    uint32_t queue_frames; /* 256; what is replayed at the start comes on top */
+    size_t queue_bytes;    /* 1 MiB; the frame being written counts */
+    uint64_t stall_ms;     /* 30,000: blocked for longer is closed */
+    uint64_t heartbeat_ms; /* 20,000; 0: none */
+    uint64_t retry_ms;     /* what `retry:` says at the start; 0: no line */
+    uint64_t verdict_ms;   /* 2,000: an open verdict holds the queue no longer */
+    uint32_t replay_max;   /* 300, and at most queue_bytes of them; more is a resync */
     enum suppress suppress;
 };

@@ -17,8 +17,8 @@ struct topic;
 enum verdict question_ask(struct subscriber *subscriber, struct topic *topic, struct frame *frame,
                           struct question **question);
 
-/* The slot, in the queue of the subscriber that was asked about, waits for the answer; `only_count`:
- * only to be counted. */
+/* The slot, in the queue of the subscriber that was asked about, waits for the answer;
+ * `only_count`: only to be counted. */
 void question_tie(struct question *question, struct slot *slot, bool only_count);
 
 /* Nobody waits for the answer. */

@@ -46,8 +46,7 @@ static void take_frame(struct queue *queue, struct slot *slot, struct frame *fra
     if (frame) queue->bytes += slot_wire(slot)->size;
 }
 
-struct slot *queue_push(struct queue **queue, enum slot_kind kind, struct frame *frame,
-                        bool tagged)
+struct slot *queue_push(struct queue **queue, enum slot_kind kind, struct frame *frame, bool tagged)
 {
     if ((*queue)->count == (*queue)->_capacity) make_room(queue);
     struct queue *at = *queue;
@@ -145,8 +144,7 @@ int64_t queue_index(const struct queue *queue, uint32_t sequence)
     uint32_t low = 0, high = queue->count;
     while (low < high) {
         uint32_t middle = low + (high - low) / 2;
-        const struct slot *slot =
-            &queue->_slots[(queue->_first + middle) & (queue->_capacity - 1)];
+        const struct slot *slot = &queue->_slots[(queue->_first + middle) & (queue->_capacity - 1)];
         int32_t distance = (int32_t)(slot->sequence - sequence);
         if (distance == 0) return slot->kind == SLOT_GONE ? -1 : (int64_t)middle;
         if (distance < 0)

@@ -51,8 +51,7 @@ static void collect(struct replay *replay, struct topic *topic)
         if (replay->too_much) continue;
         if (replay->count == replay->capacity) {
             replay->capacity = replay->capacity ? replay->capacity * 2 : 16;
-            replay->missed =
-                xrealloc(replay->missed, replay->capacity * sizeof(*replay->missed));
+            replay->missed = xrealloc(replay->missed, replay->capacity * sizeof(*replay->missed));
         }
         replay->missed[replay->count++] = (struct missed){frame_ref(frame), topic};
     }
@@ -90,7 +89,8 @@ static int64_t too_much(struct replay *replay)
     return known ? (int64_t)replay->triggers : CONTROL_UNKNOWN;
 }
 
-static void add_name(struct buf *data, const char *reason, int64_t missed, const struct topic *topic)
+static void add_name(struct buf *data, const char *reason, int64_t missed,
+                     const struct topic *topic)
 {
     if (!data->size) control_resync_begin(data, reason, missed);
     control_resync_topic(data, topic->name);
@@ -110,9 +110,8 @@ static void plan(struct replay *replay)
         bool lost = !reaches_back(replay, topic);
         if (lost || (replay->too_much && has_newer(replay, topic)))
             add_name(&replay->history, "history", missed, topic);
-        else if (topic->options->filtered &&
-                 told_concerns(&subscriber->hub->told, subscriber->user, topic->name,
-                               replay->cursor))
+        else if (topic->options->filtered && told_concerns(&subscriber->hub->told, subscriber->user,
+                                                           topic->name, replay->cursor))
             add_name(&replay->access, "access", CONTROL_UNKNOWN, topic);
     }
 }
@@ -151,8 +150,7 @@ static void push_resync(struct subscriber *subscriber, struct buf *data, uint64_
 static void push_missed(struct replay *replay)
 {
     struct subscriber *subscriber = replay->subscriber;
-    if (replay->count)
-        qsort(replay->missed, replay->count, sizeof(*replay->missed), by_position);
+    if (replay->count) qsort(replay->missed, replay->count, sizeof(*replay->missed), by_position);
     for (uint32_t i = 0; i < replay->count && subscriber->state != STATE_ENDED; i++)
         offer_trigger(subscriber, replay->missed[i].topic, replay->missed[i].frame, 1);
     drop_missed(replay);

@@ -64,8 +64,7 @@ static void wait_a_while(struct stale *stale)
 {
     struct hub *hub = stale->subscriber->hub;
     uint32_t half = stale->pace_ms / 2;
-    clock_after(hub->ports.clock, &stale->timer,
-                half + random_below(hub->ports.random, half + 1));
+    clock_after(hub->ports.clock, &stale->timer, half + random_below(hub->ports.random, half + 1));
     stale->pace_ms = stale->pace_ms * 2 < PACE_MAX_MS ? stale->pace_ms * 2 : PACE_MAX_MS;
 }
 
@@ -95,8 +94,8 @@ static void ask_again(struct stale *stale)
     struct verdicts *verdicts = hub->ports.verdicts;
     struct asking *asking = NULL;
     stale->busy = true;
-    enum verdict verdict = verdicts->ask(verdicts, stale->topic->options, subscriber,
-                                         stale->frame, done, stale, &asking);
+    enum verdict verdict = verdicts->ask(verdicts, stale->topic->options, subscriber, stale->frame,
+                                         done, stale, &asking);
     stale->busy = false;
     if (stale->dead) {
         if (verdict == VERDICT_PENDING) verdicts->cancel(verdicts, asking);

@@ -242,12 +242,9 @@ bool subscriber_leave(struct subscriber *subscriber, struct topic *topic)
 void subscriber_lose(struct subscriber *subscriber, struct topic *topic, const char *reason)
 {
     if (!subscriber_leave(subscriber, topic)) return;
-    struct buf data = BUF_EMPTY;
-    control_resync_begin(&data, reason, CONTROL_UNKNOWN);
-    control_resync_topic(&data, topic->name);
     subscriber->hub->counters.resyncs++;
     offer_control(subscriber, SLOT_CONTROL,
-                  control_resync_end(subscriber->hub, &data, CONTROL_NO_ID, NULL));
+                  control_resync_of(subscriber->hub, reason, topic->name));
 }
 
 /* ---- its own events ---- */
@@ -260,9 +257,9 @@ void subscriber_resync(struct subscriber *subscriber, const char *reason, struct
     control_resync_begin(&data, reason, CONTROL_UNKNOWN);
     for (uint32_t i = 0; i < subscriber->topics; i++)
         if (!topic || list[i].topic == topic) control_resync_topic(&data, list[i].topic->name);
-    offer_control(subscriber, SLOT_RESYNC,
-                  control_resync_end(subscriber->hub, &data, CONTROL_NO_ID,
-                                     topic ? topic->name : NULL));
+    offer_control(
+        subscriber, SLOT_RESYNC,
+        control_resync_end(subscriber->hub, &data, CONTROL_NO_ID, topic ? topic->name : NULL));
 }
 
 void subscriber_control(struct subscriber *subscriber, const char *name, struct bytes data)
@@ -326,8 +323,7 @@ static void tick(struct timer *timer)
 }
 
 /* Heartbeats and stalls by the new times. */
-void subscriber_set_options(struct subscriber *subscriber,
-                            const struct subscriber_options *options)
+void subscriber_set_options(struct subscriber *subscriber, const struct subscriber_options *options)
 {
     subscriber->options = options;
     if (subscriber->state != STATE_NEW && subscriber->state != STATE_ENDED)
@@ -339,8 +335,8 @@ void subscriber_set_options(struct subscriber *subscriber,
 const char *end_reason_name(enum end_reason reason)
 {
     static const char *const names[END_REASONS] = {
-        [END_CLIENT] = "client",     [END_SLOW] = "slow",   [END_EXPIRED] = "expired",
-        [END_LIFETIME] = "lifetime", [END_DRAIN] = "drain", [END_KICKED] = "kicked",
+        [END_CLIENT] = "client",     [END_SLOW] = "slow",     [END_EXPIRED] = "expired",
+        [END_LIFETIME] = "lifetime", [END_DRAIN] = "drain",   [END_KICKED] = "kicked",
         [END_REFUSED] = "refused",   [END_RELOAD] = "reload", [END_ERROR] = "error",
     };
     return names[reason];

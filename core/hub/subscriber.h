@@ -1,10 +1,18 @@
 /* subscriber: one open stream: who it is, which topics it has, the queue of
- * slots that wait for its socket. Everything that goes out to it goes through
- * its queue, in order.
+ * slots that wait for its socket. Everything goes out to it in order.
  *
  *   NEW ──start──▶ LIVE ──overflow──▶ LAGGED ──socket drained──▶ LIVE (one resync)
  *    │              │                   │
  *    └────end───────┴────── end ────────┴──▶ ENDED
+ *
+ * Overflow is a queue above its bound whose sink does not take it. Then what waits
+ * is dropped, and {"reason":"lagged","missed":n,"topics":[…]} says how many triggers
+ * the client was permitted and did not get: neither denied nor replaced ones, nor
+ * its own echoes; those whose verdict is open count if and when it is yes.
+ *
+ * A trigger whose verdict is unknown, or not there in time, is withheld. The client
+ * gets one {"reason":"access"} for that topic once its verdict is known again, in
+ * front of the next trigger of it; also when it was cut off meanwhile and is back.
  *
  * subscriber_end is the only way out; it may be called from anywhere, any
  * number of times; the memory goes at the end of the turn. */
@@ -21,7 +29,8 @@
 const char *end_reason_name(enum end_reason reason);
 
 struct subscriber_events {
-    /* Once, when it has ended, before its memory goes; its topics are left already. */
+    /* Once, when it has ended, before its memory goes; its topics are left already. At the end of
+     * the turn, never from within another call. */
     void (*ended)(void *owner, enum end_reason reason);
 };
 
@@ -29,14 +38,16 @@ struct subscriber;
 
 /* Takes the sink. user may be NULL (nobody known); tag may be NULL: one is not needed. If the user
  * has a subscriber with this tag already, the new one gets the tag with a random ending. Takes
- * its own references. */
+ * its own references. The options must outlive it; events may be NULL. */
 struct subscriber *subscriber_new(struct hub *hub, const struct subscriber_options *options,
                                   struct sink *sink, struct atom *user, struct atom *tag,
                                   const struct subscriber_events *events, void *owner);
 
 /* A topic more. Before start it takes part in the replay; afterwards it begins now. False: has it
- * already. */
+ * already, or has ended. */
 bool subscriber_join(struct subscriber *subscriber, struct topic *topic);
+
+/* A topic less; what waits of it is not sent any more. False: has it not. */
 bool subscriber_leave(struct subscriber *subscriber, struct topic *topic);
 
 /* Leaves a topic that is no more (a reload), and is told: a resync of that topic. */
@@ -47,10 +58,17 @@ void subscriber_set_options(struct subscriber *subscriber,
                             const struct subscriber_options *options);
 
 /* Begins: `retry:`, the `ready` event, what was missed, then live; all in order, without a hole.
- * `cursor` is what the client gave as its last event id; data NULL: nothing. */
+ * `cursor` is what the client gave as its last event id; data NULL, or empty: nothing.
+ *
+ * `ready` says {"resumed","missed","tag"}: missed is the number of triggers that are replayed, null
+ * if a verdict among them is open or nothing is resumed. Where a cursor was given and resumed is
+ * false, a resync follows that says why and for which topics: "epoch" (of another process),
+ * "history" (longer ago than history knows, or more than replay_max), "access" (something was
+ * withheld); the other topics are replayed. */
 void subscriber_start(struct subscriber *subscriber, struct bytes cursor);
 
-/* Tells this one subscriber to re-read; topics NULL: all of it. */
+/* Tells this one subscriber to re-read; topic NULL: all that it has. Before start: right behind
+ * `ready`. */
 void subscriber_resync(struct subscriber *subscriber, const char *reason, struct topic *topic);
 
 /* A control event of its own ("expired"), through the queue. */
@@ -72,7 +90,7 @@ struct topic *subscriber_topic(const struct subscriber *subscriber, uint32_t ind
 uint32_t subscriber_queued(const struct subscriber *subscriber);
 
 /* The subscribers of a user (or, with a tag, that one); stops when `each` returns false. `each`
- * may end the subscriber at hand. Users' names: hub_users_each. */
+ * may end any subscriber, but make none. Users' names: hub_users_each. */
 void hub_subscribers_each(struct hub *hub, struct atom *user, struct atom *tag,
                           bool (*each)(void *ctx, struct subscriber *subscriber), void *ctx);
 void hub_all_each(struct hub *hub, bool (*each)(void *ctx, struct subscriber *subscriber),

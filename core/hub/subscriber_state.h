@@ -21,10 +21,10 @@ struct subscription {
 };
 
 struct subscriber {
-    uint8_t state;  /* enum state */
-    uint8_t reason; /* enum end_reason, when ended */
-    bool blocked;   /* the sink took less than all, and has not called yet */
-    uint32_t missed; /* what it was permitted and will not get, since the last lagged resync */
+    uint8_t state;       /* enum state */
+    uint8_t reason;      /* enum end_reason, when ended */
+    bool blocked;        /* the sink took less than all, and has not called yet */
+    uint32_t missed;     /* what it was permitted and will not get, since the last lagged resync */
     struct queue *queue; /* NULL: nothing waits */
     struct sink *sink;   /* NULL: gone or closed */
     const struct subscriber_options *options;

@@ -39,8 +39,7 @@ static struct stretch *find(const struct told *told, struct atom *user, struct a
 static struct stretch *add(struct told *told, struct atom *user, struct atom *topic, uint64_t from)
 {
     struct stretch *stretch = xmalloc(sizeof(*stretch));
-    *stretch =
-        (struct stretch){.user = atom_ref(user), .topic = atom_ref(topic), .from = from};
+    *stretch = (struct stretch){.user = atom_ref(user), .topic = atom_ref(topic), .from = from};
     list_create(&stretch->node);
     lookup_add(&told->_by_key, stretch);
     return stretch;
@@ -77,8 +76,7 @@ void told_widen(struct stretch *stretch, uint64_t from)
     if (from < stretch->from) stretch->from = from;
 }
 
-struct stretch *told_open(struct told *told, struct atom *user, struct atom *topic,
-                          uint64_t from)
+struct stretch *told_open(struct told *told, struct atom *user, struct atom *topic, uint64_t from)
 {
     struct stretch *stretch = find(told, user, topic);
     if (!stretch) stretch = add(told, user, topic, from);

@@ -33,8 +33,7 @@ void told_destroy(struct told *told);
 
 /* A mark on the stretch of this user (NULL: of all who are nobody) and topic, which begins, at the
  * latest, at `from`. */
-struct stretch *told_open(struct told *told, struct atom *user, struct atom *topic,
-                          uint64_t from);
+struct stretch *told_open(struct told *told, struct atom *user, struct atom *topic, uint64_t from);
 
 /* Something older was withheld as well. */
 void told_widen(struct stretch *stretch, uint64_t from);

@@ -173,7 +173,7 @@ uint64_t topic_emit(struct topic *topic, const struct emit *emit)
 void topic_resync(struct topic *topic, const char *reason)
 {
     struct buf data = BUF_EMPTY;
-    control_resync_data(&data, reason, CONTROL_UNKNOWN, topic->name);
+    control_resync_data(&data, reason, topic->name);
     topic->hub->counters.resyncs++;
     topic_place(topic, &(struct emission){.data = buf_bytes(&data)});
     buf_destroy(&data);

@@ -43,8 +43,7 @@ static struct subscriber *first_of(const struct hub *hub, const struct atom *use
     return user ? lookup_find(&hub->users, user->hash, user_is, user) : NULL;
 }
 
-struct subscriber *users_tab(const struct hub *hub, const struct atom *user,
-                             const struct atom *tag)
+struct subscriber *users_tab(const struct hub *hub, const struct atom *user, const struct atom *tag)
 {
     struct tab tab = {user, tag};
     if (!user || !tag) return NULL;

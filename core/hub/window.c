@@ -101,8 +101,7 @@ static bool differs(const struct window *window, const struct emission *emission
     return window->user != emission->user || window->tag != emission->tag;
 }
 
-static struct window *open(struct topic *topic, const struct emission *emission,
-                           uint64_t within_ms)
+static struct window *open(struct topic *topic, const struct emission *emission, uint64_t within_ms)
 {
     struct hub *hub = topic->hub;
     if (hub->windows._by_key.count >= hub->limits.windows) return NULL;

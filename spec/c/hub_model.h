@@ -14,12 +14,14 @@ static const char *const names[TOPICS] = {"a", "b", "f1", "f2", "s"};
 
 /* What may happen, and how often it did. */
 #define OVERLAPS(X)                                                                                \
-    X(FRESH) X(RESUMED) X(REPLAYED) X(FOREIGN) X(HISTORY) X(TOO_MUCH) X(ACCESS_TOLD)               \
-    X(ACCESS_AT_START) X(LAGGED) X(LAGGED_TWICE) X(LAGGED_WITH_QUESTION) X(CUT) X(CUT_IN_FRAME)    \
-    X(HALF_OPEN) X(STALLED) X(KICKED) X(YES_LATE) X(NO_LATE) X(UNKNOWN) X(UNKNOWN_LATE)            \
-    X(TIMED_OUT) X(REPLACED) X(MERGED) X(ECHO) X(ECHO_IN_REPLAY) X(RENAMED) X(HEARTBEAT)           \
-    X(TOPIC_RESYNC) X(JOINED_IN_FAN_OUT) X(LEFT_IN_FAN_OUT) X(ENDED_IN_FAN_OUT)                    \
-    X(STARTED_IN_FAN_OUT) X(EMITTED_BEFORE_START) X(TOPIC_CAME_BACK) X(LEFT) X(ONE_WRITE_FOR_MANY)
+    X(FRESH)                                                                                       \
+    X(RESUMED) X(REPLAYED) X(FOREIGN) X(HISTORY) X(TOO_MUCH) X(ACCESS_TOLD) X(ACCESS_AT_START)     \
+        X(LAGGED) X(LAGGED_TWICE) X(LAGGED_WITH_QUESTION) X(CUT) X(CUT_IN_FRAME) X(HALF_OPEN)      \
+            X(STALLED) X(KICKED) X(YES_LATE) X(NO_LATE) X(UNKNOWN) X(UNKNOWN_LATE) X(TIMED_OUT)    \
+                X(REPLACED) X(MERGED) X(ECHO) X(ECHO_IN_REPLAY) X(RENAMED) X(HEARTBEAT)            \
+                    X(TOPIC_RESYNC) X(JOINED_IN_FAN_OUT) X(LEFT_IN_FAN_OUT) X(ENDED_IN_FAN_OUT)    \
+                        X(STARTED_IN_FAN_OUT) X(EMITTED_BEFORE_START) X(TOPIC_CAME_BACK) X(LEFT)   \
+                            X(ONE_WRITE_FOR_MANY)
 
 #define NAME(overlap) overlap,
 enum overlap { OVERLAPS(NAME) OVERLAP_COUNT };
@@ -74,7 +76,7 @@ struct model {
     int serial, mood;
     uint32_t connections;
     struct fact facts[FACTS];
-    uint64_t known; /* facts are known up to this position */
+    uint64_t known;                   /* facts are known up to this position */
     bool withheld[USERS + 1][TOPICS]; /* something ever was, from somebody */
     struct client clients[CLIENTS];
 };

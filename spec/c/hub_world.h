@@ -316,8 +316,7 @@ static inline void tab_takes(struct tab *tab, size_t room)
 
 static inline uint64_t tab_position(const struct tab *tab)
 {
-    int64_t position =
-        cursor_read(&tab->world->order.epoch, buf_bytes(&tab->parser.last_id));
+    int64_t position = cursor_read(&tab->world->order.epoch, buf_bytes(&tab->parser.last_id));
     return position < 0 ? 0 : (uint64_t)position;
 }
 

@@ -130,8 +130,7 @@ static struct crowd *crowd_new(struct world *world, int count)
     for (int i = 0; i < count; i++) {
         struct sink *sink = xcalloc(1, sizeof(*sink));
         sink->ops = &crowd->ops;
-        crowd->subscribers[i] =
-            subscriber_new(world->hub, &DEFAULTS, sink, NULL, NULL, NULL, NULL);
+        crowd->subscribers[i] = subscriber_new(world->hub, &DEFAULTS, sink, NULL, NULL, NULL, NULL);
         subscriber_join(crowd->subscribers[i], topic_of(world, "a"));
         subscriber_start(crowd->subscribers[i], (struct bytes){NULL, 0});
     }

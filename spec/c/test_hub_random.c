@@ -138,8 +138,7 @@ static void connect_client(struct client *client)
     if (got_tag) memcpy(client->tag, got_tag->text, got_tag->size + 1);
     if (got_tag && strcmp(client->tag, client->asked_tag) != 0) happened[RENAMED]++;
     uint64_t cursor = 0;
-    int64_t position =
-        cursor_read(&world->order.epoch, buf_bytes(&client->parser.last_id));
+    int64_t position = cursor_read(&world->order.epoch, buf_bytes(&client->parser.last_id));
     if (position > 0) cursor = (uint64_t)position;
     for (int i = 0; i < TOPICS; i++) {
         if (chance_of(4)) client->in[i] = !client->in[i];
@@ -194,8 +193,8 @@ static void withheld(struct subscriber *subscriber, const struct frame *frame)
 {
     struct connection *connection = subscriber_owner(subscriber);
     struct atom *user = subscriber_user(subscriber);
-    model.withheld[user ? number_of(atom_bytes(user)) + 1 : 0]
-                  [model.facts[frame->position].topic] = true;
+    model.withheld[user ? number_of(atom_bytes(user)) + 1 : 0][model.facts[frame->position].topic] =
+        true;
     if (!connection->client) return;
     struct mark *mark = mark_of(connection->client, frame);
     if (mark->asked_by == connection->number && !(mark->flags & DELIVERED))
@@ -207,7 +206,8 @@ static void on_asked(struct world *world, struct subscriber *subscriber, struct 
     struct connection *connection = subscriber_owner(subscriber);
     observe();
     const struct fact *fact = &model.facts[frame->position];
-    int user = subscriber_user(subscriber) ? number_of(atom_bytes(subscriber_user(subscriber))) : -1;
+    int user =
+        subscriber_user(subscriber) ? number_of(atom_bytes(subscriber_user(subscriber))) : -1;
     enum verdict final = permits(user, fact) ? VERDICT_YES : VERDICT_NO;
     uint64_t what = below(100);
     world->verdict = model.mood == 0 || what < 50 ? final
@@ -394,7 +394,8 @@ static void check_complete(const struct client *client)
                         client->marks[at].flags);
             fail();
         }
-        if (fact->key >= 0 && permits(client->user, fact)) newer[fact->topic * 2 + fact->key] = true;
+        if (fact->key >= 0 && permits(client->user, fact))
+            newer[fact->topic * 2 + fact->key] = true;
     }
 }
 

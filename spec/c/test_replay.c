@@ -67,8 +67,8 @@ static void what_was_missed_comes_in_order_over_topics(void **state)
     /* Cut off right behind `ready`, nothing is lost. */
     struct tab *again = tab_new(world, NULL, NULL, NULL);
     subscriber_join(again->subscriber, topic_of(world, "a"));
-    tab_takes(again, strlen("retry: 3000\n\n") + strlen("id: \n") + CURSOR_SIZE + strlen("event: \ndata: \n\n") +
-                         strlen(RESUMED("3")) - 2);
+    tab_takes(again, strlen("retry: 3000\n\n") + strlen("id: \n") + CURSOR_SIZE +
+                         strlen("event: \ndata: \n\n") + strlen(RESUMED("3")) - 2);
     tab_start(again, cursor);
     assert_read(again, RESUMED("3"));
     assert_int_equal(tab_position(again), from);
@@ -107,8 +107,8 @@ static void live_ones_stand_behind_without_a_hole_or_a_double(void **state)
 static void a_cursor_of_another_process_is_told(void **state)
 {
     (void)state;
-    static const char *const cursors[] = {
-        "x", "0123456789abcdef0123456789abcdef", "0123456789abcdef0123456789abcdef0", "1-2", "\xff"};
+    static const char *const cursors[] = {"x", "0123456789abcdef0123456789abcdef",
+                                          "0123456789abcdef0123456789abcdef0", "1-2", "\xff"};
     struct world *world = world_new();
     emit_many(world, "a", 1, 3);
     for (size_t i = 0; i < COUNT(cursors); i++) {
@@ -199,7 +199,8 @@ static void too_much_is_told_with_the_number(void **state)
 
     options.replay_max = 300;
     options.queue_bytes = 150; /* bytes have a bound as well */
-    assert_read(back_with(world, &options, before, "a"), NOT_RESUMED RESYNC("history", "3", "\"a\""));
+    assert_read(back_with(world, &options, before, "a"),
+                NOT_RESUMED RESYNC("history", "3", "\"a\""));
     world_free(world);
 }
 

@@ -42,9 +42,9 @@ static void emit_many(struct world *world, const char *topic, int from, int to)
 
 static uint64_t emit_key(struct world *world, const char *data, const char *key)
 {
-    return topic_emit(topic_of(world, "a"), &(struct emit){.type = BYTES("t"),
-                                                           .data = bytes_of(data),
-                                                           .replaces = bytes_of(key)});
+    return topic_emit(
+        topic_of(world, "a"),
+        &(struct emit){.type = BYTES("t"), .data = bytes_of(data), .replaces = bytes_of(key)});
 }
 
 static uint64_t emit_tagged(struct world *world, const char *data, const char *user,
@@ -526,8 +526,8 @@ static void a_no_to_the_only_one_withheld_ends_the_matter(void **state)
     emit_many(world, "f", 4, 4);
     world->verdict = VERDICT_NO;
     advance(world, 1000);
-    assert_read(one, "");             /* it left with 1, which is over; 4 is not for it */
-    assert_read(two, ACCESS("f"));    /* of 2 to 4 only the last was asked about */
+    assert_read(one, "");          /* it left with 1, which is over; 4 is not for it */
+    assert_read(two, ACCESS("f")); /* of 2 to 4 only the last was asked about */
     int asked = world->asked;
     advance(world, 100000);
     assert_int_equal(world->asked, asked);
@@ -618,9 +618,9 @@ static void only_a_permitted_one_replaces(void **state)
     static const char *const data[] = {"yes", "no", "late no", "late yes"};
     for (int i = 0; i < 4; i++) {
         world->verdict = verdicts[i];
-        topic_emit(topic, &(struct emit){.type = BYTES("t"),
-                                         .data = bytes_of(data[i]),
-                                         .replaces = BYTES("k")});
+        topic_emit(
+            topic,
+            &(struct emit){.type = BYTES("t"), .data = bytes_of(data[i]), .replaces = BYTES("k")});
         settle(world);
     }
     assert_int_equal(subscriber_queued(tab->subscriber), 3);
@@ -633,16 +633,16 @@ static void only_a_permitted_one_replaces(void **state)
 
     tab_takes(tab, 0); /* and one that is permitted removes those that are not judged yet */
     world->verdict = VERDICT_YES;
-    topic_emit(topic, &(struct emit){
-                          .type = BYTES("t"), .data = BYTES("1"), .replaces = BYTES("k")});
+    topic_emit(topic,
+               &(struct emit){.type = BYTES("t"), .data = BYTES("1"), .replaces = BYTES("k")});
     settle(world);
     world->verdict = VERDICT_PENDING;
-    topic_emit(topic, &(struct emit){
-                          .type = BYTES("t"), .data = BYTES("2"), .replaces = BYTES("k")});
+    topic_emit(topic,
+               &(struct emit){.type = BYTES("t"), .data = BYTES("2"), .replaces = BYTES("k")});
     settle(world);
     world->verdict = VERDICT_YES;
-    topic_emit(topic, &(struct emit){
-                          .type = BYTES("t"), .data = BYTES("3"), .replaces = BYTES("k")});
+    topic_emit(topic,
+               &(struct emit){.type = BYTES("t"), .data = BYTES("3"), .replaces = BYTES("k")});
     settle(world);
     assert_int_equal(subscriber_queued(tab->subscriber), 1);
     assert_true(list_empty(&world->askings));
@@ -682,7 +682,8 @@ static void overflow_is_one_resync_with_the_number(void **state)
     assert_int_equal(tab_position(tab), covered);
     emit_many(world, "b", 11, 11);
     assert_read(tab, "t 11\n");
-    assert_read(other, "t 1\nt 2\nt 3\nt 4\nt 8\nt 9\nt 10\n"); /* a slow one costs others nothing */
+    assert_read(other,
+                "t 1\nt 2\nt 3\nt 4\nt 8\nt 9\nt 10\n"); /* a slow one costs others nothing */
     assert_int_equal(hub_counters(world->hub)->lagged, 1);
     assert_int_equal(hub_counters(world->hub)->missed, 9);
     world_free(world);
@@ -737,10 +738,10 @@ static void only_what_it_was_permitted_is_counted(void **state)
     emit_many(world, "f", 4, 6);
     settle(world);
     assert_int_equal(subscriber_queued(tab->subscriber), 7);
-    emit_many(world, "a", 7, 8);                         /* 5: overflow */
+    emit_many(world, "a", 7, 8);                             /* 5: overflow */
     assert_int_equal(subscriber_queued(tab->subscriber), 3); /* those in question */
-    emit_key(world, "9", "k");                           /* 6 */
-    emit_key(world, "10", "k");                          /* 7: nothing is there to replace */
+    emit_key(world, "9", "k");                               /* 6 */
+    emit_key(world, "10", "k");                              /* 7: nothing is there to replace */
     emit_tagged(world, "echo", "ann", TAG_1);
     settle(world);
     emit_many(world, "f", 11, 11);
@@ -807,7 +808,7 @@ static void it_may_lag_again_before_it_was_told(void **state)
     subscriber_join(tab->subscriber, topic_of(world, "f"));
     world->verdict = VERDICT_PENDING;
     emit_many(world, "f", 1, 1);
-    emit_many(world, "a", 2, 6); /* the sink is free: it would go on, but for 1 */
+    emit_many(world, "a", 2, 6);  /* the sink is free: it would go on, but for 1 */
     emit_many(world, "a", 7, 14); /* and overflows again */
     emit_many(world, "a", 15, 16);
     assert_int_equal(hub_counters(world->hub)->lagged, 2);
@@ -977,6 +978,18 @@ static void a_heartbeat_may_be_cut_too(void **state)
     world_free(world);
 }
 
+static void before_it_began_its_words_are_bounded_too(void **state)
+{
+    (void)state;
+    struct world *world = world_new();
+    struct tab *tab = tab_new(world, &SMALL, NULL, NULL);
+    for (int i = 0; i < 4; i++) subscriber_resync(tab->subscriber, "upstream", NULL);
+    assert_false(subscriber_ended(tab->subscriber));
+    subscriber_resync(tab->subscriber, "upstream", NULL);
+    assert_true(subscriber_ended(tab->subscriber));
+    world_free(world);
+}
+
 static void a_stalled_sink_is_closed(void **state)
 {
     (void)state;
@@ -1129,6 +1142,7 @@ int main(void)
         cmocka_unit_test(heartbeats_share_a_frame),
         cmocka_unit_test(no_heartbeat_while_something_is_on_its_way),
         cmocka_unit_test(a_heartbeat_may_be_cut_too),
+        cmocka_unit_test(before_it_began_its_words_are_bounded_too),
         cmocka_unit_test(a_stalled_sink_is_closed),
         cmocka_unit_test(without_heartbeats_nothing_is_armed),
         cmocka_unit_test(the_end_is_told_once_and_writes_what_is_ready),
