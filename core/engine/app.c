@@ -110,6 +110,7 @@ uint32_t app_disconnect(struct app *app, struct atom *user, struct atom *tag,
                         enum end_reason reason)
 {
     struct ending_all all = {reason, 0};
+    hub_fan_out(app->hub); /* what was published before goes out before */
     if (user)
         hub_subscribers_each(app->hub, user, tag, end_one, &all);
     else

@@ -97,7 +97,8 @@ struct plan_topic *app_topic(struct app *app, struct bytes name, struct pattern_
  * which is logged. */
 struct topic *app_topic_open(struct app *app, struct bytes name);
 
-/* Ends a user's streams (tag NULL: all of them; user NULL: everybody); returns how many. */
+/* Ends a user's streams (tag NULL: all of them; user NULL: everybody), after what was published
+ * so far; returns how many. */
 uint32_t app_disconnect(struct app *app, struct atom *user, struct atom *tag,
                         enum end_reason reason);
 
