@@ -99,12 +99,12 @@ function e2e.server(options)
   return self
 end
 
--- `level=info msg=listening address=127.0.0.1:8080 listener=public`, in any order of fields.
+-- `level=info msg=listening address=127.0.0.1:8080 listener=public`, in any order of fields, or as JSON.
 local function listening(log)
   local found = { public = {}, admin = {} }
   for line in log:gmatch "([^\n]*)\n" do
     if line:find "listening" then
-      local kind, address = line:match 'listener="?(%w+)', line:match 'address="?([^%s"]+)'
+      local kind, address = line:match 'listener"?[=:]"?(%w+)', line:match 'address"?[=:]"?([^%s"]+)'
       if found[kind] then table.insert(found[kind], address) end
     end
   end

@@ -1,0 +1,110 @@
+-- What a rule, a user or a crowd may take of the server, and that the others go on.
+
+local cjson = require "cjson.safe"
+local e2e   = require "spec.support.e2e"
+local http  = require "spec.support.http"
+local sse   = require "spec.support.sse"
+local tcp   = require "spec.support.tcp"
+local wait  = require "spec.support.wait"
+
+local RULES = [[
+local sluice = require "sluice"
+local time   = require "sluice.time"
+local app = sluice.app "greedy"
+local who = sluice.identity(function(req) return { user = req.query.user } end)
+local all = app:topic "all"
+app:stream("events", { path = "/events", identity = who, topics = function() return all() end })
+
+local run = {}
+function run.loop()  while true do end end
+function run.caught() while true do pcall(function() while true do end end) end end
+function run.nested() coroutine.wrap(function() while true do end end)() end
+function run.hog()   local list = {} for i = 1, 1e8 do list[i] = "text " .. i end end
+function run.sleep() time.sleep(60) end
+function run.raise() error { code = 7 } end
+function run.half()  all():emit("half") error "after the emit" end
+function run.nothing() end
+function run.deep()  return run.deep() + 1 end
+app:route("run", "POST /run/{how}", { run = function(_, params) return run[params.how]() end })
+app:route("ping", "GET /ping", { run = function() return 200, "pong" end })
+]]
+
+local function post(server, how)
+  local answer = http.post(server.address, "/run/" .. how)
+  return answer.status, answer.json().error.code
+end
+
+describe("a rule", function()
+  for how, said in pairs {
+    loop   = "stopped: ran for more than 100 ms", caught = "stopped: ran for more than 100 ms",
+    nested = "stopped: ran for more than 100 ms", hog    = "not enough memory",
+    sleep  = "deadline of 300 ms",                raise  = "an error that is a table",
+    half   = "after the emit",                    nothing = "a route must return a status",
+    deep   = "stack overflow",
+  } do
+    it("fails by itself: " .. how, function()
+      local server = e2e.server { rules = RULES, errors = "rule failed", conf = [[
+        handler_slice = 0.1  handler_deadline = 0.3  app_memory = 16777216 ]] }
+      local tab = sse.open(server.address, { path = "/events?user=ann" })
+      tab:next "ready"
+      assert.same({ 500, "rule_failed" }, { post(server, how) })
+      assert.equal("pong", http.get(server.address, "/ping").body)
+      assert.is_truthy(server:log():find(said, 1, true), server:log())
+      assert.is_truthy(server:log():find("in=\"route run\"", 1, true), server:log())
+      assert.same({ "ready" }, tab:types())
+    end)
+  end
+
+  it("is told of in the log in one line each, and not without end", function()
+    local server = e2e.server { rules = RULES, errors = "rule failed", conf = 'log_format = "json"' }
+    for _ = 1, 50 do post(server, "half") end
+    local lines = 0
+    for line in server:log():gmatch "[^\n]+" do
+      local fields = assert(cjson.decode(line), line)
+      if fields.msg == "rule failed" then
+        lines = lines + 1
+        assert.equal("greedy", fields.app)
+        assert.matches("app.lua:%d+: after the emit$", fields.error)
+        assert.matches("app.lua:%d+", fields.traceback)
+      end
+    end
+    assert.is_true(lines >= 1 and lines <= 10)
+  end)
+end)
+
+describe("a user", function()
+  it("has as many streams as the config says; another has as many again", function()
+    local server = e2e.server { rules = RULES, conf = "streams_per_user = 2" }
+    local function status(user)
+      local tab = sse.open(server.address, { path = "/events?user=" .. user })
+      return tab.status, tab
+    end
+    assert.equal(200, status "ann")
+    local _, second = status "ann"
+    assert.equal(503, status "ann")
+    assert.equal(200, status "bob")
+    second:close()
+    wait.wait_until(function() return server:ready().subscribers == 2 end)
+    assert.equal(200, status "ann")
+  end)
+end)
+
+describe("a crowd", function()
+  it("is turned away above `connections`; admin is not", function()
+    local server = e2e.server { rules = RULES, conf = "connections = 5" }
+    local held = {}
+    for i = 1, 5 do
+      held[i] = http.connect(server.address)
+      held[i]:request { path = "/ping" }
+    end
+    local late = tcp.connect(server.address)
+    late:send(http.encode { path = "/ping" })
+    assert.matches("^HTTP/1.1 503 .*Retry%-After: 5.*\"full\"", late:read_all())
+    assert.is_true(server:ready().ready)
+    held[1]:close()
+    wait.wait_until(function()
+      local ok, answer = pcall(http.get, server.address, "/ping")
+      return ok and answer.status == 200
+    end)
+  end)
+end)
