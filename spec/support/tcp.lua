@@ -72,6 +72,7 @@ function tcp.listen(on_connection, address)
   assert(socket.setsockopt(fd, socket.SOL_SOCKET, socket.SO_REUSEADDR, 1))
   assert(socket.bind(fd, at))
   assert(socket.listen(fd, 512))
+  fcntl.fcntl(fd, fcntl.F_SETFL, fcntl.O_NONBLOCK)
   local self = { fd = fd, address = address }
   if at.family == socket.AF_INET then
     local name = assert(socket.getsockname(fd))

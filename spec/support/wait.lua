@@ -35,6 +35,7 @@ end
 function wait.turn(ms)
   local count, message, code = poll.poll(watched, ms)
   if not count and code ~= errno.EINTR then error("poll: " .. message) end
+  if not count or count == 0 then return end -- then the table says what the last poll found
   local ready = {}
   for fd, entry in pairs(watched) do
     local now = entry.revents
