@@ -32,6 +32,13 @@ static size_t total(const struct iovec *pieces, int count)
     return size;
 }
 
+/* What errno says of a broken socket: TCP_USER_TIMEOUT runs out about when the owner's own patience
+ * does, and may be the first. */
+static const char *failure(void)
+{
+    return errno == ETIMEDOUT ? "stalled" : "reset";
+}
+
 static void drop_head(struct conn *conn)
 {
     if (!conn->head) return;
@@ -52,7 +59,7 @@ static size_t send_pieces(struct conn *conn, const struct iovec *pieces, int cou
     struct msghdr message = {.msg_iov = (struct iovec *)pieces, .msg_iovlen = (size_t)count};
     ssize_t sent = sendmsg(conn_fd(conn), &message, MSG_NOSIGNAL);
     if (sent < 0) {
-        if (errno != EAGAIN && errno != EINTR) conn_close(conn, "reset");
+        if (errno != EAGAIN && errno != EINTR) conn_close(conn, failure());
         return 0;
     }
     conn_http(conn)->counters.bytes_out += (uint64_t)sent;
@@ -120,7 +127,7 @@ static void read_and_ignore(struct conn *conn)
     struct http *http = conn_http(conn);
     ssize_t got = recv(conn_fd(conn), http->input, HTTP_INPUT_BYTES, 0);
     if (got < 0) {
-        if (errno != EAGAIN && errno != EINTR) conn_close(conn, "reset");
+        if (errno != EAGAIN && errno != EINTR) conn_close(conn, failure());
         return;
     }
     conn->ignored_bytes += (uint32_t)got;

@@ -35,9 +35,8 @@ static void on_writable(void *owner)
 static void on_gone(void *owner, const char *why)
 {
     struct subscriber *subscriber = owner;
-    (void)why; /* the sink's log says it */
     subscriber->sink = NULL;
-    subscriber_end(subscriber, END_CLIENT);
+    subscriber_end(subscriber, strcmp(why, "stalled") == 0 ? END_SLOW : END_CLIENT);
 }
 
 static const struct sink_events sink_events = {.writable = on_writable, .gone = on_gone};

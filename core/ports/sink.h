@@ -13,7 +13,8 @@ struct sink;
 struct sink_events {
     void (*writable)(void *owner);              /* after a write that took less than all */
     void (*gone)(void *owner, const char *why); /* the peer closed or failed; once, then nothing
-                                                   more; the sink is freed by itself */
+                                                   more; the sink is freed by itself. "stalled":
+                                                   the peer took nothing for too long */
 };
 
 struct sink_ops {
