@@ -11,7 +11,8 @@ local sluice = require "sluice"
 local app = sluice.app "slow"
 local all = app:topic "all"
 local PAD = (" "):rep(1000)
-app:stream("events", { path = "/events", topics = function() return all() end })
+app:stream("events",  { path = "/events",  topics = function() return all() end })
+app:stream("patient", { path = "/patient", topics = function() return all() end, stall = 3600 })
 app:route("burst", "POST /burst/{from}/{to}", { run = function(_, params)
   for i = params.from, params.to do all():emit("tick", i .. PAD) end
   return 204
@@ -77,9 +78,10 @@ describe("a slow reader", function()
     assert.equal(1, slow:count "resync")
   end)
 
-  it("is closed when it stays stalled", function()
+  -- /patient's own patience is longer than the kernel's, which is the config's.
+  for _, path in ipairs { "/events", "/patient" } do it("is closed when it stays stalled: " .. path, function()
     local server = e2e.server { rules = RULES, conf = "stall_timeout = 1" }
-    local slow, fast = connect(server, { receive_buffer = 4096 }), connect(server)
+    local slow, fast = connect(server, { path = path, receive_buffer = 4096 }), connect(server)
     slow:stall()
     local sent = 0
     while server:metric "sluice_lagged_total" == 0 do
@@ -93,5 +95,5 @@ describe("a slow reader", function()
     burst(server, sent + 1, sent + 1)
     fast:wait_count("tick", sent + 1)
     assert.equal(sent + 1, assert_consecutive(ticks(fast), 1))
-  end)
+  end) end
 end)
