@@ -96,6 +96,13 @@ describe("an echo", function()
     assert.equal(1, back.ready.missed)
   end)
 
+  it("is replayed to another user's tab of that name", function()
+    local ann, bob = connect("ann", nil, { tag = TAG }), connect("bob", nil, { tag = TAG })
+    bob:cut()
+    say(ann, "hello")
+    assert.same({ "hello" }, heard(bob:reconnect()))
+  end)
+
   it("is sent to everybody where the stream suppresses nothing", function()
     local tab = connect("ann", "/echoing")
     say(tab, "hello")

@@ -76,6 +76,15 @@ describe("a task", function()
     assert.truthy(world:log():find("killed: not done after its deadline of 10000 ms", 1, true))
   end)
 
+  it("is stopped when it runs on and on, and nothing in the rule can swallow that", function()
+    local answer = run [[
+      for _ = 1, 3 do pcall(function() while true do end end) end
+      return 200, "swallowed"
+    ]]
+    assert.equal(500, answer.status)
+    assert.truthy(world:log():find("stopped: ran for more than 500 ms without a pause", 1, true))
+  end)
+
   it("is given up when its client goes away", function()
     world = rules.route([[
       local time, store = require "sluice.time", require "sluice.store"
