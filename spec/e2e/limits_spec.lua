@@ -19,7 +19,7 @@ local run = {}
 function run.loop()  while true do end end
 function run.caught() while true do pcall(function() while true do end end) end end
 function run.nested() coroutine.wrap(function() while true do end end)() end
-function run.hog()   local list = {} for i = 1, 1e8 do list[i] = "text " .. i end end
+function run.hog()   local text, list = ("x"):rep(1e6), {} for i = 1, 100 do list[i] = text .. i end end
 function run.sleep() time.sleep(60) end
 function run.raise() error { code = 7 } end
 function run.half()  all():emit("half") error "after the emit" end
