@@ -166,7 +166,6 @@ static void on_topics(void *owner, const struct hook_result *result)
         return;
     }
     for (size_t i = 0; result->outcome == OUTCOME_YES && i < result->name_count; i++) {
-        if (has_name(arrival, result->names[i])) continue;
         if (arrival->name_count == seat->stream->topics_max) {
             LOG(app_ports(seat->app)->log, LOG_ERROR, "a stream's rule gave too many topics",
                 F_BYTES("stream", atom_bytes(seat->stream->at.name)),
@@ -256,13 +255,21 @@ static struct sink *open_stream(struct seat *seat)
     return exchange->ops->stream(exchange, 200, headers.items, headers.count);
 }
 
+/* What a reload on the way has undeclared may still be there, with nothing to guard it. */
+static struct topic *open_topic(const struct seat *seat, struct bytes name)
+{
+    const bool reloaded = seat->generation != app_generation(seat->app);
+    if (reloaded && !app_topic(seat->app, name, NULL)) return NULL;
+    return app_topic_open(seat->app, name);
+}
+
 /* The topics of all its names, good until the end of the turn; NULL: it is refused. */
 static struct topic **find_topics(struct seat *seat)
 {
     const struct arrival *arrival = seat->arrival;
     struct topic **topics = xcalloc(arrival->name_count, sizeof(*topics));
     for (size_t i = 0; i < arrival->name_count; i++) {
-        topics[i] = app_topic_open(seat->app, arrival->names[i]);
+        topics[i] = open_topic(seat, arrival->names[i]);
         if (topics[i]) continue;
         const bool declared = app_topic(seat->app, arrival->names[i], NULL);
         xfree(topics);

@@ -16,6 +16,8 @@
 
 enum { DATA_MAX = 4096, HEADERS_MAX = 64, NAMES_MAX = 1000 };
 
+static const double EXPIRES_MAX_S = 253402300799; /* the end of the year 9999 */
+
 /* Yes, no, or an error: an access hook that answers something else is mistaken about what it asks.
  */
 static void read_verdict(struct running *running, lua_State *L, const char *what)
@@ -77,10 +79,13 @@ static void read_who(struct running *running, lua_State *L)
     }
     lua_getfield(L, 1, "expires");
     if (!json_absent(L, -1)) {
-        if (lua_type(L, -1) != LUA_TNUMBER || lua_tonumber(L, -1) < 0)
-            raise_sentence(L, "an identity's expires must be seconds since 1970, not a %s",
-                           luaL_typename(L, -1));
-        who->expires_wall_ms = (uint64_t)(lua_tonumber(L, -1) * 1000);
+        lua_Number seconds = lua_tonumber(L, -1);
+        if (lua_type(L, -1) != LUA_TNUMBER || !(seconds >= 0 && seconds <= EXPIRES_MAX_S))
+            raise_sentence(L, "an identity's expires must be seconds since 1970, not %s",
+                           lua_type(L, -1) == LUA_TNUMBER
+                               ? lua_tostring(L, -1)
+                               : lua_pushfstring(L, "a %s", luaL_typename(L, -1)));
+        who->expires_wall_ms = (uint64_t)(seconds * 1000) + (seconds == 0); /* 0 would be: never */
     }
     running->result.outcome = OUTCOME_YES;
 }

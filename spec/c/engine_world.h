@@ -58,6 +58,7 @@ struct world {
     enum answer answers[HOOK_KINDS];
     void (*on_call)(struct world *world, const struct hook_call *call); /* what the rule does */
     const char *names; /* that `topics` gives, space-separated; NULL: the user's own */
+    uint64_t expires_wall_ms; /* that `authenticate` gives */
     const struct http_response *response; /* that routes give; NULL: 200 "done" */
     struct buf said;   /* the calls, a word each */
     struct buf faults; /* log lines of level error, and warnings */
@@ -139,7 +140,8 @@ static void answer(struct world *world, const struct hook_call *call, enum outco
     static const struct http_header kept = {BYTES("x-rule"), BYTES("said")};
     assert_true(touch(call) != UINT64_MAX);
     if (outcome == OUTCOME_YES && call->kind == HOOK_AUTHENTICATE)
-        result.who = (struct identity){header_atom(call, "x-user"), header_atom(call, "x-data"), 0};
+        result.who = (struct identity){header_atom(call, "x-user"), header_atom(call, "x-data"),
+                                       world->expires_wall_ms};
     if (call->kind == HOOK_TOPICS && world->names)
         result.name_count = split(world->names, names, COUNT(names));
     if (call->kind == HOOK_TOPICS && !world->names) {

@@ -2,6 +2,7 @@
  * node draining meanwhile; what it asks for; how it is refused; drains. */
 #include "engine/attach.c"
 
+#include "engine/reload.h"
 #include "engine_world.h"
 
 #define TAG "0123456789abcdef"
@@ -472,6 +473,73 @@ static void ends_when_its_time_is_over(void **state)
     assert_leases(0);
 }
 
+static void ends_when_what_it_is_expires(void **state)
+{
+    (void)state;
+    world->events->lifetime_ms = 1000000;
+    world_start(world, NULL);
+    world->expires_wall_ms = world->clock.wall_ms + 20000;
+    struct client *clients[10];
+    for (size_t i = 0; i < COUNT(clients); i++) clients[i] = ask_for(NULL);
+    advance(world, 17999);
+    for (size_t i = 0; i < COUNT(clients); i++) assert_int_equal(clients[i]->state, CLIENT_STREAM);
+    size_t left = 0;
+    advance(world, 1000);
+    for (size_t i = 0; i < COUNT(clients); i++) left += clients[i]->state == CLIENT_STREAM;
+    assert_in_range(left, 1, COUNT(clients) - 1); /* not all in one moment */
+    advance(world, 1001);
+    for (size_t i = 0; i < COUNT(clients); i++) {
+        assert_string_equal(clients[i]->why, "expired");
+        assert_int_equal(client_count(clients[i], "expired"), 1);
+    }
+    assert_leases(0);
+    struct client *late = ask_for(NULL); /* it is over already */
+    advance(world, 1);
+    assert_string_equal(late->why, "expired");
+}
+
+/* ---- reloads on the way in ---- */
+
+/* Rules that declare no `secret` any more. */
+static void reload(void)
+{
+    struct plan *plan = world->other = plan_new(BYTES("app"));
+    struct plan_upstream *inbox = make_upstream(plan, "inbox", make_topic(plan, "user:{user}"));
+    make_upstreams(make_stream(plan, "events", "/events"), inbox);
+    reload_app(world->app, generation_new(plan, &world->hooks, &world->later, NULL, NULL));
+    settle(world);
+}
+
+static void goes_live_under_the_rules_that_are_there_now(void **state)
+{
+    (void)state;
+    world_start(world, NULL);
+    world->answers[HOOK_TOPICS] = ANSWER_WAIT;
+    struct client *client = ask_for(NULL);
+    reload();
+    world_answer(world, HOOK_TOPICS, OUTCOME_YES);
+    assert_int_equal(client->state, CLIENT_STREAM);
+    assert_leases(1);
+}
+
+static void gives_no_topic_that_lost_its_guard_on_the_way(void **state)
+{
+    (void)state;
+    world_start(world, NULL);
+    world->names = "secret:1";
+    world->answers[HOOK_TOPICS] = ANSWER_WAIT;
+    struct client *client = ask_for(NULL);
+    const struct app_emit held = {.name = BYTES("secret:1"), /* a window keeps the topic */
+                                  .emit = {.type = BYTES("t"),
+                                           .data = BYTES("held"),
+                                           .replaces = BYTES("k"),
+                                           .within_ms = 60000}};
+    app_emit(world->app, &held, 1);
+    reload();
+    world_answer(world, HOOK_TOPICS, OUTCOME_YES);
+    assert_refused(client, 503, "\"unavailable\"");
+}
+
 /* ---- drains ---- */
 
 static void sends_everybody_away_with_a_time_to_come_back(void **state)
@@ -577,6 +645,9 @@ int main(void)
         TEST(can_refuse_so_that_a_browser_comes_back),
         TEST(lets_everybody_in_where_there_is_no_identity),
         TEST(ends_when_its_time_is_over),
+        TEST(ends_when_what_it_is_expires),
+        TEST(goes_live_under_the_rules_that_are_there_now),
+        TEST(gives_no_topic_that_lost_its_guard_on_the_way),
         TEST(sends_everybody_away_with_a_time_to_come_back),
         TEST(gives_what_waits_in_windows_before_it_sends_away),
         TEST(drains_while_a_filter_waits),

@@ -357,10 +357,19 @@ describe("a stream", function()
     end)
 
     it("at once when the session has expired already", function()
-      local tab = connect("/events", "ann", { headers = { ["x-life"] = "-5" } })
-      world:advance(0.01)
-      assert.same({ "expired" }, tab:types())
-      assert.is_false(tab:is_open())
+      for _, headers in ipairs { { ["x-life"] = "-5" }, { ["x-expires"] = "0" } } do
+        local tab = connect("/events", "ann", { headers = headers })
+        world:advance(0.01)
+        assert.same({ "expired" }, tab:types())
+        assert.is_false(tab:is_open())
+      end
+    end)
+
+    it("never at a time that is none: such a session is don't know", function()
+      for _, expires in ipairs { "-1", "nan", "inf", "1e15" } do
+        assert.equal(503, connect("/events", "ann", { headers = { ["x-expires"] = expires } }).status)
+      end
+      expect_errors(4, "expires must be seconds since 1970")
     end)
 
     it("in the last fifth of its lifetime, spread out", function()
