@@ -109,6 +109,8 @@ describe("the chat", function()
     local chat, posta = start()
     local tab = open(chat, "ann", "ann")
     tab:wait_count("resync", 1) -- of the first opening
+    say(chat, "bob", "ann", "Here I am")
+    assert.equal(peer "bob", tab:next("thread-updated").data)
     posta:kill()
     posta:start(true)
     -- The reopened link's own, and the one that the posta server sends, which knows the link's id no more.
