@@ -208,8 +208,8 @@ static bool next_asked(struct arrival *arrival, struct buf *name)
     return false;
 }
 
-/* Asks the topic's `subscribe` whether the client may have it; without one: no. False: it was asked,
- * and waits. */
+/* Asks the topic's `subscribe` whether the client may have it; without one: no. False: it waits for
+ * the answer. */
 static bool ask_subscribe(struct seat *seat, struct bytes name)
 {
     struct arrival *arrival = seat->arrival;

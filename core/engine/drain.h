@@ -1,7 +1,7 @@
 /* drain: sends everybody of an app away in good order. What waits in windows, or
- * for its fan-out, goes out, every subscriber gets a spread-out `retry:` and a clean end, who is on the
- * way in is refused, links close, beats stop. app_idle tells when all of it, and
- * what rules have under way, is through. */
+ * for its fan-out, goes out, every subscriber gets a spread-out `retry:` and a
+ * clean end, who is on the way in is refused, links close, beats stop. app_idle
+ * tells when all of it, and what rules have under way, is through. */
 #pragma once
 
 #include <stdint.h>

@@ -18,6 +18,6 @@ bool guard_admits(const struct plan_endpoint *at, const struct http_request *req
 void guard_headers(const struct plan_endpoint *at, const struct http_request *request,
                    struct answer_headers *headers);
 
-/* Answers an OPTIONS request; `at` is what the request that it announces would use, `allow` the list
- * of the path's methods. */
+/* Answers an OPTIONS request; `at` is what the request that it announces would use, `allow` the
+ * list of the path's methods. */
 void guard_preflight(const struct plan_endpoint *at, struct bytes allow, struct exchange *exchange);

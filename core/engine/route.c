@@ -29,14 +29,14 @@ static void look_at_static(struct search *search, found_f *found, struct app *ap
 {
     const struct bytes prefix = plan_static_prefix(files), path = search->request->path;
     if (path.size < prefix.size || memcmp(path.data, prefix.data, prefix.size) != 0) return;
-    const char *rest = path.data + prefix.size, *end = path.data + path.size;
-    if (rest < end && *rest != '/') return;
+    struct bytes rest = bytes_run(path.data + prefix.size, path.size - prefix.size);
+    if (rest.size && rest.data[0] != '/') return;
+    rest = rest.size ? bytes_run(rest.data + 1, rest.size - 1) : (struct bytes){NULL, 0};
     found(search, &(struct route){.at = &files->at,
                                   .kind = ROUTE_STATIC,
                                   .app = app,
                                   .declaration = files,
-                                  .below = rest < end ? bytes_run(rest + 1, (size_t)(end - rest - 1))
-                                                      : (struct bytes){NULL, 0}});
+                                  .below = rest});
 }
 
 static void look_through(struct search *search, struct app *const *apps, size_t count,

@@ -33,7 +33,7 @@ struct wire {
     const struct wire_events *events;
     void *owner;
     struct wire **slot;
-    bool paused;
+    bool answered, paused;
 };
 
 struct world {
@@ -49,7 +49,8 @@ struct world {
     struct engine_ports ports;
     struct node *node;
     struct app *app;
-    struct plan *plan, *other; /* other: of a second app, if the test has one */
+    struct plan *plan, **others; /* others: of a second app, or of reloads */
+    size_t other_count;
     struct plan_topic *mine, *open, *news, *secret;
     struct plan_upstream *inbox;
     struct plan_stream *events;
@@ -236,6 +237,7 @@ static inline struct wire *newest_wire(struct world *world)
 static inline void wire_answers(struct wire *wire, int status)
 {
     const struct wire_head head = {status, BYTES("text/event-stream"), -1};
+    wire->answered = true;
     wire->events->head(wire->owner, &head);
 }
 
@@ -384,6 +386,13 @@ static inline struct world *world_new(void)
     return world;
 }
 
+/* A plan besides the first; the world's to free. */
+static inline struct plan *another_plan(struct world *world, struct bytes app)
+{
+    world->others = xrealloc(world->others, (world->other_count + 1) * sizeof(struct plan *));
+    return world->others[world->other_count++] = plan_new(app);
+}
+
 /* An app of this plan, or NULL and why not. */
 static inline struct app *add_app(struct world *world, struct plan *plan, struct buf *errors)
 {
@@ -474,7 +483,8 @@ static inline void world_free(struct world *world)
     assert_true(list_empty(&world->wires));
     node_free(world->node);
     plan_free(world->plan);
-    plan_free(world->other);
+    for (size_t i = 0; i < world->other_count; i++) plan_free(world->others[i]);
+    xfree(world->others);
     gate_destroy(&world->gate);
     settle(world);
     buf_destroy(&world->said);

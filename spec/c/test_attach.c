@@ -1,5 +1,5 @@
-/* A subscriber's way in: every step with every answer, at once and late, with the client gone or the
- * node draining meanwhile; what it asks for; how it is refused; drains. */
+/* A subscriber's way in: every step with every answer, at once and late, with the client gone or
+ * the node draining meanwhile; what it asks for; how it is refused; drains. */
 #include "engine/attach.c"
 
 #include "engine/reload.h"
@@ -363,7 +363,8 @@ static void takes_a_tag_by_header_then_by_query(void **state)
     assert_story(client, "ready {\"resumed\":false,\"missed\":null,\"tag\":\"" TAG "\"}\n");
     client = request(world, "GET", "/events", "tag=" TAG,
                      "x-user: ann\nx-session-tag: fedcba9876543210");
-    assert_story(client, "ready {\"resumed\":false,\"missed\":null,\"tag\":\"fedcba9876543210\"}\n");
+    assert_story(client,
+                 "ready {\"resumed\":false,\"missed\":null,\"tag\":\"fedcba9876543210\"}\n");
     struct atom *ann = atom_of("ann"), *tag = atom_of(TAG);
     assert_true(app_tab_open(world->app, ann, tag));
     atom_unref(ann);
@@ -503,7 +504,7 @@ static void ends_when_what_it_is_expires(void **state)
 /* Rules that declare no `secret` any more. */
 static void reload(void)
 {
-    struct plan *plan = world->other = plan_new(BYTES("app"));
+    struct plan *plan = another_plan(world, BYTES("app"));
     struct plan_upstream *inbox = make_upstream(plan, "inbox", make_topic(plan, "user:{user}"));
     make_upstreams(make_stream(plan, "events", "/events"), inbox);
     reload_app(world->app, generation_new(plan, &world->hooks, &world->later, NULL, NULL));

@@ -65,15 +65,15 @@ static void knows_nothing_else(void **state)
 {
     (void)state;
     world_start(world, NULL);
-    static const char *const paths[] = {"/",        "/event",  "/events/",    "/events/x", "/Events",
-                                        "/rooms",   "/rooms/", "/rooms/a/b",  "//events",  "*",
-                                        "/rooms//", "",        "/events%2F",  "/rooms/%zz"};
+    static const char *const paths[] = {
+        "/",       "/event",     "/events/",  "/events/x", "/Events", "/rooms",     "/rooms/",
+        "/rooms/a/b", "//events", "*",        "/rooms//",  "",        "/events%2F", "/rooms/%zz"};
     for (size_t i = 0; i < COUNT(paths); i++) answers("POST", paths[i], 404, NULL);
     assert_int_equal(node_counters(world->node)->not_found, COUNT(paths));
     struct client *client = request(world, "GET", "/nothing", NULL, NULL);
     assert_head(client, "content-type: application/json");
-    assert_text(buf_bytes(&client->body),
-                "{\"error\":{\"code\":\"not_found\",\"message\":\"There is nothing at this path.\"}}\n");
+    assert_text(buf_bytes(&client->body), "{\"error\":{\"code\":\"not_found\",\"message\":"
+                                          "\"There is nothing at this path.\"}}\n");
 }
 
 static void means_the_more_literal_path(void **state)
@@ -167,10 +167,10 @@ static void serves_the_longest_prefix_of_any_app(void **state)
     make_static(world->plan, "page", "/", "page");
     make_static(world->plan, "assets", "/assets/", "files");
     world_start(world, NULL);
-    world->other = plan_new(BYTES("other"));
-    make_static(world->other, "deep", "/assets/deep/", "deep");
+    struct plan *other = another_plan(world, BYTES("other"));
+    make_static(other, "deep", "/assets/deep/", "deep");
     struct buf errors = BUF_EMPTY;
-    assert_non_null(add_app(world, world->other, &errors));
+    assert_non_null(add_app(world, other, &errors));
     answers("GET", "/index.html", 200, "page|index.html");
     answers("GET", "/assets/a", 200, "files|a");
     answers("GET", "/assets/deep/a", 200, "deep|a");
@@ -234,15 +234,16 @@ static void refuses_apps_that_clash(void **state)
     (void)state;
     make_static(world->plan, "page", "/page", "page");
     world_start(world, NULL);
-    struct plan *other = world->other = plan_new(BYTES("app"));
+    struct plan *other = another_plan(world, BYTES("app"));
     make_route(other, "get", "GET", "/{x}");
     make_route(other, "two", "POST", "/rooms/{x}");
     make_static(other, "page", "/page/", "page");
     struct buf errors = BUF_EMPTY;
     assert_null(add_app(world, other, &errors));
-    assert_text(buf_bytes(&errors), "two rule files declare the app \"app\"\n"
-                                    ": POST /rooms/{x} clashes with \"post\" of app \"app\" at \n"
-                                    ": static \"page\" has the prefix of \"page\" of app \"app\", \n");
+    assert_text(buf_bytes(&errors),
+                "two rule files declare the app \"app\"\n"
+                ": POST /rooms/{x} clashes with \"post\" of app \"app\" at \n"
+                ": static \"page\" has the prefix of \"page\" of app \"app\", \n");
     buf_destroy(&errors);
     assert_int_equal(node_apps(world->node), 1);
 }

@@ -1,4 +1,5 @@
-/* Filters: what the hub is told, at once and late; what it costs; questions that nobody waits for. */
+/* Filters: what the hub is told, at once and late; what it costs; questions that nobody waits for
+ * any more. */
 #include "engine/verdicts.c"
 
 #include "engine_world.h"
