@@ -6,6 +6,7 @@
 #include "engine/node.h"
 #include "server/config.h"
 #include "server/metrics.h"
+#include "server/rules.h"
 #include "server/server.h"
 
 static void answer(struct exchange *exchange, int status, const char *type, struct buf *body)
@@ -42,10 +43,10 @@ static void answer_ready(const struct server *server, struct exchange *exchange)
         topics += counters->topics;
     }
     buf_printf(&body,
-               "{\"ready\":%s,\"mode\":\"%s\",\"generation\":1,\"subscribers\":%u,\"users\":%u,"
+               "{\"ready\":%s,\"mode\":\"%s\",\"generation\":%u,\"subscribers\":%u,\"users\":%u,"
                "\"topics\":%u,\"links\":%u,\"redis\":null,\"apps\":[",
-               ready ? "true" : "false", ready ? "serving" : "draining", subscribers, users, topics,
-               node_links(node));
+               ready ? "true" : "false", ready ? "serving" : "draining",
+               rules_generation(server->rules), subscribers, users, topics, node_links(node));
     for (size_t i = 0; i < node_apps(node); i++) {
         if (i) buf_add_char(&body, ',');
         text_json_string(&body, atom_bytes(app_plan(node_app(node, i))->app));

@@ -28,6 +28,7 @@ struct rules {
     char *scripts;
     struct rule_file *files; /* in the order of the node's apps */
     size_t count;
+    uint32_t generation;
     bool failed;
 };
 
@@ -153,6 +154,7 @@ struct rules *rules_load(const struct config *config, const struct engine_ports 
     rules->config = config;
     rules->ports = ports;
     rules->node = node;
+    rules->generation = 1;
     rules->scripts = find_library(config, errors);
     bool good = rules->scripts;
     for (size_t i = 0; good && i < config->rules.count; i++)
@@ -177,6 +179,7 @@ bool rules_reload(struct rules *rules, struct buf *errors)
         good = good && fresh[i];
     }
     good = good && loaded_swap(current, fresh, rules->node, errors);
+    rules->generation += good;
     for (size_t i = 0; i < rules->count; i++) {
         if (good)
             rules->files[i].loaded = fresh[i];
@@ -186,6 +189,11 @@ bool rules_reload(struct rules *rules, struct buf *errors)
     xfree(current);
     xfree(fresh);
     return good;
+}
+
+uint32_t rules_generation(const struct rules *rules)
+{
+    return rules->generation;
 }
 
 void rules_stop(struct rules *rules)

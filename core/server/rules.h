@@ -2,6 +2,8 @@
  * node as an app. */
 #pragma once
 
+#include <stdint.h>
+
 #include "base/buf.h"
 #include "engine/app.h"
 
@@ -10,8 +12,9 @@ struct node;
 struct rules;
 struct vm_counters;
 
-/* All but errors must outlive the rules. Loads until the first file that is wrong; then rules_good is false and errors has a line a fault.
- * What was loaded before stays with the node until both are freed. */
+/* All but errors must outlive the rules. Loads until the first file that is wrong; then rules_good
+ * is false and errors has a line a fault. What was loaded before stays with the node until both are
+ * freed. */
 struct rules *rules_load(const struct config *config, const struct engine_ports *ports,
                          struct node *node, struct buf *errors);
 bool rules_good(const struct rules *rules);
@@ -19,6 +22,9 @@ bool rules_good(const struct rules *rules);
 /* Loads the same files again and puts all of them in the place of what runs, or none: false, and a
  * line a fault. Which files there are was settled by rules_load. */
 bool rules_reload(struct rules *rules, struct buf *errors);
+
+/* Which loading of the rules runs: 1, and one more with each reload. */
+uint32_t rules_generation(const struct rules *rules);
 
 /* The rules keep nothing going in the background any more; before node_free, which lets go of plans
  * and VMs. */

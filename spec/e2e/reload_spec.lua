@@ -39,7 +39,9 @@ describe("HUP", function()
     http.post(server.address, "/one/say", { body = "a" })
     tab:next "first"
     write("one.lua", rules("one", "second"))
+    assert.equal(1, server:ready().generation)
     hup "msg=reloaded apps=2"
+    assert.equal(2, server:ready().generation)
     http.post(server.address, "/one/say", { body = "b" })
     assert.equal("b", tab:next("second").data)
     assert.is_nil(tab.cut)
@@ -52,6 +54,7 @@ describe("HUP", function()
     write("two.lua", rules("two", "second") .. "\nthis is no Lua\n")
     hup "not reloaded, the running rules stay"
     assert.matches("why=.-/rules/two%.lua:%d+: ", server:log())
+    assert.equal(1, server:ready().generation)
     http.post(server.address, "/one/say", { body = "a" })
     tab:next "first"
     write("two.lua", (rules("two", "second"):gsub("/two", "/one")))
