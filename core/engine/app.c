@@ -81,9 +81,11 @@ void app_emit(struct app *app, const struct app_emit *emits, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         struct topic *topic = app_topic_open(app, emits[i].name);
-        if (topic && emits[i].resync)
+        if (!topic)
+            hub_lose(app->hub, emits[i].name);
+        else if (emits[i].resync)
             topic_resync(topic, emits[i].resync);
-        else if (topic)
+        else
             topic_emit(topic, &emits[i].emit);
     }
 }

@@ -75,6 +75,13 @@ void hub_free(struct hub *hub)
     xfree(hub);
 }
 
+void hub_lose(struct hub *hub, struct bytes name)
+{
+    struct atom *lost = atom_get(name);
+    forgotten_put(&hub->forgotten, lost, ++hub->ports.order->position);
+    atom_unref(lost);
+}
+
 struct topic *hub_topic_find(struct hub *hub, struct bytes name)
 {
     const struct atom *atom = atom_find(name);

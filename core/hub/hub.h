@@ -103,6 +103,11 @@ void hub_free(struct hub *hub);
  * or an open window; a pointer is good until the end of the turn. options must outlive the topic
  * (see hub_topics_each and topic_set_options for a new generation). NULL above limits. */
 struct topic *hub_topic(struct hub *hub, struct bytes name, const struct topic_options *options);
+
+/* A trigger of a topic that hub_topic had no room for: it gets its place in the order and is lost.
+ * Who comes back to the topic from before that is told to re-read. */
+void hub_lose(struct hub *hub, struct bytes name);
+
 struct topic *hub_topic_find(struct hub *hub, struct bytes name); /* or NULL */
 void hub_topics_each(struct hub *hub, void (*each)(void *ctx, struct topic *topic), void *ctx);
 
