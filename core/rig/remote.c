@@ -135,20 +135,22 @@ static void on_release(struct job *job)
     if (still && wire->_held_end && !wire->paused) end(wire, NULL, NULL);
 }
 
+/* The rule with the longest path that the URL's path begins with. */
 static const struct remote_rule *rule_for(struct remote *remote, struct bytes url)
 {
     const char *scheme = memmem(url.data, url.size, "://", 3);
     const char *host = scheme ? scheme + 3 : url.data;
-    size_t rest = (size_t)(url.data + url.size - host);
-    const char *path = memchr(host, '/', rest);
+    const char *end = url.data + url.size;
+    const char *path = memchr(host, '/', (size_t)(end - host));
+    const struct remote_rule *best = NULL;
     LIST_EACH(node, &remote->rules) {
         const struct remote_rule *rule = CONTAINER(node, struct remote_rule, node);
         size_t size = strlen(rule->path);
-        if (path && (size_t)(url.data + url.size - path) >= size &&
-            memcmp(path, rule->path, size) == 0)
-            return rule;
+        if (path && (size_t)(end - path) >= size && memcmp(path, rule->path, size) == 0 &&
+            (!best || size > strlen(best->path)))
+            best = rule;
     }
-    return NULL;
+    return best;
 }
 
 static void open_wire(struct transport *transport, const struct fetch_request *request,

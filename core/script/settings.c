@@ -183,6 +183,10 @@ static char *read_file(const char *path, struct buf *errors)
     }
     if (!good) buf_printf(errors, "%s: cannot be read: %s\n", path, strerror(errno));
     if (file) fclose(file);
+    if (good && text.size && memchr(text.data, '\0', text.size)) {
+        buf_printf(errors, "%s: holds a NUL byte, so it is no text; write it anew\n", path);
+        good = false;
+    }
     if (good) return buf_take(&text);
     buf_destroy(&text);
     return NULL;
