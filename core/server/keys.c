@@ -35,8 +35,8 @@ const struct key keys[] = {
 
     {"streams", KEY_COUNT, AT(streams), "10000", 1, 10e6, {0},
      "Streams that this node takes; above, a new one is refused as the stream says.",
-     "Each is a descriptor: keep it below `ulimit -n` with some hundreds to spare. Routes go on "
-     "being served."},
+     "Each is a descriptor: keep it below the hard limit (`ulimit -Hn`) with some hundreds to "
+     "spare. Routes go on being served."},
     {"streams_per_user", KEY_COUNT, AT(streams_per_user), "0", 0, 1e6, {0},
      "Streams of one user; 0 sets no bound of its own.",
      "A browser opens one a tab (over HTTP/1.1 six in all): below 20 real people notice."},

@@ -20,6 +20,7 @@
 #include "peers/transport.h"
 #include "script/loaded.h"
 #include "server/config.h"
+#include "server/limits.h"
 #include "server/rules.h"
 #include "upstream/gate.h"
 
@@ -231,6 +232,8 @@ static void on_reload_signal(void *owner, int signum)
 int server_run(struct server *server)
 {
     struct parts *parts = server->_parts;
+    limits_ignore_pipes();
+    limits_raise_files(parts->ports.log, server->config->streams);
     timer_init(&parts->drain, on_drain);
     loop_signal(server->loop, SIGTERM, on_end_signal, server);
     loop_signal(server->loop, SIGINT, on_end_signal, server);
