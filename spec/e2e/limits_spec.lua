@@ -108,3 +108,53 @@ describe("a crowd", function()
     end)
   end)
 end)
+
+describe("the process", function()
+  -- Valgrind and sanitizers have limits of their own.
+  local it_alone = e2e.instrumented and function() end or it
+
+  it_alone("takes as many descriptors as it may have, and lives on with none left", function()
+    local server = e2e.server { rules = RULES, errors = "no descriptor left", under = { "prlimit", "--nofile=40:100" } }
+    assert.matches('level=warn msg="fewer descriptors than streams[^"]*" descriptors=100 streams=10000', server:log())
+    local tabs, live = {}, 0
+    for i = 1, 120 do tabs[i] = sse.open(server.address, { path = "/events?user=u", wait = false }) end
+    wait.wait_until(function()
+      live = 0
+      for _, tab in ipairs(tabs) do
+        if not tab.status and not tab.ended then return false end
+        if tab.status == 200 then live = live + 1 end
+      end
+      return true
+    end, 10, "each connection to be taken or closed")
+    assert.is_true(live > 60 and live < 100)
+    tcp.close_all()
+    wait.wait_until(function() return select(2, pcall(server.ready, server)).subscribers == 0 end, 5, "all to be gone")
+    assert.equal("pong", http.get(server.address, "/ping").body)
+    assert.equal(1, select(2, server:log():gsub("no descriptor left", "")))
+  end)
+
+  it("gives back every descriptor", function()
+    local server = e2e.server { rules = RULES }
+    http.get(server.admin, "/ready")
+    local function descriptors()
+      local count = 0
+      for _ in io.popen(("ls /proc/%d/fd"):format(server.process.pid)):lines() do count = count + 1 end
+      return count
+    end
+    local before = descriptors()
+    for i = 1, 100 do
+      sse.open(server.address, { path = "/events?user=u" .. i, wait = i % 2 == 0 })
+      http.connect(server.address):start { path = "/ping" }
+    end
+    assert.is_true(descriptors() >= before + 50)
+    tcp.close_all()
+    wait.wait_until(function() return descriptors() == before end, 5, "as many descriptors as before")
+  end)
+
+  it("does not end when nobody reads its log any more", function()
+    local server = e2e.server { rules = RULES, under = { "bash", "-c", 'exec "$@" 2> >(head -n 2)', "bash" } }
+    for _ = 1, 3 do assert.equal(500, (post(server, "raise"))) end
+    assert.equal("pong", http.get(server.address, "/ping").body)
+    assert.equal(2, select(2, server:log():gsub("\n", "")))
+  end)
+end)

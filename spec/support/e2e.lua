@@ -84,8 +84,9 @@ local function write_rules(folder, rules)
 end
 
 --- Starts a server. `options`: `rules` (above), `conf` (lines of the config; `listen`, `admin` and `rules` are
--- added where they are not in it: port 0 of the loopback), `env`, `args`, `errors` (a pattern of error lines that
--- the test provokes). Returns once it listens: `address` (the first public one), `addresses`, `admin`, `folder`.
+-- added where they are not in it: port 0 of the loopback), `env`, `args`, `under` (the words of a command that starts
+-- it), `errors` (a pattern of error lines that the test provokes). Returns once it listens: `address` (the first
+-- public one), `addresses`, `admin`, `folder`.
 function e2e.server(options)
   local folder = e2e.folder()
   local conf = "\n" .. (options.conf or "")
@@ -97,6 +98,15 @@ function e2e.server(options)
                               errors = options.errors, _options = options }, server)
   self:start()
   return self
+end
+
+-- The words of `command` behind those of `prefix`, if there are any.
+local function prefixed(prefix, command)
+  local words = {}
+  for _, list in ipairs { prefix or {}, command } do
+    for _, word in ipairs(list) do words[#words + 1] = word end
+  end
+  return words
 end
 
 -- `level=info msg=listening address=127.0.0.1:8080 listener=public`, in any order of fields, or as JSON.
@@ -145,7 +155,7 @@ function server:start(fixed)
   end
   local words = { "run", "-c", self.conf }
   for _, word in ipairs(self._options.args or {}) do words[#words + 1] = word end
-  self.process = proc.spawn(e2e.command(words), {
+  self.process = proc.spawn(prefixed(self._options.under, e2e.command(words)), {
     env = e2e.environment(self._options.env), cwd = self.folder, output = os.tmpname(),
   })
   servers[self] = true
