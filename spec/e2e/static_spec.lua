@@ -54,8 +54,10 @@ describe("a static file", function()
     assert.same({ 200, "text/html; charset=utf-8", "<p>page</p>" }, get "/lib/page.html")
     assert.same({ 200, "text/html; charset=utf-8", "<p>sub</p>" }, get "/lib/")
     assert.same({ 200, "text/plain; charset=utf-8", "a route" }, get "/here")
-    local redirect = http.get(server.address, "/sub?a=b")
-    assert.same({ 301, "/sub/?a=b" }, { redirect.status, redirect.headers.location })
+    for path, place in pairs { ["/sub?a=b"] = "/sub/?a=b", ["/lib"] = "/lib/" } do
+      local redirect = http.get(server.address, path)
+      assert.same({ 301, place }, { redirect.status, redirect.headers.location })
+    end
     local sniffed = http.get(server.address, "/data.bin").headers
     assert.same({ "nosniff", "no-cache" }, { sniffed["x-content-type-options"], sniffed["cache-control"] })
     assert.equal("max-age=3600", http.get(server.address, "/lib/page.html").headers["cache-control"])

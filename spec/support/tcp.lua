@@ -1,5 +1,5 @@
 --- Raw connections, TCP and Unix, on the loop of wait.lua: clients, and servers for scripted peers.
--- An address is "127.0.0.1:8080" or "unix:/path", as in the config.
+-- An address is "127.0.0.1:8080", "[::1]:8080" or "unix:/path", as in the config.
 
 local errno  = require "posix.errno"
 local fcntl  = require "posix.fcntl"
@@ -21,6 +21,8 @@ local open  = {}          -- every connection and listener that is not closed
 local function parse(address)
   local path = address:match "^unix:(.+)$"
   if path then return { family = socket.AF_UNIX, path = path } end
+  local six, six_port = address:match "^%[([%x:]+)%]:(%d+)$"
+  if six then return { family = socket.AF_INET6, addr = six, port = tonumber(six_port) } end
   local host, port = address:match "^([%d.]+):(%d+)$"
   assert(host, "not an address: " .. address)
   return { family = socket.AF_INET, addr = host, port = tonumber(port) }
