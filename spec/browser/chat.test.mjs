@@ -4,7 +4,7 @@ import assert from 'node:assert/strict'
 import fs from 'node:fs'
 import { after, before, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { launch, PATIENCE, SCREENS, start, until, url } from './world.mjs'
+import { launch, PATIENCE, SCREENS, start, until, url, visit } from './world.mjs'
 
 const SOON = 1_000 * PATIENCE
 
@@ -194,7 +194,7 @@ scenario('an EventSource that gave up is made anew with its cursor and its tag',
 
 scenario('logging in, writing and leaving, by keyboard and by name', async world => {
   const page = await (await browser.newContext()).newPage()
-  await page.goto(world.url)
+  await visit(page, world.url)
   await page.getByRole('button', { name: 'Edda Sørli' }).click()
   await page.getByRole('status').getByText('Live').waitFor()
   await page.getByRole('navigation', { name: 'Conversations' }).getByRole('link', { name: /Ann Lunde/ }).focus()
@@ -236,7 +236,7 @@ scenario('it looks as it should: screens to look at', async world => {
   const phone = { viewport: { width: 390, height: 780 }, deviceScaleFactor: 2 }
 
   const guest = await (await browser.newContext(wide)).newPage()
-  await guest.goto(world.url)
+  await visit(guest, world.url)
   await guest.locator('.login').waitFor()
   await shoot(guest, 'login')
   await guest.context().close()

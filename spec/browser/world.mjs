@@ -34,6 +34,18 @@ export async function launch() {
   return chromium.launch({ executablePath: CHROMIUM, args: FLAGS })
 }
 
+/** Opens an address. On a busy machine Chromium was seen to give up with ERR_SOCKET_NOT_CONNECTED before it sent
+ * anything; as a person would, it is asked again. */
+export async function visit(page, url) {
+  for (let tries = 3; ; tries--) {
+    try {
+      return await page.goto(url)
+    } catch (error) {
+      if (tries === 1 || !error.message.includes('ERR_SOCKET_NOT_CONNECTED')) throw error
+    }
+  }
+}
+
 async function freePort() {
   const server = net.createServer().listen(0, '127.0.0.1')
   await once(server, 'listening')
@@ -126,7 +138,7 @@ class User {
     const page = await this.context.newPage()
     const tab = new Tab(this, page)
     await tab.watch()
-    await page.goto(this.world.url + (peer ? `/?with=${encodeURIComponent(url(peer))}` : '/'))
+    await visit(page, this.world.url + (peer ? `/?with=${encodeURIComponent(url(peer))}` : '/'))
     await tab.live()
     return tab
   }
