@@ -4,6 +4,7 @@
 #include "base/text.h"
 
 #include <stdint.h>
+#include <string.h>
 
 #include "base/check.h"
 
@@ -253,4 +254,13 @@ long long text_number(struct bytes text, long long max)
         number = number * 10 + digit;
     }
     return number;
+}
+
+struct bytes text_take_line(struct bytes *text)
+{
+    const char *end = text->size ? memchr(text->data, '\n', text->size) : NULL;
+    const struct bytes line = end ? bytes_run(text->data, (size_t)(end - text->data)) : *text;
+    const size_t used = line.size + (end != NULL);
+    *text = bytes_run(text->data + used, text->size - used);
+    return line;
 }

@@ -38,5 +38,8 @@ bool text_equal_nocase(struct bytes a, struct bytes b);
  * is near enough to be meant. `candidates` ends with NULL. */
 const char *text_nearest(const char *word, const char *const *candidates);
 
+/* Takes the first line off the front of *text, without its LF. */
+struct bytes text_take_line(struct bytes *text);
+
 /* Decimal number without sign; -1 if anything else is there or above `max`. */
 long long text_number(struct bytes text, long long max);

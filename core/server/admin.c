@@ -9,7 +9,14 @@
 #include "server/rules.h"
 #include "server/server.h"
 
-static void answer(struct exchange *exchange, int status, const char *type, struct buf *body)
+bool admin_wants_text(const struct http_request *request)
+{
+    static const char plain[] = "text/plain";
+    const struct bytes accept = http_header_get(request, "accept");
+    return accept.size >= sizeof(plain) - 1 && memcmp(accept.data, plain, sizeof(plain) - 1) == 0;
+}
+
+void admin_answer(struct exchange *exchange, int status, const char *type, struct buf *body)
 {
     struct answer_headers headers = {.count = 0};
     answer_header(&headers, "content-type", bytes_of(type));
@@ -22,15 +29,38 @@ static void answer(struct exchange *exchange, int status, const char *type, stru
     buf_destroy(body);
 }
 
-static void answer_health(const struct server *server, struct exchange *exchange)
+void admin_refuse(struct exchange *exchange, int status, const char *code, const char *message)
+{
+    struct buf body = BUF_EMPTY;
+    if (!admin_wants_text(&exchange->request)) {
+        answer_error(exchange, status, code, message, 0, NULL);
+        return;
+    }
+    buf_printf(&body, "sluice: %s\n", message);
+    admin_answer(exchange, status, "text/plain; charset=utf-8", &body);
+}
+
+/* A text's lines as a JSON list. */
+static void add_lines(struct buf *out, struct bytes lines)
+{
+    buf_add_char(out, '[');
+    for (bool first = true; lines.size; first = false) {
+        const struct bytes line = text_take_line(&lines);
+        if (!first) buf_add_char(out, ',');
+        text_json_string(out, line);
+    }
+    buf_add_char(out, ']');
+}
+
+static void answer_health(struct server *server, struct exchange *exchange)
 {
     (void)server;
     struct buf body = BUF_EMPTY;
     buf_add_text(&body, "{\"status\":\"alive\"}\n");
-    answer(exchange, 200, "application/json", &body);
+    admin_answer(exchange, 200, "application/json", &body);
 }
 
-static void answer_ready(const struct server *server, struct exchange *exchange)
+static void answer_ready(struct server *server, struct exchange *exchange)
 {
     const struct node *node = server->node;
     const bool ready = !node_draining(node);
@@ -52,24 +82,41 @@ static void answer_ready(const struct server *server, struct exchange *exchange)
         text_json_string(&body, atom_bytes(app_plan(node_app(node, i))->app));
     }
     buf_add_text(&body, "]}\n");
-    answer(exchange, ready ? 200 : 503, "application/json", &body);
+    admin_answer(exchange, ready ? 200 : 503, "application/json", &body);
 }
 
-static void answer_metrics(const struct server *server, struct exchange *exchange)
+static void answer_metrics(struct server *server, struct exchange *exchange)
 {
     struct buf body = BUF_EMPTY;
     metrics_write(server, &body);
-    answer(exchange, 200, "text/plain; version=0.0.4; charset=utf-8", &body);
+    admin_answer(exchange, 200, "text/plain; version=0.0.4; charset=utf-8", &body);
 }
 
-static const struct {
-    const char *path;
-    bool open; /* served without the key */
-    void (*answer)(const struct server *server, struct exchange *exchange);
+static void answer_reload(struct server *server, struct exchange *exchange)
+{
+    struct buf report = BUF_EMPTY, body = BUF_EMPTY;
+    const bool good = server_reload(server, &report);
+    if (admin_wants_text(&exchange->request)) {
+        admin_answer(exchange, good ? 200 : 409, "text/plain; charset=utf-8", &report);
+        return;
+    }
+    buf_printf(&body, "{\"reloaded\":%s,\"generation\":%u,\"lines\":", good ? "true" : "false",
+               rules_generation(server->rules));
+    add_lines(&body, buf_bytes(&report));
+    buf_add_text(&body, "}\n");
+    buf_destroy(&report);
+    admin_answer(exchange, good ? 200 : 409, "application/json", &body);
+}
+
+static const struct page {
+    const char *method, *path;
+    enum { OPEN, READS, CHANGES } kind; /* OPEN: served without the key */
+    void (*answer)(struct server *server, struct exchange *exchange);
 } pages[] = {
-    {"/health", true, answer_health},
-    {"/ready", false, answer_ready},
-    {"/metrics", false, answer_metrics},
+    {"GET", "/health", OPEN, answer_health},
+    {"GET", "/ready", READS, answer_ready},
+    {"GET", "/metrics", READS, answer_metrics},
+    {"POST", "/reload", CHANGES, answer_reload},
 };
 
 /* The host that a browser on this machine, or a probe by address, would name. */
@@ -99,30 +146,63 @@ static bool has_key(const struct config *config, const struct http_request *requ
                              bytes_of(config->admin_key));
 }
 
+/* The page of the request's path and method; else NULL, and *there says whether the path has one. */
+static const struct page *find(const struct http_request *request, const struct page **there)
+{
+    const struct bytes method =
+        bytes_is(request->method, "HEAD") ? BYTES("GET") : request->method;
+    *there = NULL;
+    for (size_t i = 0; i < sizeof(pages) / sizeof(pages[0]); i++) {
+        if (!bytes_is(request->path, pages[i].path)) continue;
+        *there = &pages[i];
+        if (bytes_is(method, pages[i].method)) return &pages[i];
+    }
+    return NULL;
+}
+
+static void refuse_path(struct exchange *exchange, const struct page *there)
+{
+    struct buf message = BUF_EMPTY;
+    if (there) {
+        buf_printf(&message, "Only %s is served here.", there->method);
+        admin_refuse(exchange, 405, "method_not_allowed", buf_text(&message));
+    } else {
+        buf_add_text(&message, "There is");
+        for (size_t i = 0; i < sizeof(pages) / sizeof(pages[0]); i++)
+            buf_printf(&message, "%s %s %s", i ? "," : "", pages[i].method, pages[i].path);
+        buf_add_char(&message, '.');
+        admin_refuse(exchange, 404, "not_found", buf_text(&message));
+    }
+    buf_destroy(&message);
+}
+
+/* Without a key, what a browser's form or image could send changes nothing. */
+static bool may_change(const struct config *config, const struct http_request *request)
+{
+    return config->admin_key || http_header_get(request, "x-sluice-admin").data;
+}
+
 static void handle(struct http_handler *handler, struct exchange *exchange)
 {
     const struct admin *admin = CONTAINER(handler, struct admin, handler);
+    const struct config *config = admin->_server->config;
     const struct http_request *request = &exchange->request;
-    if (!is_own_host(request)) {
-        answer_error(exchange, 403, "wrong_host",
-                     "The admin listener answers to addresses and localhost only.", 0, NULL);
-        return;
-    }
-    for (size_t i = 0; i < sizeof(pages) / sizeof(pages[0]); i++) {
-        if (!bytes_is(request->path, pages[i].path)) continue;
-        if (!bytes_is(request->method, "GET") && !bytes_is(request->method, "HEAD"))
-            answer_error(exchange, 405, "method_not_allowed", "Only GET is served here.", 0, NULL);
-        else if (!pages[i].open && !has_key(admin->_server->config, request))
-            answer_error(exchange, 401, "unauthorized", "The admin key is missing or wrong.", 0,
-                         NULL);
-        else
-            pages[i].answer(admin->_server, exchange);
-        return;
-    }
-    answer_error(exchange, 404, "not_found", "There is /health, /ready and /metrics.", 0, NULL);
+    const struct page *there = NULL, *page = find(request, &there);
+    if (!is_own_host(request))
+        admin_refuse(exchange, 403, "wrong_host",
+                     "The admin listener answers to addresses and localhost only.");
+    else if (!page)
+        refuse_path(exchange, there);
+    else if (page->kind != OPEN && !has_key(config, request))
+        admin_refuse(exchange, 401, "unauthorized", "The admin key is missing or wrong.");
+    else if (page->kind == CHANGES && !may_change(config, request))
+        admin_refuse(exchange, 403, "forbidden",
+                     "What changes something needs the header X-Sluice-Admin.");
+    else
+        page->answer(admin->_server, exchange);
 }
 
-void admin_create(struct admin *admin, const struct server *server)
+void admin_create(struct admin *admin, struct server *server)
 {
     admin->handler.handle = handle;
     admin->_server = server;

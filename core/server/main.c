@@ -1,130 +1,68 @@
-/* The command line. Exit codes: 0 well, 1 something failed, 2 the command line,
- * the config or the rules are wrong, or an address cannot be had. */
+/* The command line: which word does what. Exit codes: see commands.h. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "base/alloc.h"
 #include "base/text.h"
-#include "server/config.h"
-#include "server/keys.h"
-#include "server/metrics.h"
-#include "server/server.h"
+#include "server/ask.h"
+#include "server/commands.h"
 #include "server/version.h"
-
-enum { EXIT_GOOD = 0, EXIT_WRONG = 2 };
 
 static const char help[] =
     "Sluice, a Lua-scriptable event server.\n"
     "\n"
-    "  sluice [run] -c FILE     serve what the config file says\n"
-    "  sluice check -c FILE     load config and rules as a start would, and print what would be served\n"
-    "  sluice conf              print a config file with every key explained\n"
+    "  sluice [run]              serve what the config file says\n"
+    "  sluice check              load config and rules as a start would, and print what would be served\n"
+    "  sluice reload             make the running server load config and rules again; prints the outcome\n"
+    "  sluice spec [FILE ...]    run specs of rule files: busted with the rig\n"
+    "  sluice new APP            write a rule file and its spec to start from\n"
+    "  sluice conf               print a config file with every key explained\n"
     "  sluice --version\n"
     "  sluice --help\n"
     "\n"
-    "Without -c the config file is sse.lua.conf in this folder.\n"
-    "Signals: TERM and INT drain and end it.\n"
-    "Exit codes: 0 well; 2 the command line, config or rules are wrong, or an address is taken.\n";
+    "Each but spec and new takes -c FILE; without, the config file is sse.lua.conf in this folder.\n"
+    "What asks a running server finds it by the config's admin address, or by --admin ADDRESS (with\n"
+    "the key in SLUICE_ADMIN_KEY).\n"
+    "Signals: TERM and INT drain and end it, HUP reloads.\n"
+    "Exit codes: 0 well; 1 a server said no, or specs failed; 2 the command line, config or rules are\n"
+    "wrong, an address is taken, or nobody answers.\n";
 
 struct command {
     const char *name;
-    int (*run)(const char *config);
+    int (*run)(const struct arguments *arguments);
+    size_t words;            /* that it takes besides its options */
+    const char *options[12]; /* see arguments.h; NULL: everything is handed on as words */
 };
 
-static int complain(struct buf *errors)
+static int command_version(const struct arguments *arguments)
 {
-    fputs(buf_text(errors), stderr);
-    buf_destroy(errors);
-    return EXIT_WRONG;
-}
-
-/* Reads the config and makes a server of it; hands both to `use`. */
-static int with_server(const char *path, bool check, int (*use)(struct server *server))
-{
-    struct buf errors = BUF_EMPTY;
-    struct config *config = config_read(path, &errors);
-    struct server *server = config ? server_new(config, check, &errors) : NULL;
-    int code = server ? use(server) : complain(&errors);
-    if (server) server_free(server);
-    config_free(config);
-    buf_destroy(&errors);
-    return code;
-}
-
-static int print(struct buf *out)
-{
-    fwrite(out->data, 1, out->size, stdout);
-    buf_destroy(out);
-    return EXIT_GOOD;
-}
-
-static int describe(struct server *server)
-{
-    struct buf out = BUF_EMPTY;
-    server_describe(server, &out);
-    return print(&out);
-}
-
-static int command_run(const char *config)
-{
-    return with_server(config, false, server_run);
-}
-
-static int command_check(const char *config)
-{
-    return with_server(config, true, describe);
-}
-
-static int print_written(void (*write)(struct buf *out))
-{
-    struct buf out = BUF_EMPTY;
-    write(&out);
-    return print(&out);
-}
-
-static int command_conf(const char *config)
-{
-    (void)config;
-    return print_written(keys_write_conf);
-}
-
-/* Pages of docs/ that come from tables; `make docs` writes them. */
-static int command_keys_page(const char *config)
-{
-    (void)config;
-    return print_written(keys_write_page);
-}
-
-static int command_metrics_page(const char *config)
-{
-    (void)config;
-    return print_written(metrics_write_page);
-}
-
-static int command_version(const char *config)
-{
-    (void)config;
+    (void)arguments;
     puts("sluice " SLUICE_VERSION);
     return EXIT_GOOD;
 }
 
-static int command_help(const char *config)
+static int command_help(const struct arguments *arguments)
 {
-    (void)config;
+    (void)arguments;
     fputs(help, stdout);
     return EXIT_GOOD;
 }
 
 static const struct command commands[] = {
-    {"run", command_run},
-    {"check", command_check},
-    {"conf", command_conf},
-    {"docs-config", command_keys_page},
-    {"docs-metrics", command_metrics_page},
-    {"--version", command_version},
-    {"-V", command_version},
-    {"--help", command_help},
-    {"-h", command_help},
-    {"help", command_help},
+    {"run", command_run, 0, {"-c="}},
+    {"check", command_check, 0, {"-c="}},
+    {"reload", command_reload, 0, {ASK_OPTIONS}},
+    {"spec", command_spec, 0, {NULL}},
+    {"new", command_new, 0, {NULL}},
+    {"conf", command_conf, 0, {"-c="}},
+    {"docs-config", command_keys_page, 0, {"-c="}},
+    {"docs-metrics", command_metrics_page, 0, {"-c="}},
+    {"--version", command_version, 0, {"-c="}},
+    {"-V", command_version, 0, {"-c="}},
+    {"--help", command_help, 0, {"-c="}},
+    {"-h", command_help, 0, {"-c="}},
+    {"help", command_help, 0, {"-c="}},
 };
 
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))
@@ -134,12 +72,6 @@ static const struct command *find(const char *name)
     for (size_t i = 0; i < COMMANDS; i++)
         if (strcmp(commands[i].name, name) == 0) return &commands[i];
     return NULL;
-}
-
-static int one_too_many(const char *word)
-{
-    fprintf(stderr, "sluice: '%s' is one command too many; see sluice --help\n", word);
-    return EXIT_WRONG;
 }
 
 static int unknown(const char *word)
@@ -154,23 +86,38 @@ static int unknown(const char *word)
     return EXIT_WRONG;
 }
 
+/* Takes the command out of the words: the first that is not the config's option. */
+static const char *take_command(const char **words, size_t *count)
+{
+    size_t at = 0;
+    while (at < *count && strcmp(words[at], "-c") == 0) at += 2;
+    if (at >= *count) return "run";
+    const char *command = words[at];
+    memmove(words + at, words + at + 1, (--*count - at) * sizeof(*words));
+    return command;
+}
+
+static int run(const struct command *command, const char **words, size_t count)
+{
+    struct arguments arguments = {.words = words, .word_count = count};
+    char error[160];
+    if (command->options[0] &&
+        !arguments_read(&arguments, words, count, command->options, command->words, error)) {
+        fprintf(stderr, "sluice %s: %s; see sluice --help\n", command->name, error);
+        return EXIT_WRONG;
+    }
+    return command->run(&arguments);
+}
+
 int main(int argc, char **argv)
 {
-    const struct command *command = NULL;
-    const char *config = "sse.lua.conf";
-    for (int i = 1; i < argc; i++) {
-        if (strcmp(argv[i], "-c") == 0 || strcmp(argv[i], "--config") == 0) {
-            if (++i == argc) {
-                fputs("sluice: -c needs a file\n", stderr);
-                return EXIT_WRONG;
-            }
-            config = argv[i];
-            continue;
-        }
-        const struct command *found = find(argv[i]);
-        if (!found) return unknown(argv[i]);
-        if (command) return one_too_many(argv[i]);
-        command = found;
-    }
-    return command ? command->run(config) : command_run(config);
+    size_t count = argc > 1 ? (size_t)argc - 1 : 0;
+    const char **words = xcalloc(count, sizeof(*words));
+    for (size_t i = 0; i < count; i++)
+        words[i] = strcmp(argv[i + 1], "--config") == 0 ? "-c" : argv[i + 1];
+    const char *name = take_command(words, &count);
+    const struct command *command = find(name);
+    const int code = command ? run(command, words, count) : unknown(name);
+    xfree(words);
+    return code;
 }

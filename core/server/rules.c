@@ -1,20 +1,13 @@
 #include "server/rules.h"
 
-#include <errno.h>
 #include <glob.h>
-#include <limits.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/alloc.h"
 #include "engine/node.h"
 #include "script/loaded.h"
 #include "server/config.h"
-
-#ifndef SLUICE_PREFIX
-#define SLUICE_PREFIX "/usr/local"
-#endif
+#include "server/places.h"
 
 struct rule_file {
     char *path;
@@ -31,46 +24,6 @@ struct rules {
     uint32_t generation;
     bool failed;
 };
-
-/* ---- where the Lua library is ---- */
-
-static char *library_at(const char *folder, const char *below)
-{
-    struct buf path = BUF_EMPTY;
-    buf_printf(&path, "%s%s/sluice.lua", folder, below);
-    bool there = access(buf_text(&path), R_OK) == 0;
-    path.size -= strlen("/sluice.lua");
-    char *found = there ? buf_take(&path) : NULL;
-    buf_destroy(&path);
-    return found;
-}
-
-/* As the config says; else beside the binary's folder, in a checkout or under a prefix. */
-static char *find_library(const struct config *config, struct buf *errors)
-{
-    char *found = NULL;
-    if (config->scripts) {
-        char *path = config_resolve(config, config->scripts);
-        found = library_at(path, "");
-        if (!found)
-            buf_printf(errors, "%s: scripts = \"%s\": there is no sluice.lua in it\n", config->path,
-                       config->scripts);
-        xfree(path);
-        return found;
-    }
-    char binary[PATH_MAX];
-    ssize_t size = readlink("/proc/self/exe", binary, sizeof(binary) - 1);
-    while (size > 0 && binary[size - 1] != '/') size--;
-    binary[size > 0 ? size : 0] = '\0';
-    static const char *const places[] = {"../scripts", "../../scripts", "../share/sluice/scripts"};
-    for (size_t i = 0; !found && i < sizeof(places) / sizeof(places[0]); i++)
-        found = library_at(binary, places[i]);
-    if (!found) found = library_at(SLUICE_PREFIX, "/share/sluice/scripts");
-    if (!found)
-        buf_printf(errors, "the Lua library (sluice.lua) is not found beside %s; set scripts\n",
-                   binary);
-    return found;
-}
 
 /* ---- loading ---- */
 
@@ -155,7 +108,7 @@ struct rules *rules_load(const struct config *config, const struct engine_ports 
     rules->ports = ports;
     rules->node = node;
     rules->generation = 1;
-    rules->scripts = find_library(config, errors);
+    rules->scripts = places_scripts(config, errors);
     bool good = rules->scripts;
     for (size_t i = 0; good && i < config->rules.count; i++)
         good = load_matches(rules, config->rules.items[i], errors);

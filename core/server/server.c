@@ -9,6 +9,7 @@
 #include "base/alloc.h"
 #include "base/check.h"
 #include "base/hash.h"
+#include "base/text.h"
 #include "engine/node.h"
 #include "http/http.h"
 #include "http/listener.h"
@@ -204,29 +205,33 @@ static void on_end_signal(void *owner, int signum)
     clock_after(parts->ports.clock, &parts->drain, DRAIN_LOOK_MS);
 }
 
-/* Wrong rules change nothing: each fault is one line of the log. */
 static void log_faults(struct log *log, struct bytes faults)
 {
-    while (faults.size) {
-        const char *end = memchr(faults.data, '\n', faults.size);
-        const size_t size = end ? (size_t)(end - faults.data) : faults.size, used = size + (end != NULL);
+    while (faults.size)
         LOG(log, LOG_ERROR, "not reloaded, the running rules stay",
-            F_BYTES("why", bytes_run(faults.data, size)));
-        faults = bytes_run(faults.data + used, faults.size - used);
+            F_BYTES("why", text_take_line(&faults)));
+}
+
+bool server_reload(struct server *server, struct buf *report)
+{
+    struct log *log = server->_parts->ports.log;
+    if (!rules_reload(server->rules, report)) {
+        log_faults(log, buf_bytes(report));
+        return false;
     }
+    LOG(log, LOG_INFO, "reloaded", F_NUMBER("apps", node_apps(server->node)),
+        F_NUMBER("generation", rules_generation(server->rules)));
+    buf_printf(report, "reloaded: %zu apps, generation %u\n", node_apps(server->node),
+               rules_generation(server->rules));
+    return true;
 }
 
 static void on_reload_signal(void *owner, int signum)
 {
+    struct buf report = BUF_EMPTY;
     (void)signum;
-    struct server *server = owner;
-    struct log *log = server->_parts->ports.log;
-    struct buf errors = BUF_EMPTY;
-    if (rules_reload(server->rules, &errors))
-        LOG(log, LOG_INFO, "reloaded", F_NUMBER("apps", node_apps(server->node)));
-    else
-        log_faults(log, buf_bytes(&errors));
-    buf_destroy(&errors);
+    server_reload(owner, &report);
+    buf_destroy(&report);
 }
 
 int server_run(struct server *server)

@@ -29,6 +29,10 @@ struct server {
  * is opened. The config must outlive the server. */
 struct server *server_new(const struct config *config, bool check, struct buf *errors);
 
+/* Loads config and rules again and, where nothing is wrong with them, lets them take over. The report
+ * has a line for people each for what changed or, if false, is wrong: then nothing has changed. */
+bool server_reload(struct server *server, struct buf *report);
+
 /* Serves until TERM or INT; returns the exit code. */
 int server_run(struct server *server);
 

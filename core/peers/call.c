@@ -1,0 +1,89 @@
+#include "peers/call.h"
+
+#include <curl/curl.h>
+#include <string.h>
+
+#include "base/check.h"
+
+enum { CONNECT_TIMEOUT_S = 5 };
+
+struct taking {
+    CURL *curl;
+    call_take_f *take;
+    void *ctx;
+    bool enough;
+};
+
+static int status_of(CURL *curl)
+{
+    long status = 0;
+    curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
+    return (int)status;
+}
+
+static size_t on_bytes(char *data, size_t one, size_t size, void *owner)
+{
+    struct taking *taking = owner;
+    (void)one;
+    taking->enough = !taking->take(taking->ctx, status_of(taking->curl), bytes_run(data, size));
+    return taking->enough ? CURL_WRITEFUNC_ERROR : size;
+}
+
+/* A listener on every address is reached on this machine's own. */
+static void set_place(CURL *curl, const struct call *call)
+{
+    struct buf url = BUF_EMPTY;
+    const char *port = strrchr(call->address, ':');
+    if (strncmp(call->address, "unix:", 5) == 0) {
+        curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH, call->address + 5);
+        buf_printf(&url, "http://localhost%s", call->target);
+    } else if (port && (call->address[0] == '*' || port == call->address)) {
+        buf_printf(&url, "http://127.0.0.1%s%s", port, call->target);
+    } else {
+        buf_printf(&url, "http://%s%s", call->address, call->target);
+    }
+    curl_easy_setopt(curl, CURLOPT_URL, buf_text(&url));
+    buf_destroy(&url);
+}
+
+/* The custom header says that no web page made this request: a browser sends it across origins only
+ * if the server allows it, which it does not (Fetch, "CORS protocol"). */
+static struct curl_slist *make_headers(const struct call *call)
+{
+    struct curl_slist *headers = curl_slist_append(NULL, "X-Sluice-Admin: 1");
+    headers = curl_slist_append(headers, "Accept: text/plain");
+    if (call->key) {
+        struct buf line = BUF_EMPTY;
+        buf_printf(&line, "Authorization: Bearer %s", call->key);
+        headers = curl_slist_append(headers, buf_text(&line));
+        buf_destroy(&line);
+    }
+    CHECK(headers);
+    return headers;
+}
+
+int call_make(const struct call *call, call_take_f *take, void *ctx, struct buf *error)
+{
+    char why[CURL_ERROR_SIZE] = "";
+    CURL *curl = curl_easy_init();
+    CHECK(curl);
+    struct taking taking = {.curl = curl, .take = take, .ctx = ctx};
+    struct curl_slist *headers = make_headers(call);
+    set_place(curl, call);
+    curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, call->method);
+    curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
+    curl_easy_setopt(curl, CURLOPT_PROXY, "");
+    curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT, (long)CONNECT_TIMEOUT_S);
+    curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, why);
+    curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_bytes);
+    curl_easy_setopt(curl, CURLOPT_WRITEDATA, &taking);
+    const CURLcode code = curl_easy_perform(curl);
+    const int status = code == CURLE_OK || taking.enough ? status_of(curl) : 0;
+    if (!status)
+        buf_printf(error, "no answer from the admin listener at %s: %s", call->address,
+                   why[0] ? why : curl_easy_strerror(code));
+    curl_slist_free_all(headers);
+    curl_easy_cleanup(curl);
+    return status;
+}

@@ -1,0 +1,22 @@
+/* call: one request to a running server's admin listener, and its answer as it
+ * comes. It blocks: for the command line, never inside a server. */
+#pragma once
+
+#include <stdbool.h>
+
+#include "base/buf.h"
+#include "base/bytes.h"
+
+struct call {
+    const char *address; /* as the config writes it: "127.0.0.1:8081", "*:8081", "unix:/path" */
+    const char *key;     /* the admin key, or NULL */
+    const char *method;  /* "GET", "POST" */
+    const char *target;  /* "/reload?shadow=1", already encoded */
+};
+
+/* A piece of the answer's body. False ends the call, which counts as its good end. */
+typedef bool call_take_f(void *ctx, int status, struct bytes piece);
+
+/* Makes the call and hands over its body. Returns the status; 0: there was no whole answer, and a
+ * sentence in `error` says why. */
+int call_make(const struct call *call, call_take_f *take, void *ctx, struct buf *error);

@@ -1,0 +1,50 @@
+#include "server/ask.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "server/arguments.h"
+#include "server/commands.h"
+#include "server/config.h"
+
+static int make(const struct call *call, call_take_f *take, void *ctx)
+{
+    struct buf error = BUF_EMPTY;
+    const int status = call_make(call, take, ctx, &error);
+    if (!status) fprintf(stderr, "sluice: %s\n", buf_text(&error));
+    buf_destroy(&error);
+    return status;
+}
+
+int ask_server(const struct arguments *arguments, const char *method, const char *target,
+               call_take_f *take, void *ctx)
+{
+    struct call call = {.address = arguments_get(arguments, "--admin"),
+                        .key = getenv("SLUICE_ADMIN_KEY"),
+                        .method = method,
+                        .target = target};
+    if (call.address) return make(&call, take, ctx);
+    struct config *config = command_config(arguments);
+    int status = 0;
+    if (config && config->admin.count) {
+        call.address = config->admin.items[0];
+        call.key = config->admin_key;
+        status = make(&call, take, ctx);
+    } else if (config) {
+        fprintf(stderr, "sluice: %s: admin is an empty list, so nobody can be asked\n", config->path);
+    }
+    config_free(config);
+    return status;
+}
+
+static bool print(void *ctx, int status, struct bytes piece)
+{
+    (void)ctx;
+    fwrite(piece.data, 1, piece.size, status < 300 ? stdout : stderr);
+    return true;
+}
+
+int ask_and_print(const struct arguments *arguments, const char *method, const char *target)
+{
+    return ask_server(arguments, method, target, print, NULL);
+}

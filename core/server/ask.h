@@ -1,0 +1,18 @@
+/* ask: how a command asks the running server: over the admin listener that the
+ * config names, with the config's key. Answers come as text for people where the
+ * listener has both (Accept: text/plain). */
+#pragma once
+
+#include "peers/call.h"
+
+struct arguments;
+
+/* What every such command takes: -c FILE, or --admin ADDRESS with the key in SLUICE_ADMIN_KEY. */
+#define ASK_OPTIONS "-c=", "--admin="
+
+/* As call_make, with the sentence on stderr. */
+int ask_server(const struct arguments *arguments, const char *method, const char *target,
+               call_take_f *take, void *ctx);
+
+/* The same, printing the answer: a good one to stdout, another to stderr. */
+int ask_and_print(const struct arguments *arguments, const char *method, const char *target);

@@ -1,0 +1,84 @@
+/* run and check: what makes a server. */
+#include <stdio.h>
+
+#include "server/commands.h"
+#include "server/config.h"
+#include "server/keys.h"
+#include "server/metrics.h"
+#include "server/server.h"
+
+struct config *command_config(const struct arguments *arguments)
+{
+    const char *path = arguments_get(arguments, "-c");
+    struct buf errors = BUF_EMPTY;
+    struct config *config = config_read(path ? path : "sse.lua.conf", &errors);
+    fputs(buf_text(&errors), stderr);
+    buf_destroy(&errors);
+    return config;
+}
+
+int command_print(struct buf *out)
+{
+    fwrite(out->data, 1, out->size, stdout);
+    buf_destroy(out);
+    return EXIT_GOOD;
+}
+
+/* Makes a server of the config and hands it to `use`. */
+static int with_server(const struct arguments *arguments, bool check,
+                       int (*use)(struct server *server))
+{
+    struct config *config = command_config(arguments);
+    struct buf errors = BUF_EMPTY;
+    struct server *server = config ? server_new(config, check, &errors) : NULL;
+    int code = server ? use(server) : EXIT_WRONG;
+    fputs(buf_text(&errors), stderr);
+    if (server) server_free(server);
+    config_free(config);
+    buf_destroy(&errors);
+    return code;
+}
+
+static int describe(struct server *server)
+{
+    struct buf out = BUF_EMPTY;
+    server_describe(server, &out);
+    return command_print(&out);
+}
+
+int command_run(const struct arguments *arguments)
+{
+    return with_server(arguments, false, server_run);
+}
+
+int command_check(const struct arguments *arguments)
+{
+    return with_server(arguments, true, describe);
+}
+
+/* ---- what is written of the tables; `make docs` keeps it ---- */
+
+static int print_written(void (*write)(struct buf *out))
+{
+    struct buf out = BUF_EMPTY;
+    write(&out);
+    return command_print(&out);
+}
+
+int command_conf(const struct arguments *arguments)
+{
+    (void)arguments;
+    return print_written(keys_write_conf);
+}
+
+int command_keys_page(const struct arguments *arguments)
+{
+    (void)arguments;
+    return print_written(keys_write_page);
+}
+
+int command_metrics_page(const struct arguments *arguments)
+{
+    (void)arguments;
+    return print_written(metrics_write_page);
+}
