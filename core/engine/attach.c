@@ -337,10 +337,10 @@ void attach_request(struct app *app, struct plan_stream *stream, struct exchange
     run_hook(seat, &call, on_authenticated);
 }
 
-void attach_abandon(struct seat *seat, uint64_t retry_ms)
+void attach_abandon(struct seat *seat, enum end_reason reason, uint64_t retry_ms)
 {
     if (seat->subscriber)
-        subscriber_dismiss(seat->subscriber, END_DRAIN, retry_ms);
+        subscriber_dismiss(seat->subscriber, reason, retry_ms);
     else if (seat->arrival)
         refuse(seat, REFUSED_UNKNOWN);
 }

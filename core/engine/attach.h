@@ -10,6 +10,8 @@
 
 #include <stdint.h>
 
+#include "hub/hub.h"
+
 struct app;
 struct exchange;
 struct plan_stream;
@@ -18,5 +20,5 @@ struct seat;
 /* Takes a request that matched this stream. */
 void attach_request(struct app *app, struct plan_stream *stream, struct exchange *exchange);
 
-/* Ends a seat in whatever step it is (drain): refused as don't know, or ended with `retry:`. */
-void attach_abandon(struct seat *seat, uint64_t retry_ms);
+/* Ends a seat in whatever step it is: refused as don't know, or ended with `retry:`. */
+void attach_abandon(struct seat *seat, enum end_reason reason, uint64_t retry_ms);

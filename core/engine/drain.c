@@ -8,7 +8,7 @@
 
 enum { RETRY_MIN_MS = 1000 };
 
-void drain_app(struct app *app, uint64_t spread_ms)
+void drain_app(struct app *app, enum end_reason reason, uint64_t spread_ms)
 {
     struct random *random = app_ports(app)->random;
     beats_stop(app_beats(app));
@@ -16,6 +16,6 @@ void drain_app(struct app *app, uint64_t spread_ms)
     hub_fan_out(app_hub(app));
     uint32_t index = 0;
     for (struct seat *seat; (seat = seats_next(app_seats(app), &index));)
-        attach_abandon(seat, RETRY_MIN_MS + random_below(random, spread_ms + 1));
+        attach_abandon(seat, reason, RETRY_MIN_MS + random_below(random, spread_ms + 1));
     feeds_close(app_feeds(app));
 }

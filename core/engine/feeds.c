@@ -403,6 +403,15 @@ void feeds_close(struct feeds *feeds)
     }
 }
 
+void feeds_counters_add(struct feeds_counters *sum, const struct feeds_counters *more)
+{
+    sum->events += more->events;
+    sum->unhandled += more->unhandled;
+    sum->failed += more->failed;
+    sum->opened += more->opened;
+    sum->lost += more->lost;
+}
+
 bool feeds_idle(const struct feeds *feeds)
 {
     return list_empty(&feeds->_all);

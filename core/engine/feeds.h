@@ -24,6 +24,8 @@ struct feeds_counters {
     uint64_t events, unhandled, failed, opened, lost;
 };
 
+void feeds_counters_add(struct feeds_counters *sum, const struct feeds_counters *more);
+
 struct feeds {
     struct app *_app;
     struct dict _by_key; /* "upstream name" NUL key: those that have a link */

@@ -1,5 +1,7 @@
 #include "engine/node.h"
 
+#include <string.h>
+
 #include "base/alloc.h"
 #include "base/check.h"
 #include "engine/attach.h"
@@ -16,10 +18,18 @@ struct node {
     struct files *files;
     struct app **apps;
     size_t app_count;
+    struct app **leaving; /* removed, and not idle yet */
+    size_t leaving_count;
+    struct timer look; /* whether they are */
+    struct hub_counters gone_hub; /* what those that went had counted */
+    struct feeds_counters gone_feeds;
     struct census census;
 };
 
+enum { LOOK_MS = 20 };
+
 static void handle(struct http_handler *handler, struct exchange *exchange);
+static void look(struct timer *timer);
 
 struct node *node_new(const struct engine_ports *ports, const struct engine_limits *limits,
                       struct files *files)
@@ -27,17 +37,19 @@ struct node *node_new(const struct engine_ports *ports, const struct engine_limi
     struct node *node = xcalloc(1, sizeof(*node));
     node->handler.handle = handle;
     node->ports = ports;
-    node->limits = *limits;
-    node->census.streams_max = limits->streams;
-    node->census.links_max = limits->links;
     node->files = files;
+    timer_init(&node->look, look);
+    node_set_limits(node, limits);
     return node;
 }
 
 void node_free(struct node *node)
 {
     for (size_t i = 0; i < node->app_count; i++) app_free(node->apps[i]);
+    for (size_t i = 0; i < node->leaving_count; i++) app_free(node->leaving[i]);
+    clock_cancel(node->ports->clock, &node->look);
     xfree(node->apps);
+    xfree(node->leaving);
     xfree(node);
 }
 
@@ -181,20 +193,68 @@ struct app *node_add_app(struct node *node, struct generation *generation, struc
     return node->apps[node->app_count++] = app_new(node->ports, &node->limits, &node->census, generation);
 }
 
-bool node_admits(const struct node *node, const struct plan *const *plans, struct buf *errors)
+bool node_admits(const struct node *node, const struct plan *const *plans, size_t count,
+                 struct buf *errors)
 {
     const size_t before = errors->size;
     if (node->census.closed) buf_add_text(errors, "the node drains; nothing is reloaded any more\n");
-    for (size_t i = 0; i < node->app_count; i++) {
-        const struct plan *was = app_plan(node->apps[i]), *plan = plans[i] ? plans[i] : was;
-        if (plan->app != was->app)
-            buf_printf(errors, "the app \"%s\" cannot become \"%s\" while it runs\n",
-                       was->app->text, plan->app->text);
-        for (size_t j = 0; j < i; j++)
-            if (plans[i] || plans[j])
-                check_against(plan, plans[j] ? plans[j] : app_plan(node->apps[j]), errors);
-    }
+    for (size_t i = 0; i < count; i++)
+        for (size_t j = 0; j < i; j++) check_against(plans[i], plans[j], errors);
     return errors->size == before;
+}
+
+/* Those that nothing holds any more go. */
+static void look(struct timer *timer)
+{
+    struct node *node = CONTAINER(timer, struct node, look);
+    size_t left = 0;
+    for (size_t i = 0; i < node->leaving_count; i++) {
+        struct app *app = node->leaving[i];
+        if (!app_idle(app)) {
+            node->leaving[left++] = app;
+            continue;
+        }
+        hub_counters_add(&node->gone_hub, hub_counters(app_hub(app)));
+        feeds_counters_add(&node->gone_feeds, &app_feeds(app)->counters);
+        app_free(app);
+    }
+    node->leaving_count = left;
+    if (left) clock_after(node->ports->clock, timer, LOOK_MS);
+}
+
+void node_remove_app(struct node *node, struct app *app, uint64_t spread_ms)
+{
+    size_t at = 0;
+    while (at < node->app_count && node->apps[at] != app) at++;
+    CHECK(at < node->app_count);
+    memmove(node->apps + at, node->apps + at + 1, (--node->app_count - at) * sizeof(struct app *));
+    node->leaving = xrealloc(node->leaving, (node->leaving_count + 1) * sizeof(struct app *));
+    node->leaving[node->leaving_count++] = app;
+    drain_app(app, END_RELOAD, spread_ms);
+    clock_after(node->ports->clock, &node->look, LOOK_MS);
+}
+
+void node_set_limits(struct node *node, const struct engine_limits *limits)
+{
+    node->limits = *limits;
+    node->census.streams_max = limits->streams;
+    node->census.links_max = limits->links;
+    for (size_t i = 0; i < node->app_count; i++) {
+        hub_set_limits(app_hub(node->apps[i]), &limits->hub);
+        store_set_limits(app_store(node->apps[i]), limits->store_entries, limits->store_bytes);
+    }
+}
+
+void node_sum(const struct node *node, struct hub_counters *hub, struct feeds_counters *feeds)
+{
+    *hub = node->gone_hub;
+    *feeds = node->gone_feeds;
+    for (size_t i = 0; i < node->app_count + node->leaving_count; i++) {
+        struct app *app =
+            i < node->app_count ? node->apps[i] : node->leaving[i - node->app_count];
+        hub_counters_add(hub, hub_counters(app_hub(app)));
+        feeds_counters_add(feeds, &app_feeds(app)->counters);
+    }
 }
 
 size_t node_apps(const struct node *node)
@@ -213,7 +273,7 @@ void node_drain(struct node *node, uint64_t spread_ms)
 {
     if (node->census.closed) return;
     node->census.closed = true;
-    for (size_t i = 0; i < node->app_count; i++) drain_app(node->apps[i], spread_ms);
+    for (size_t i = 0; i < node->app_count; i++) drain_app(node->apps[i], END_DRAIN, spread_ms);
 }
 
 bool node_draining(const struct node *node)
@@ -225,7 +285,7 @@ bool node_idle(const struct node *node)
 {
     for (size_t i = 0; i < node->app_count; i++)
         if (!app_idle(node->apps[i])) return false;
-    return true;
+    return node->leaving_count == 0;
 }
 
 const struct census *node_counters(const struct node *node)

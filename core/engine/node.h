@@ -8,6 +8,7 @@
 
 #include "engine/app.h"
 #include "engine/census.h"
+#include "engine/feeds.h"
 #include "ports/exchange.h"
 #include "ports/files.h"
 
@@ -23,9 +24,17 @@ void node_free(struct node *node);
  * app's; a line each in errors, and the generation stays the caller's. */
 struct app *node_add_app(struct node *node, struct generation *generation, struct buf *errors);
 
-/* May the apps, in node_app's order, have these plans from now on (NULL: the one that it has)? An
- * app keeps its name. False: a line each in errors; see reload_app for the doing. */
-bool node_admits(const struct node *node, const struct plan *const *plans, struct buf *errors);
+/* May these be the plans of all apps from now on? False: a line each in errors, also when the node
+ * drains. The doing is node_add_app's, node_remove_app's and reload_app's. */
+bool node_admits(const struct node *node, const struct plan *const *plans, size_t count,
+                 struct buf *errors);
+
+/* The app is none of the node's any more: its paths are free, its streams end (reload), spread out
+ * over this time, its links close; what its rules have under way ends, then it goes. */
+void node_remove_app(struct node *node, struct app *app, uint64_t spread_ms);
+
+/* Other limits from now on; nobody who is in has to go. */
+void node_set_limits(struct node *node, const struct engine_limits *limits);
 
 struct http_handler *node_handler(struct node *node);
 
@@ -36,5 +45,9 @@ bool node_idle(const struct node *node);
 
 const struct census *node_counters(const struct node *node);
 uint32_t node_links(const struct node *node);
+
+/* What all apps counted, those that are gone too. */
+void node_sum(const struct node *node, struct hub_counters *hub, struct feeds_counters *feeds);
+
 size_t node_apps(const struct node *node);
 struct app *node_app(const struct node *node, size_t index);

@@ -25,6 +25,11 @@ struct http *http_new(struct loop *loop, const struct http_limits *limits)
     return http;
 }
 
+void http_set_limits(struct http *http, const struct http_limits *limits)
+{
+    http->limits = *limits;
+}
+
 void http_free(struct http *http)
 {
     LIST_EACH(node, &http->listeners) listener_abort(listener_at(node));

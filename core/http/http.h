@@ -62,6 +62,9 @@ struct http {
 /* The loop must outlive it. */
 struct http *http_new(struct loop *loop, const struct http_limits *limits);
 
+/* Other limits from now on; those of a time count from a connection's next step. */
+void http_set_limits(struct http *http, const struct http_limits *limits);
+
 /* Closes all listeners and connections at once, telling those who answer or stream, and frees
  * everything. Not from within a callback of http/. */
 void http_free(struct http *http);

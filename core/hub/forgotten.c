@@ -33,9 +33,9 @@ static void drop(struct forgotten *forgotten, struct last *last)
     xfree(last);
 }
 
-void forgotten_create(struct forgotten *forgotten, uint32_t limit)
+void forgotten_create(struct forgotten *forgotten, uint32_t limit, uint64_t floor)
 {
-    *forgotten = (struct forgotten){._limit = limit};
+    *forgotten = (struct forgotten){._limit = limit, .floor = floor};
     lookup_create(&forgotten->_by_name, hash);
     list_create(&forgotten->_oldest_first);
 }
@@ -47,6 +47,21 @@ void forgotten_destroy(struct forgotten *forgotten)
         drop(forgotten, CONTAINER(node, struct last, node));
     }
     lookup_destroy(&forgotten->_by_name);
+}
+
+static void shrink(struct forgotten *forgotten)
+{
+    while (forgotten->_by_name.count > forgotten->_limit) {
+        struct last *oldest = CONTAINER(forgotten->_oldest_first.next, struct last, node);
+        if (oldest->lost > forgotten->floor) forgotten->floor = oldest->lost;
+        drop(forgotten, oldest);
+    }
+}
+
+void forgotten_set_limit(struct forgotten *forgotten, uint32_t limit)
+{
+    forgotten->_limit = limit;
+    shrink(forgotten);
 }
 
 void forgotten_put(struct forgotten *forgotten, struct atom *name, uint64_t lost)
@@ -61,11 +76,7 @@ void forgotten_put(struct forgotten *forgotten, struct atom *name, uint64_t lost
     last->lost = lost;
     list_remove(&last->node);
     list_append(&forgotten->_oldest_first, &last->node);
-
-    if (forgotten->_by_name.count <= forgotten->_limit) return;
-    struct last *oldest = CONTAINER(forgotten->_oldest_first.next, struct last, node);
-    if (oldest->lost > forgotten->floor) forgotten->floor = oldest->lost;
-    drop(forgotten, oldest);
+    shrink(forgotten);
 }
 
 uint64_t forgotten_take(struct forgotten *forgotten, struct atom *name)

@@ -17,8 +17,12 @@ struct forgotten {
     uint64_t floor; /* nothing is known of what was lost at or below it */
 };
 
-void forgotten_create(struct forgotten *forgotten, uint32_t limit);
+/* `floor`: what this process has given before there was this table. */
+void forgotten_create(struct forgotten *forgotten, uint32_t limit, uint64_t floor);
 void forgotten_destroy(struct forgotten *forgotten);
+
+/* Another limit; what is above it falls out. */
+void forgotten_set_limit(struct forgotten *forgotten, uint32_t limit);
 
 /* Remembers the newest position that a topic lost; takes its own reference of the name. */
 void forgotten_put(struct forgotten *forgotten, struct atom *name, uint64_t lost);

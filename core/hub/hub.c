@@ -34,6 +34,26 @@ void hub_bury(struct hub *hub)
     later_post(hub->ports.later, LATER_SOON, &hub->bury);
 }
 
+void hub_counters_add(struct hub_counters *sum, const struct hub_counters *more)
+{
+    sum->emitted += more->emitted;
+    sum->delivered += more->delivered;
+    sum->bytes += more->bytes;
+    sum->denied += more->denied;
+    sum->withheld += more->withheld;
+    sum->replaced += more->replaced;
+    sum->echoes += more->echoes;
+    sum->lagged += more->lagged;
+    sum->missed += more->missed;
+    sum->resyncs += more->resyncs;
+    sum->heartbeats += more->heartbeats;
+    for (int i = 0; i < END_REASONS; i++) sum->ended[i] += more->ended[i];
+    sum->queued += more->queued;
+    sum->subscribers += more->subscribers;
+    sum->topics += more->topics;
+    sum->users += more->users;
+}
+
 struct hub *hub_new(const struct hub_ports *ports, const struct hub_limits *limits)
 {
     struct hub *hub = xcalloc(1, sizeof(*hub));
@@ -50,9 +70,15 @@ struct hub *hub_new(const struct hub_ports *ports, const struct hub_limits *limi
     list_create(&hub->unused);
     job_create(&hub->bury, bury);
     windows_create(&hub->windows);
-    forgotten_create(&hub->forgotten, limits->forgotten_topics);
+    forgotten_create(&hub->forgotten, limits->forgotten_topics, ports->order->position);
     told_create(&hub->told);
     return hub;
+}
+
+void hub_set_limits(struct hub *hub, const struct hub_limits *limits)
+{
+    hub->limits = *limits;
+    forgotten_set_limit(&hub->forgotten, limits->forgotten_topics);
 }
 
 void hub_free(struct hub *hub)

@@ -82,6 +82,8 @@ struct hub_counters {
     uint32_t subscribers, topics, users;
 };
 
+void hub_counters_add(struct hub_counters *sum, const struct hub_counters *more);
+
 /* What a rule emits. Everything is borrowed until the call returns. */
 struct emit {
     struct bytes type; /* refused (CHECK in the hub; the script border raises) with CR, LF, NUL */
@@ -95,6 +97,9 @@ struct hub;
 struct topic;
 
 struct hub *hub_new(const struct hub_ports *ports, const struct hub_limits *limits);
+
+/* Other limits for what comes; what is there stays. */
+void hub_set_limits(struct hub *hub, const struct hub_limits *limits);
 
 /* All subscribers must have ended. */
 void hub_free(struct hub *hub);

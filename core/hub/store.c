@@ -39,6 +39,12 @@ static void entry_free(struct entry *entry)
     xfree(entry);
 }
 
+void store_set_limits(struct store *store, uint32_t max_entries, size_t max_bytes)
+{
+    store->max_entries = max_entries;
+    store->max_bytes = max_bytes;
+}
+
 void store_free(struct store *store)
 {
     for (struct dict_entry *at = NULL; (at = dict_next(&store->entries, at));)

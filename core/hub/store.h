@@ -14,6 +14,9 @@ struct store;
 struct store *store_new(struct clock *clock, uint32_t max_entries, size_t max_bytes);
 void store_free(struct store *store);
 
+/* Other bounds for what comes; what is there stays. */
+void store_set_limits(struct store *store, uint32_t max_entries, size_t max_bytes);
+
 /* The value, borrowed until the next change; data NULL: none, or timed out. */
 struct bytes store_get(struct store *store, struct bytes key);
 

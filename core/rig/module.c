@@ -78,13 +78,23 @@ static int l_load(lua_State *L)
     return push_outcome(L, good, &errors);
 }
 
-/* :reload(path) -> true | nil, errors */
+/* :reload(path), or :reload{ path, ... } of all apps -> true | nil, errors */
 static int l_reload(lua_State *L)
 {
     struct rig_handle *handle = luaL_checkudata(L, 1, RIG_WORLD);
+    const char *paths[WORLD_APPS_MAX];
+    const bool only = lua_istable(L, 2);
+    const size_t count = only ? lua_objlen(L, 2) : 1;
+    luaL_argcheck(L, count <= WORLD_APPS_MAX, 2, "too many apps");
+    paths[0] = only ? NULL : luaL_checkstring(L, 2);
+    for (size_t i = 0; only && i < count; i++) {
+        lua_rawgeti(L, 2, (int)i + 1);
+        paths[i] = luaL_checkstring(L, -1);
+        lua_pop(L, 1); /* the table keeps it alive */
+    }
     struct buf errors = BUF_EMPTY;
     handle->L = L;
-    bool good = world_reload(rig_world(L), luaL_checkstring(L, 2), &errors);
+    bool good = world_reload(rig_world(L), paths, count, only, &errors);
     return push_outcome(L, good, &errors);
 }
 

@@ -108,6 +108,7 @@ static struct loaded *load(struct world *world, const char *path, struct buf *er
                                        .memory_bytes = 64 << 20,
                                        .slice_ms = 500,
                                        .deadline_ms = 10000,
+                                       .end_ms = 30000,
                                        .tasks_max = 10000,
                                        .background_max = 1000,
                                        .env = world->_options.env,
@@ -128,21 +129,53 @@ bool world_load(struct world *world, const char *path, struct buf *errors)
     return true;
 }
 
-bool world_reload(struct world *world, const char *path, struct buf *errors)
+static struct loaded *of_app(const struct world *world, const struct atom *app)
 {
-    struct loaded *fresh[WORLD_APPS_MAX] = {NULL};
-    struct loaded *loaded = load(world, path, errors);
-    if (!loaded) return false;
-    size_t index = 0;
-    while (index < world->app_count && world->loaded[index]->plan->app != loaded->plan->app)
-        index++;
-    if (index < world->app_count) {
-        fresh[index] = loaded;
-        if (loaded_swap(world->loaded, fresh, world->node, errors)) return true;
-    } else {
-        buf_printf(errors, "%s: no app \"%s\" runs here\n", path, loaded->plan->app->text);
+    for (size_t i = 0; i < world->app_count; i++)
+        if (world->loaded[i]->plan->app == app) return world->loaded[i];
+    return NULL;
+}
+
+/* What becomes of the apps: those that a fresh one replaces, or goes beside, and the rest. */
+static size_t plan_changes(const struct world *world, struct loaded *const *fresh, size_t count,
+                           bool only, struct loaded_change *changes)
+{
+    size_t made = 0;
+    for (size_t i = 0; i < world->app_count; i++) {
+        struct loaded *current = world->loaded[i];
+        changes[made] = (struct loaded_change){current, only ? NULL : current};
+        for (size_t k = 0; k < count; k++)
+            if (fresh[k]->plan->app == current->plan->app) changes[made].fresh = fresh[k];
+        made++;
     }
-    loaded_free(loaded);
+    for (size_t k = 0; k < count; k++)
+        if (!of_app(world, fresh[k]->plan->app))
+            changes[made++] = (struct loaded_change){NULL, fresh[k]};
+    return made;
+}
+
+static bool apply(struct world *world, struct loaded *const *fresh, size_t count, bool only,
+                  struct buf *errors)
+{
+    struct loaded_change changes[2 * WORLD_APPS_MAX] = {{NULL, NULL}};
+    const size_t made = plan_changes(world, fresh, count, only, changes);
+    if (!loaded_apply(changes, made, world->node, 0, errors)) return false;
+    world->app_count = 0;
+    for (size_t i = 0; i < made; i++)
+        if (changes[i].fresh) world->loaded[world->app_count++] = changes[i].fresh;
+    CHECK(world->app_count <= WORLD_APPS_MAX);
+    return true;
+}
+
+bool world_reload(struct world *world, const char *const *paths, size_t count, bool only,
+                  struct buf *errors)
+{
+    struct loaded *fresh[WORLD_APPS_MAX];
+    CHECK(count <= WORLD_APPS_MAX);
+    size_t loaded = 0;
+    while (loaded < count && (fresh[loaded] = load(world, paths[loaded], errors))) loaded++;
+    if (loaded == count && apply(world, fresh, count, only, errors)) return true;
+    while (loaded-- > 0) loaded_free(fresh[loaded]);
     return false;
 }
 

@@ -62,9 +62,10 @@ struct world *world_new(const struct world_options *options);
 /* Loads one rule file as one app. False: lines in errors. */
 bool world_load(struct world *world, const char *path, struct buf *errors);
 
-/* Loads the file again, or another one, as the rules of the app that it names, which must run. False:
- * lines in errors, and nothing has changed. */
-bool world_reload(struct world *world, const char *path, struct buf *errors);
+/* Loads the files as the rules of the apps that they name; `only`: an app that none of them names goes.
+ * False: lines in errors, and nothing has changed. */
+bool world_reload(struct world *world, const char *const *paths, size_t count, bool only,
+                  struct buf *errors);
 
 /* Runs jobs and due timers until nothing is left to do at this moment. False: it did not end
  * within a bound, so something posts itself for ever. */

@@ -24,12 +24,18 @@ static void tell_current(const struct loaded *loaded)
 static void on_over(void *owner)
 {
     struct loaded *loaded = owner;
+    clock_cancel(vm_options(loaded->vm)->ports->clock, &loaded->end);
     tell_current(loaded);
     list_remove(&loaded->generations);
     vm_free(loaded->vm);
     plan_free(loaded->plan);
     xfree(loaded);
     live--;
+}
+
+static void on_end(struct timer *timer)
+{
+    vm_retire(CONTAINER(timer, struct loaded, end)->vm);
 }
 
 struct loaded *loaded_new(const struct vm_options *options, const char *path, struct buf *errors)
@@ -44,6 +50,7 @@ struct loaded *loaded_new(const struct vm_options *options, const char *path, st
     loaded->vm = vm;
     loaded->plan = plan;
     list_create(&loaded->generations);
+    timer_init(&loaded->end, on_end);
     loaded->generation =
         generation_new(plan, vm_hooks(vm), options->ports->later, on_over, loaded);
     live++;
@@ -64,30 +71,51 @@ struct app *loaded_add(struct loaded *loaded, struct node *node, struct buf *err
     return app;
 }
 
-static bool admits(struct loaded *const *fresh, const struct node *node, struct buf *errors)
+static bool admits(const struct loaded_change *changes, size_t count, const struct node *node,
+                   struct buf *errors)
 {
-    const size_t count = node_apps(node);
     const struct plan **plans = xcalloc(count, sizeof *plans);
-    for (size_t i = 0; i < count; i++) plans[i] = fresh[i] ? fresh[i]->plan : NULL;
-    const bool good = node_admits(node, plans, errors);
+    size_t kept = 0;
+    for (size_t i = 0; i < count; i++)
+        if (changes[i].fresh) plans[kept++] = changes[i].fresh->plan;
+    const bool good = node_admits(node, plans, kept, errors);
     xfree(plans);
     return good;
 }
 
-bool loaded_swap(struct loaded **current, struct loaded *const *fresh, struct node *node,
-                 struct buf *errors)
+/* Its app is under other rules now, or goes. */
+static void retire(struct loaded *loaded)
 {
-    if (!admits(fresh, node, errors)) return false;
-    for (size_t i = 0; i < node_apps(node); i++) {
-        if (!fresh[i]) continue;
-        struct app *app = node_app(node, i);
-        list_append(&current[i]->generations, &fresh[i]->generations);
-        current[i]->current = false;
-        fresh[i]->current = true;
-        vm_retire(current[i]->vm);
-        vm_bind(fresh[i]->vm, app);
-        reload_app(app, fresh[i]->generation);
-        current[i] = fresh[i];
+    const struct vm_options *options = vm_options(loaded->vm);
+    loaded->current = false;
+    vm_retire(loaded->vm);
+    clock_after(options->ports->clock, &loaded->end, options->end_ms);
+}
+
+static void replace(struct loaded *current, struct loaded *fresh)
+{
+    struct app *app = vm_app(current->vm);
+    list_append(&current->generations, &fresh->generations);
+    fresh->current = true;
+    retire(current);
+    vm_bind(fresh->vm, app);
+    reload_app(app, fresh->generation);
+}
+
+bool loaded_apply(const struct loaded_change *changes, size_t count, struct node *node,
+                  uint64_t spread_ms, struct buf *errors)
+{
+    if (!admits(changes, count, node, errors)) return false;
+    for (size_t i = 0; i < count; i++) {
+        struct loaded *current = changes[i].current, *fresh = changes[i].fresh;
+        if (current && !fresh) {
+            retire(current);
+            node_remove_app(node, vm_app(current->vm), spread_ms);
+        } else if (current && fresh != current) {
+            replace(current, fresh);
+        }
     }
+    for (size_t i = 0; i < count; i++)
+        if (!changes[i].current) CHECK(loaded_add(changes[i].fresh, node, errors));
     return true;
 }

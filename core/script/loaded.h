@@ -7,6 +7,7 @@
 
 #include "base/buf.h"
 #include "base/list.h"
+#include "base/wheel.h"
 #include "engine/generation.h"
 #include "plan/plan.h"
 #include "script/vm.h"
@@ -21,6 +22,7 @@ struct loaded {
     struct vm *vm;
     struct list generations; /* the ring of those of one app */
     bool current;            /* the app's, of all in the ring */
+    struct timer end;        /* of an earlier generation: when its time is over */
 };
 
 /* How many there are in this process, with those that an app has left and that still end. */
@@ -32,12 +34,18 @@ struct loaded *loaded_new(const struct vm_options *options, const char *path, st
 /* Only while no app runs it. */
 void loaded_free(struct loaded *loaded);
 
-/* Replaces the rules of running apps: fresh[i], where it is not NULL, takes the place of current[i],
- * which are the node's apps in their order. All of them or none: false, why not in errors, and the
- * fresh ones stay the caller's. What the earlier rules began ends in them; their background tasks
- * are given up. */
-bool loaded_swap(struct loaded **current, struct loaded *const *fresh, struct node *node,
-                 struct buf *errors);
+/* What becomes of one app: `fresh` takes the place of `current`. */
+struct loaded_change {
+    struct loaded *current; /* NULL: the app is new */
+    struct loaded *fresh;   /* NULL: the app goes; the same as current: it stays as it is */
+};
+
+/* Carries out all changes, or none: false, why not in errors, and the fresh ones stay the caller's.
+ * Every app of the node is in one of them. What the earlier rules began ends in them, within their
+ * options' end_ms; their background tasks are given up. Streams of an app that goes end spread over
+ * spread_ms. */
+bool loaded_apply(const struct loaded_change *changes, size_t count, struct node *node,
+                  uint64_t spread_ms, struct buf *errors);
 
 /* Gives the node one more app, which owns it from then on. NULL: it clashes with another, see
  * node_add_app, and stays the caller's. */

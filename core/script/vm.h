@@ -35,6 +35,7 @@ struct vm_options {
     size_t memory_bytes;              /* quota; 64 MiB */
     uint32_t slice_ms;                /* running without a pause; 100 */
     uint32_t deadline_ms;             /* a call's whole life; 5,000 */
+    uint32_t end_ms;                  /* what goes on in it after a reload has so long; 30,000 */
     uint32_t tasks_max;               /* alive at once, background ones too; 10,000 */
     uint32_t background_max;          /* the library's own; 1,000 */
     const struct vm_standard *standards; /* what options are that rules leave out; ends with a

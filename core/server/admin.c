@@ -60,6 +60,20 @@ static void answer_health(struct server *server, struct exchange *exchange)
     admin_answer(exchange, 200, "application/json", &body);
 }
 
+/* How the last reload went; null: there was none. */
+static void write_reload(const struct last_reload *last, struct buf *body)
+{
+    if (last->outcome == RELOAD_NONE) {
+        buf_add_text(body, "null");
+        return;
+    }
+    buf_printf(body, "{\"good\":%s,\"at\":%llu.%03llu,\"lines\":",
+               last->outcome == RELOAD_GOOD ? "true" : "false",
+               (unsigned long long)last->wall_ms / 1000, (unsigned long long)last->wall_ms % 1000);
+    add_lines(body, buf_bytes(&last->lines));
+    buf_add_char(body, '}');
+}
+
 static void answer_ready(struct server *server, struct exchange *exchange)
 {
     const struct node *node = server->node;
@@ -81,7 +95,9 @@ static void answer_ready(struct server *server, struct exchange *exchange)
         if (i) buf_add_char(&body, ',');
         text_json_string(&body, atom_bytes(app_plan(node_app(node, i))->app));
     }
-    buf_add_text(&body, "]}\n");
+    buf_add_text(&body, "],\"reload\":");
+    write_reload(&server->reload, &body);
+    buf_add_text(&body, "}\n");
     admin_answer(exchange, ready ? 200 : 503, "application/json", &body);
 }
 

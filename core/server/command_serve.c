@@ -34,7 +34,6 @@ static int with_server(const struct arguments *arguments, bool check,
     int code = server ? use(server) : EXIT_WRONG;
     fputs(buf_text(&errors), stderr);
     if (server) server_free(server);
-    config_free(config);
     buf_destroy(&errors);
     return code;
 }

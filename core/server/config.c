@@ -150,7 +150,7 @@ static void take(void *ctx, const struct setting *setting)
         return;
     }
     *line = setting->line;
-    if (key->type == KEY_LIST) {
+    if (key_is_list(key)) {
         take_list(reading, key, setting);
     } else if (key->type == KEY_TEXT || key->type == KEY_CHOICE) {
         take_text(reading, key, setting);
@@ -166,7 +166,7 @@ static void set_standard(struct config *config, const struct key *key)
     if (!key->standard) return;
     struct bytes text = bytes_of(key->standard);
     if (key->type <= KEY_CHOICE) text = bytes_run(text.data + 1, text.size - 2); /* its quotes */
-    if (key->type == KEY_LIST)
+    if (key_is_list(key))
         set_list(slot_of(config, key), &text, 1);
     else if (key->type <= KEY_CHOICE)
         set_text(slot_of(config, key), text);
@@ -233,7 +233,7 @@ void config_free(struct config *config)
     if (!config) return;
     for (size_t i = 0; i < key_count; i++) {
         void *slot = slot_of(config, &keys[i]);
-        if (keys[i].type == KEY_LIST)
+        if (key_is_list(&keys[i]))
             list_destroy(slot);
         else if (keys[i].type == KEY_TEXT || keys[i].type == KEY_CHOICE)
             xfree(*(char **)slot);

@@ -10,6 +10,9 @@
 
 #include "base/buf.h"
 
+struct engine_limits;
+struct http_limits;
+
 struct config_list {
     char **items;
     size_t count;
@@ -24,7 +27,7 @@ struct config {
     uint64_t head_bytes, body_bytes, head_timeout_ms, body_timeout_ms, keepalive_timeout_ms;
     uint64_t stall_timeout_ms, verdict_timeout_ms, heartbeat_ms, retry_ms;
     uint64_t queue_frames, queue_bytes, replay_max;
-    uint64_t app_memory_bytes, handler_deadline_ms, handler_slice_ms;
+    uint64_t app_memory_bytes, handler_deadline_ms, handler_slice_ms, reload_deadline_ms;
     uint64_t http_timeout_ms, http_answer_bytes;
     uint64_t drain_timeout_ms, drain_spread_ms;
 };
@@ -33,6 +36,15 @@ struct config {
  * expected, what came, and the nearest valid name. */
 struct config *config_read(const char *path, struct buf *errors);
 void config_free(struct config *config);
+
+/* May a running server go from one config to the other? False: a line in errors for each key that
+ * would need a restart. */
+bool config_follows(const struct config *running, const struct config *fresh, struct buf *errors);
+
+/* What the rooms are given of it. */
+void config_engine_limits(const struct config *config, struct engine_limits *limits);
+void config_http_limits(const struct config *config, uint64_t connections,
+                        struct http_limits *limits);
 
 /* A path as the file means it: relative ones begin where the file is. xfree it. */
 char *config_resolve(const struct config *config, const char *path);

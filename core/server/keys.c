@@ -8,12 +8,12 @@
 #define GIB (1024.0 * 1024 * 1024)
 
 const struct key keys[] = {
-    {"listen", KEY_LIST, AT(listen), "\"127.0.0.1:8080\"", 0, 0, {0},
+    {"listen", KEY_ADDRESSES, AT(listen), "\"127.0.0.1:8080\"", 0, 0, {0},
      "Where browsers and apps connect: \"address:port\", \"[ipv6]:port\", \"*:port\", "
      "\"unix:/path\", or a list of these.",
      "Put a TLS proxy in front, or listen on a Unix socket behind it. Port 0 takes a free port and "
      "logs which."},
-    {"admin", KEY_LIST, AT(admin), "\"127.0.0.1:8081\"", 0, 0, {0},
+    {"admin", KEY_ADDRESSES, AT(admin), "\"127.0.0.1:8081\"", 0, 0, {0},
      "Where /health, /ready and /metrics are served; same form as listen.",
      "Only loopback and Unix sockets are taken without an admin_key: who reaches it sees user "
      "names."},
@@ -119,6 +119,11 @@ const struct key keys[] = {
     {"handler_slice", KEY_SECONDS, AT(handler_slice_ms), "0.1", 0.01, 60, {0},
      "Seconds of processor time that a rule may run without waiting.",
      "A rule that loops for ever is stopped after it; everybody else waits so long."},
+    {"reload_deadline", KEY_SECONDS, AT(reload_deadline_ms), "30", 0.1, 3600, {0},
+     "Seconds after a reload in which what the earlier rules began may end in them; then it is ended "
+     "as failed, and their memory is free.",
+     "Above handler_deadline; longer only where arrivals ask many slow questions one after the "
+     "other."},
     {"http_timeout", KEY_SECONDS, AT(http_timeout_ms), "5", 0.05, 600, {0},
      "Seconds for a sluice.http request that names no time-out.",
      "Keep it below handler_deadline, or the rule ends before the request does."},
@@ -143,6 +148,7 @@ const struct key *key_find(const char *name)
 }
 
 static const char *const type_texts[] = {
+    [KEY_ADDRESSES] = "a text or a list of texts",
     [KEY_LIST] = "a text or a list of texts", [KEY_TEXT] = "a text",
     [KEY_CHOICE] = "one of", [KEY_COUNT] = "a whole number",
     [KEY_BYTES] = "bytes", [KEY_SECONDS] = "seconds",
@@ -190,7 +196,7 @@ void keys_write_conf(struct buf *out)
         struct buf range = BUF_EMPTY;
         buf_add_text(&range, "Takes ");
         write_range(&range, &keys[i]);
-        buf_add_char(&range, '.');
+        buf_add_text(&range, keys[i].type == KEY_ADDRESSES ? "; at a restart only." : ".");
         buf_add_char(out, '\n');
         write_comment(out, keys[i].text);
         write_comment(out, keys[i].why);
@@ -207,11 +213,16 @@ void keys_write_conf(struct buf *out)
 void keys_write_page(struct buf *out)
 {
     buf_add_text(out, "# The config file\n\nGenerated from the table of keys by `make docs`. "
-                      "`sluice check -c FILE` checks a file.\n");
+                      "`sluice check -c FILE` checks a file.\n\nA reload (HUP, `sluice reload`) "
+                      "takes over every key but those of which it is said that they need a restart: "
+                      "if one of\nthese is another one, the reload is refused, so that nobody "
+                      "believes in a listener that is not there. An\nenvironment variable is what "
+                      "it was when the server was started.\n");
     for (size_t i = 0; i < key_count; i++) {
         buf_printf(out, "\n## `%s`\n\n%s %s\n\n- takes ", keys[i].name, keys[i].text, keys[i].why);
         write_range(out, &keys[i]);
         buf_printf(out, "\n- default: %s%s%s\n", keys[i].standard ? "`" : "",
                    keys[i].standard ? keys[i].standard : "none", keys[i].standard ? "`" : "");
+        if (keys[i].type == KEY_ADDRESSES) buf_add_text(out, "- takes effect at a restart only\n");
     }
 }

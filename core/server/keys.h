@@ -2,11 +2,13 @@
  * that explains it. */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/buf.h"
 
 enum key_type {
+    KEY_ADDRESSES, /* of listeners: a text or a list of texts; another one takes a restart */
     KEY_LIST,     /* a text or a list of texts */
     KEY_TEXT,
     KEY_CHOICE,   /* one of `choices` */
@@ -25,6 +27,11 @@ struct key {
     const char *text;     /* one sentence: what it is */
     const char *why;      /* when to change it, and the trap */
 };
+
+static inline bool key_is_list(const struct key *key)
+{
+    return key->type == KEY_ADDRESSES || key->type == KEY_LIST;
+}
 
 extern const struct key keys[];
 extern const size_t key_count;

@@ -17,25 +17,25 @@ struct family {
     double (*read)(const struct server *server, size_t index);
 };
 
-/* Sums one hub counter over the apps. */
+/* One hub counter of all apps, those that are gone too: a counter never falls. */
 #define HUB_SUM(function, member)                                                                  \
     static double function(const struct server *server, size_t index)                             \
     {                                                                                              \
         (void)index;                                                                               \
-        double sum = 0;                                                                            \
-        for (size_t i = 0; i < node_apps(server->node); i++)                                      \
-            sum += (double)hub_counters(app_hub(node_app(server->node, i)))->member;               \
-        return sum;                                                                                \
+        struct hub_counters hub;                                                                   \
+        struct feeds_counters feeds;                                                               \
+        node_sum(server->node, &hub, &feeds);                                                      \
+        return (double)hub.member;                                                                 \
     }
 
 #define FEEDS_SUM(function, member)                                                                \
     static double function(const struct server *server, size_t index)                             \
     {                                                                                              \
         (void)index;                                                                               \
-        double sum = 0;                                                                            \
-        for (size_t i = 0; i < node_apps(server->node); i++)                                      \
-            sum += (double)app_feeds(node_app(server->node, i))->counters.member;                  \
-        return sum;                                                                                \
+        struct hub_counters hub;                                                                   \
+        struct feeds_counters feeds;                                                               \
+        node_sum(server->node, &hub, &feeds);                                                      \
+        return (double)feeds.member;                                                               \
     }
 
 #define HTTP_READ(function, member)                                                                \
@@ -49,7 +49,7 @@ struct family {
     static double function(const struct server *server, size_t index)                             \
     {                                                                                              \
         struct vm_counters counters;                                                               \
-        rules_count(server->rules, index, &counters);                                              \
+        rules_count(server->rules, node_app(server->node, index), &counters);                                              \
         return (double)counters.member;                                                            \
     }
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/check.h"
 #include "engine/node.h"
 #include "script/loaded.h"
 #include "server/config.h"
@@ -11,19 +12,31 @@
 
 struct rule_file {
     char *path;
-    struct loaded *loaded; /* its app's */
+    struct loaded *loaded;
+};
+
+/* One app a file, in the order of the config. */
+struct rule_files {
+    struct rule_file *items;
+    size_t count;
 };
 
 struct rules {
     const struct config *config;
     const struct engine_ports *ports;
     struct node *node;
-    char *scripts;
-    struct rule_file *files; /* in the order of the node's apps */
-    size_t count;
+    char *scripts; /* where the Lua library is */
+    struct rule_files files;
     uint32_t generation;
     bool failed;
 };
+
+static void files_destroy(struct rule_files *files)
+{
+    for (size_t i = 0; i < files->count; i++) xfree(files->items[i].path);
+    xfree(files->items);
+    *files = (struct rule_files){NULL, 0};
+}
 
 /* ---- loading ---- */
 
@@ -32,22 +45,9 @@ static double seconds(uint64_t ms)
     return (double)ms / 1000;
 }
 
-/* The plan knows where each declaration stands; which file an app is in is only known here. */
-static bool is_new_app(const struct rules *rules, const struct plan *plan, const char *path,
-                       struct buf *errors)
+static struct loaded *load_file(const struct rules *rules, const struct config *config,
+                                const char *scripts, const char *path, struct buf *errors)
 {
-    for (size_t i = 0; i < rules->count; i++) {
-        if (rules->files[i].loaded->plan->app != plan->app) continue;
-        buf_printf(errors, "%s: the app \"%s\" is declared already, in %s\n", path,
-                   plan->app->text, rules->files[i].path);
-        return false;
-    }
-    return true;
-}
-
-static struct loaded *load_file(const struct rules *rules, const char *path, struct buf *errors)
-{
-    const struct config *config = rules->config;
     const struct vm_standard standards[] = {
         {"heartbeat", seconds(config->heartbeat_ms)},
         {"retry", seconds(config->retry_ms)},
@@ -61,43 +61,125 @@ static struct loaded *load_file(const struct rules *rules, const char *path, str
         {NULL, 0},
     };
     const struct vm_options options = {.ports = rules->ports,
-                                       .scripts_dir = rules->scripts,
+                                       .scripts_dir = scripts,
                                        .memory_bytes = config->app_memory_bytes,
                                        .slice_ms = (uint32_t)config->handler_slice_ms,
                                        .deadline_ms = (uint32_t)config->handler_deadline_ms,
+                                       .end_ms = (uint32_t)config->reload_deadline_ms,
                                        .standards = standards,
                                        .tasks_max = 100000,
                                        .background_max = 10000};
     return loaded_new(&options, path, errors);
 }
 
-static bool load_one(struct rules *rules, const char *path, struct buf *errors)
+static void add_file(struct rule_files *files, const char *path)
 {
-    struct loaded *loaded = load_file(rules, path, errors);
-    if (!loaded) return false;
-    if (!is_new_app(rules, loaded->plan, path, errors) ||
-        !loaded_add(loaded, rules->node, errors)) {
-        loaded_free(loaded);
-        return false;
-    }
-    rules->files = xrealloc(rules->files, (rules->count + 1) * sizeof(struct rule_file));
-    rules->files[rules->count++] = (struct rule_file){xstrdup(path), loaded};
-    return true;
+    files->items = xrealloc(files->items, (files->count + 1) * sizeof(struct rule_file));
+    files->items[files->count++] = (struct rule_file){xstrdup(path), NULL};
 }
 
-static bool load_matches(struct rules *rules, const char *item, struct buf *errors)
+/* The files that the config's paths and globs name now. */
+static bool find_files(const struct config *config, struct rule_files *files, struct buf *errors)
 {
-    const struct config *config = rules->config;
-    char *pattern = config_resolve(config, item);
-    glob_t matches;
-    bool good = glob(pattern, 0, NULL, &matches) == 0;
-    if (!good)
-        buf_printf(errors, "%s: rules: no file matches \"%s\"\n", config->path, item);
-    for (size_t i = 0; good && i < matches.gl_pathc; i++)
-        good = load_one(rules, matches.gl_pathv[i], errors);
-    globfree(&matches);
-    xfree(pattern);
+    bool good = true;
+    for (size_t i = 0; i < config->rules.count; i++) {
+        const char *item = config->rules.items[i];
+        char *pattern = config_resolve(config, item);
+        glob_t matches;
+        const bool found = glob(pattern, 0, NULL, &matches) == 0;
+        if (!found)
+            buf_printf(errors, "%s: rules: no file matches \"%s\"\n", config->path, item);
+        for (size_t k = 0; found && k < matches.gl_pathc; k++) add_file(files, matches.gl_pathv[k]);
+        globfree(&matches);
+        xfree(pattern);
+        good = good && found;
+    }
     return good;
+}
+
+/* The one that declares this app, of the first `count`; NULL: none. */
+static const struct rule_file *file_of(const struct rule_files *files, size_t count,
+                                       const struct plan *plan)
+{
+    for (size_t i = 0; i < count; i++)
+        if (files->items[i].loaded->plan->app == plan->app) return &files->items[i];
+    return NULL;
+}
+
+/* The plan knows where each declaration stands; which file an app is in is only known here. */
+static bool is_new_app(const struct rule_files *files, size_t index, struct buf *errors)
+{
+    const struct rule_file *file = &files->items[index];
+    const struct rule_file *other = file_of(files, index, file->loaded->plan);
+    if (other)
+        buf_printf(errors, "%s: the app \"%s\" is declared already, in %s\n", file->path,
+                   file->loaded->plan->app->text, other->path);
+    return !other;
+}
+
+static void unload(struct rule_files *files)
+{
+    for (size_t i = 0; i < files->count; i++) loaded_free(files->items[i].loaded);
+}
+
+/* All of them, so that one look finds every fault; false: none stays loaded. */
+static bool load_files(const struct rules *rules, const struct config *config, const char *scripts,
+                       struct rule_files *files, struct buf *errors)
+{
+    const size_t before = errors->size;
+    for (size_t i = 0; i < files->count; i++)
+        files->items[i].loaded =
+            load_file(rules, config, scripts, files->items[i].path, errors);
+    for (size_t i = 0; i < files->count && errors->size == before; i++)
+        is_new_app(files, i, errors);
+    if (errors->size == before) return true;
+    unload(files);
+    return false;
+}
+
+/* The apps are found again by their names, whatever file they are in. */
+static bool let_take_over(const struct rules *rules, const struct rule_files *fresh,
+                          uint64_t spread_ms, struct buf *errors)
+{
+    const struct rule_files *running = &rules->files;
+    struct loaded_change *changes =
+        xcalloc(running->count + fresh->count, sizeof(struct loaded_change));
+    size_t count = 0;
+    for (size_t i = 0; i < running->count; i++) {
+        struct loaded *current = running->items[i].loaded;
+        const struct rule_file *file = file_of(fresh, fresh->count, current->plan);
+        changes[count++] = (struct loaded_change){current, file ? file->loaded : NULL};
+    }
+    for (size_t i = 0; i < fresh->count; i++)
+        if (!file_of(running, running->count, fresh->items[i].loaded->plan))
+            changes[count++] = (struct loaded_change){NULL, fresh->items[i].loaded};
+    const bool good = loaded_apply(changes, count, rules->node, spread_ms, errors);
+    xfree(changes);
+    return good;
+}
+
+bool rules_reload(struct rules *rules, const struct config *config, struct buf *errors)
+{
+    struct rule_files fresh = {NULL, 0};
+    char *scripts = places_scripts(config, errors);
+    bool good = scripts && find_files(config, &fresh, errors) &&
+                load_files(rules, config, scripts, &fresh, errors);
+    if (good && !let_take_over(rules, &fresh, config->drain_spread_ms, errors)) {
+        unload(&fresh);
+        good = false;
+    }
+    if (!good) {
+        files_destroy(&fresh);
+        xfree(scripts);
+        return false;
+    }
+    files_destroy(&rules->files);
+    xfree(rules->scripts);
+    rules->files = fresh;
+    rules->scripts = scripts;
+    rules->config = config;
+    rules->generation++;
+    return true;
 }
 
 struct rules *rules_load(const struct config *config, const struct engine_ports *ports,
@@ -107,41 +189,13 @@ struct rules *rules_load(const struct config *config, const struct engine_ports 
     rules->config = config;
     rules->ports = ports;
     rules->node = node;
-    rules->generation = 1;
-    rules->scripts = places_scripts(config, errors);
-    bool good = rules->scripts;
-    for (size_t i = 0; good && i < config->rules.count; i++)
-        good = load_matches(rules, config->rules.items[i], errors);
-    rules->failed = !good;
+    rules->failed = !rules_reload(rules, config, errors);
     return rules;
 }
 
 bool rules_good(const struct rules *rules)
 {
     return !rules->failed;
-}
-
-bool rules_reload(struct rules *rules, struct buf *errors)
-{
-    struct loaded **current = xcalloc(rules->count, sizeof(struct loaded *));
-    struct loaded **fresh = xcalloc(rules->count, sizeof(struct loaded *));
-    bool good = true;
-    for (size_t i = 0; i < rules->count; i++) {
-        current[i] = rules->files[i].loaded;
-        fresh[i] = load_file(rules, rules->files[i].path, errors);
-        good = good && fresh[i];
-    }
-    good = good && loaded_swap(current, fresh, rules->node, errors);
-    rules->generation += good;
-    for (size_t i = 0; i < rules->count; i++) {
-        if (good)
-            rules->files[i].loaded = fresh[i];
-        else
-            loaded_free(fresh[i]);
-    }
-    xfree(current);
-    xfree(fresh);
-    return good;
 }
 
 uint32_t rules_generation(const struct rules *rules)
@@ -151,20 +205,22 @@ uint32_t rules_generation(const struct rules *rules)
 
 void rules_stop(struct rules *rules)
 {
-    for (size_t i = 0; i < rules->count; i++) vm_retire(rules->files[i].loaded->vm);
+    for (size_t i = 0; i < rules->files.count; i++) vm_retire(rules->files.items[i].loaded->vm);
 }
 
 void rules_free(struct rules *rules)
 {
-    for (size_t i = 0; i < rules->count; i++) xfree(rules->files[i].path);
-    xfree(rules->files);
+    files_destroy(&rules->files);
     xfree(rules->scripts);
     xfree(rules);
 }
 
-void rules_count(const struct rules *rules, size_t index, struct vm_counters *counters)
+void rules_count(const struct rules *rules, const struct app *app, struct vm_counters *counters)
 {
-    vm_count(rules->files[index].loaded->vm, counters);
+    const struct rule_file *file =
+        file_of(&rules->files, rules->files.count, app_plan(app));
+    CHECK(file);
+    vm_count(file->loaded->vm, counters);
 }
 
 /* ---- for people ---- */
@@ -216,6 +272,6 @@ void rules_describe(const struct rules *rules, const struct config *config, stru
     describe_list(out, "admin", &config->admin);
     buf_printf(out, "%-10s%llu streams, %llu links\n", "limits",
                (unsigned long long)config->streams, (unsigned long long)config->links);
-    for (size_t i = 0; i < rules->count; i++)
-        describe_plan(out, rules->files[i].loaded->plan, rules->files[i].path);
+    for (size_t i = 0; i < rules->files.count; i++)
+        describe_plan(out, rules->files.items[i].loaded->plan, rules->files.items[i].path);
 }

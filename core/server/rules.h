@@ -12,16 +12,16 @@ struct node;
 struct rules;
 struct vm_counters;
 
-/* All but errors must outlive the rules. Loads until the first file that is wrong; then rules_good
- * is false and errors has a line a fault. What was loaded before stays with the node until both are
- * freed. */
+/* All but errors must outlive the rules. Where anything is wrong rules_good is false, errors has a
+ * line a fault, and the node has got no app. */
 struct rules *rules_load(const struct config *config, const struct engine_ports *ports,
                          struct node *node, struct buf *errors);
 bool rules_good(const struct rules *rules);
 
-/* Loads the same files again and puts all of them in the place of what runs, or none: false, and a
- * line a fault. Which files there are was settled by rules_load. */
-bool rules_reload(struct rules *rules, struct buf *errors);
+/* Loads the files that this config names and puts all of them in the place of what runs: apps stay, come
+ * and go by their names. Or nothing changes: false, and a line a fault. The config must outlive the
+ * rules if it is true; the last one is not used any more. */
+bool rules_reload(struct rules *rules, const struct config *config, struct buf *errors);
 
 /* Which loading of the rules runs: 1, and one more with each reload. */
 uint32_t rules_generation(const struct rules *rules);
@@ -33,8 +33,8 @@ void rules_stop(struct rules *rules);
 /* After node_free. */
 void rules_free(struct rules *rules);
 
-/* What the VM of the app at this index counts. */
-void rules_count(const struct rules *rules, size_t index, struct vm_counters *counters);
+/* What the VM of the app counts. */
+void rules_count(const struct rules *rules, const struct app *app, struct vm_counters *counters);
 
 /* What the config and the rules would serve, for people. */
 void rules_describe(const struct rules *rules, const struct config *config, struct buf *out);

@@ -60,6 +60,12 @@ static enum log_level level_of(const char *name)
     return (enum log_level)level;
 }
 
+static void set_log(struct log *log, const struct config *config)
+{
+    log->level = level_of(config->log_level);
+    logger_of(log)->form = strcmp(config->log_format, "json") == 0 ? LINE_JSON : LINE_PAIRS;
+}
+
 static void make_ports(struct server *server)
 {
     struct parts *parts = server->_parts;
@@ -67,8 +73,7 @@ static void make_ports(struct server *server)
     struct loop *loop = server->loop;
     struct random *random = loop_random(loop);
     struct log *log = loop_log(loop);
-    log->level = level_of(config->log_level);
-    logger_of(log)->form = strcmp(config->log_format, "json") == 0 ? LINE_JSON : LINE_PAIRS;
+    set_log(log, config);
     hash_seed(random_key(random));
     cursor_epoch_create(&parts->order.epoch, random->next(random), random_key(random),
                         random_key(random));
@@ -94,27 +99,15 @@ static void make_ports(struct server *server)
 
 static struct http *make_http(struct loop *loop, const struct config *config, uint64_t connections)
 {
-    const struct http_limits limits = {.max_head_bytes = config->head_bytes,
-                                       .max_body_bytes = config->body_bytes,
-                                       .head_timeout_ms = config->head_timeout_ms,
-                                       .body_timeout_ms = config->body_timeout_ms,
-                                       .keepalive_timeout_ms = config->keepalive_timeout_ms,
-                                       .stall_timeout_ms = config->stall_timeout_ms,
-                                       .max_connections = (uint32_t)connections};
+    struct http_limits limits;
+    config_http_limits(config, connections, &limits);
     return http_new(loop, &limits);
 }
 
 static struct node *make_node(struct parts *parts, const struct config *config)
 {
-    const struct engine_limits limits = {
-        .streams = (uint32_t)config->streams,
-        .streams_per_user = (uint32_t)config->streams_per_user,
-        .links = (uint32_t)config->links,
-        .hub = {.forgotten_topics = (uint32_t)config->forgotten_topics,
-                .topics = (uint32_t)config->topics,
-                .windows = (uint32_t)config->windows},
-        .store_entries = (uint32_t)config->store_entries,
-        .store_bytes = config->store_bytes};
+    struct engine_limits limits;
+    config_engine_limits(config, &limits);
     return node_new(&parts->ports, &limits, &parts->files.files);
 }
 
@@ -150,7 +143,7 @@ static void log_listeners(const struct parts *parts)
             F_TEXT("listener", i < parts->public_count ? "public" : "admin"));
 }
 
-struct server *server_new(const struct config *config, bool check, struct buf *errors)
+struct server *server_new(struct config *config, bool check, struct buf *errors)
 {
     struct server *server = xcalloc(1, sizeof(*server));
     struct parts *parts = server->_parts = xcalloc(1, sizeof(*parts));
@@ -212,18 +205,55 @@ static void log_faults(struct log *log, struct bytes faults)
             F_BYTES("why", text_take_line(&faults)));
 }
 
+/* Gives the rooms what the config says now; the listeners are what they were. */
+static void use_config(struct server *server, struct config *config)
+{
+    struct parts *parts = server->_parts;
+    struct engine_limits engine;
+    struct http_limits http;
+    config_engine_limits(config, &engine);
+    node_set_limits(server->node, &engine);
+    config_http_limits(config, config->connections, &http);
+    http_set_limits(server->http, &http);
+    config_http_limits(config, ADMIN_CONNECTIONS, &http);
+    http_set_limits(parts->admin_http, &http);
+    gate_set_rate(&parts->gate, config->link_rate, config->link_burst);
+    set_log(parts->ports.log, config);
+    limits_raise_files(parts->ports.log, config->streams);
+    config_free(server->config);
+    server->config = config;
+}
+
+static bool reload(struct server *server, struct buf *errors)
+{
+    struct config *config = config_read(server->config->path, errors);
+    if (config && config_follows(server->config, config, errors) &&
+        rules_reload(server->rules, config, errors)) {
+        use_config(server, config);
+        return true;
+    }
+    config_free(config);
+    return false;
+}
+
 bool server_reload(struct server *server, struct buf *report)
 {
     struct log *log = server->_parts->ports.log;
-    if (!rules_reload(server->rules, report)) {
+    struct last_reload *last = &server->reload;
+    const bool good = reload(server, report);
+    if (good) {
+        LOG(log, LOG_INFO, "reloaded", F_NUMBER("apps", node_apps(server->node)),
+            F_NUMBER("generation", rules_generation(server->rules)));
+        buf_printf(report, "reloaded: %zu apps, generation %u\n", node_apps(server->node),
+                   rules_generation(server->rules));
+    } else {
         log_faults(log, buf_bytes(report));
-        return false;
     }
-    LOG(log, LOG_INFO, "reloaded", F_NUMBER("apps", node_apps(server->node)),
-        F_NUMBER("generation", rules_generation(server->rules)));
-    buf_printf(report, "reloaded: %zu apps, generation %u\n", node_apps(server->node),
-               rules_generation(server->rules));
-    return true;
+    last->outcome = good ? RELOAD_GOOD : RELOAD_REFUSED;
+    last->wall_ms = server->_parts->ports.clock->wall_ms;
+    buf_clear(&last->lines);
+    buf_add_bytes(&last->lines, buf_bytes(report));
+    return good;
 }
 
 static void on_reload_signal(void *owner, int signum)
@@ -270,6 +300,8 @@ void server_free(struct server *server)
     multi_free(parts->streams_multi);
     gate_destroy(&parts->gate);
     loop_free(server->loop);
+    buf_destroy(&server->reload.lines);
+    config_free(server->config);
     xfree(parts->listeners);
     xfree(parts);
     xfree(server);

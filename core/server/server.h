@@ -3,6 +3,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/buf.h"
 #include "server/admin.h"
@@ -16,18 +17,23 @@ struct server;
 
 /* The rooms that the admin listener and the metrics read. */
 struct server {
-    const struct config *config;
+    struct config *config; /* another one after a reload */
     struct node *node;
     struct rules *rules;
     struct http *http; /* of the public listeners */
     struct loop *loop;
     struct admin admin;
+    struct last_reload {
+        enum { RELOAD_NONE, RELOAD_GOOD, RELOAD_REFUSED } outcome;
+        uint64_t wall_ms;
+        struct buf lines;
+    } reload;
     struct parts *_parts;
 };
 
 /* Loads the rules and opens the listeners. NULL: one line a fault in errors. With `check` nothing
- * is opened. The config must outlive the server. */
-struct server *server_new(const struct config *config, bool check, struct buf *errors);
+ * is opened. Takes the config, in any case. */
+struct server *server_new(struct config *config, bool check, struct buf *errors);
 
 /* Loads config and rules again and, where nothing is wrong with them, lets them take over. The report
  * has a line for people each for what changed or, if false, is wrong: then nothing has changed. */

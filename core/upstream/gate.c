@@ -99,6 +99,15 @@ void gate_create(struct gate *gate, struct clock *clock, uint64_t rate_per_s, ui
     timer_init(&gate->_timer, on_timer);
 }
 
+void gate_set_rate(struct gate *gate, uint64_t rate_per_s, uint64_t burst)
+{
+    CHECK(rate_per_s > 0 && burst > 0);
+    refill(gate); /* what was brought so far came at the old rate */
+    gate->_rate_per_s = rate_per_s;
+    gate->_burst = burst;
+    serve(gate);
+}
+
 void gate_destroy(struct gate *gate)
 {
     CHECK(gate_waiting(gate) == 0);

@@ -37,6 +37,9 @@ struct gate_pass {
 /* Both numbers are at least 1; the bucket begins full. */
 void gate_create(struct gate *gate, struct clock *clock, uint64_t rate_per_s, uint64_t burst);
 
+/* Other numbers from now on, for those who wait, too. */
+void gate_set_rate(struct gate *gate, uint64_t rate_per_s, uint64_t burst);
+
 /* Nobody may wait any more. */
 void gate_destroy(struct gate *gate);
 void gate_pass_create(struct gate_pass *pass, void (*open)(struct gate_pass *pass));

@@ -55,11 +55,12 @@ function rig.load(files, options)
   return world
 end
 
---- Loads a rule file again, or another one, as the rules of the app that it names, as a reload of the server does.
+--- Loads a rule file again, or another one, as the rules of the app that it names, as a reload of the server does;
+-- an app of a new name is added. Given a list, an app that none of its files declares goes.
 -- Raises what is wrong; then nothing has changed.
-function World:reload(file)
+function World:reload(files)
   self:run()
-  local good, errors = self.core:reload(file)
+  local good, errors = self.core:reload(files)
   if not good then error(errors:gsub("\n$", ""), 2) end
   return self:run()
 end

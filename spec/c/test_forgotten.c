@@ -29,7 +29,7 @@ static void remembers_until_asked(void **state)
 {
     (void)state;
     struct forgotten forgotten;
-    forgotten_create(&forgotten, 10);
+    forgotten_create(&forgotten, 10, 0);
     put(&forgotten, 1, 100);
     put(&forgotten, 2, 200);
     put(&forgotten, 1, 300);
@@ -46,7 +46,7 @@ static void what_falls_out_raises_the_floor(void **state)
 {
     (void)state;
     struct forgotten forgotten;
-    forgotten_create(&forgotten, 3);
+    forgotten_create(&forgotten, 3, 0);
     put(&forgotten, 1, 500);
     put(&forgotten, 2, 10);
     put(&forgotten, 3, 20);

@@ -3,6 +3,7 @@
 local e2e  = require "spec.support.e2e"
 local http = require "spec.support.http"
 local sse  = require "spec.support.sse"
+local tree = require "spec.support.tree"
 local wait = require "spec.support.wait"
 
 -- An app of this name that emits triggers of this type.
@@ -63,6 +64,51 @@ describe("HUP", function()
     code, said = unpack(reload())
     assert.equal(2, code)
     assert.matches("^sluice: no answer from the admin listener at 127", said)
+  end)
+
+  it("takes over what the config says, apps among it, and refuses what takes a restart", function()
+    local tab = sse.open(server.address, { path = "/two" })
+    tab:next "ready"
+    local text = tree.read(server.conf)
+    local function configure(more, rules_line)
+      e2e.write(server.conf, text:gsub("rules = [^\n]+", rules_line or "%0") .. more)
+    end
+    local function reload() return e2e.run { "reload", "--admin", server.admin } end
+
+    write("three.lua", rules("three", "first"))
+    configure("streams = 2\nlog_format = 'json'\n", 'rules = { "rules/one.lua", "rules/t*.lua" }')
+    assert.equal(0, (reload()))
+    assert.same({ "one", "two", "three" }, server:ready().apps)
+    sse.open(server.address, { path = "/three" }):next "ready"
+    assert.equal(503, sse.open(server.address, { path = "/three" }).status)
+    server:wait_log '"msg":"reloaded"'
+
+    configure("streams = 2\n", 'rules = { "rules/one.lua", "rules/three.lua" }')
+    assert.equal(0, (reload()))
+    tab:wait_end()
+    assert.equal(1, server:metric 'sluice_streams_ended_total{reason="reload"}')
+    assert.equal(404, http.get(server.address, "/two").status)
+
+    for more, expected in pairs {
+      ["nonsense = 1\n"] = "unknown key 'nonsense'",
+      ["this is no Lua"] = "sse%.lua%.conf:%d+: ",
+      ["rules = 'x.lua'\n"] = "set already",
+    } do
+      configure(more)
+      local code, said = reload()
+      assert.equal(1, code)
+      assert.matches(expected, said)
+      assert.is_false(server:ready().reload.good)
+      assert.matches(expected, server:ready().reload.lines[1])
+    end
+    e2e.write(server.conf, (text:gsub('listen = "[^"]+"', 'listen = "127.0.0.1:1"')))
+    local code, said = reload()
+    assert.equal(1, code)
+    assert.matches('listen is "127.0.0.1:1" now, and runs as "127.0.0.1:0": that takes a restart', said)
+    assert.same({ "one", "three" }, server:ready().apps)
+    configure ""
+    assert.equal(0, (reload()))
+    assert.is_true(server:ready().reload.good)
   end)
 
   it("leaves all rules as they are where one file is wrong, and says where", function()

@@ -377,6 +377,90 @@ describe("a reload", function()
     assert.same({ "one" }, tab:types())
   end)
 
+  -- Rules of another app, which has one stream at /NAME and one topic.
+  local function other(name)
+    local rules_of = [[local sluice = require "sluice"
+      local app = sluice.app "NAME"
+      local all = app:topic("all", { history = { size = 4, ttl = 300 } })
+      app:stream("s", { path = "/NAME", topics = function() return all() end })
+      app:route("say", "POST /NAME", { run = function(req) all():emit("said", req.body) return 204 end })
+      app:route("hang", "POST /NAME/hang", { run = function()
+        require "sluice.http".get "http://app.test/slow" return 204 end })]]
+    return (rules_of:gsub("NAME", name))
+  end
+
+  -- All apps from now on.
+  local function reload_all(...)
+    local texts = { ... }
+    local function with(index, paths)
+      if index > #texts then return world:reload(paths) end
+      return rules.with_file(texts[index], function(path)
+        paths[index] = path
+        return with(index + 1, paths)
+      end)
+    end
+    return with(1, {})
+  end
+
+  it("adds an app and removes one: its streams end, others notice nothing", function()
+    start()
+    local tab = connect()
+    reload_all(rules.head(text {}), other "other")
+    local far = world:connect "/other"
+    world:request("POST", "/other", { body = "1" })
+    assert.same({ "said" }, far:types())
+    reload_all(rules.head(text { version = "two" }))
+    assert.same({ false, "reload", true }, { far:is_open(), far.why, tab:is_open() })
+    assert.is_true(far.retry >= 1000)
+    assert.equal(404, world:request("POST", "/other").status)
+    world:advance(0.1)
+    assert.equal(1, world:counters().vms)
+    feed():send("note", "1")
+    assert.same({ "two" }, tab:types())
+  end)
+
+  it("lets what runs in a removed app end, and frees it then", function()
+    start()
+    reload_all(rules.head(text {}), other "other")
+    local held = world:hold "GET /slow"
+    local answer = world:request("POST", "/other/hang")
+    reload_all(rules.head(text {}))
+    world:advance(1)
+    assert.equal(2, world:counters().vms)
+    held:answer { status = 200 }
+    assert.equal(204, answer:result().status)
+    world:advance(0.1)
+    assert.equal(1, world:counters().vms)
+  end)
+
+  it("does not take a cursor of an app that was gone for one of the app that is back", function()
+    start()
+    reload_all(rules.head(text {}), other "other")
+    local far = world:connect "/other"
+    world:request("POST", "/other", { body = "1" })
+    far:cut()
+    world:request("POST", "/other", { body = "2" })
+    reload_all(rules.head(text {}))
+    world:advance(0.1)
+    reload_all(rules.head(text {}), other "other")
+    local again = far:reconnect()
+    assert.is_false(again.ready.resumed)
+    assert.same({ "resync" }, again:types())
+  end)
+
+  it("takes a path from one app to another", function()
+    start()
+    reload_all(rules.head(text {}), other "first")
+    world:connect "/first"
+    reload_all(rules.head(text {}), (other("second"):gsub("/second", "/first")))
+    local tab = world:connect "/first"
+    world:request("POST", "/first", { body = "1" })
+    assert.same({ "said" }, tab:types())
+    assert.has_error(function() reload_all(other "one", (other("two"):gsub("/two", "/one"))) end)
+    world:request("POST", "/first", { body = "2" })
+    assert.same({ "said", "said" }, tab:types())
+  end)
+
   it("leaves nothing behind, however often", function()
     start { period = 1 }
     local tab = connect()

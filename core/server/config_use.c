@@ -1,0 +1,71 @@
+/* What a config is used for: the rooms' own small structs, and the way from one
+ * config to the next. */
+#include <string.h>
+
+#include "engine/node.h"
+#include "http/http.h"
+#include "server/config.h"
+#include "server/keys.h"
+
+void config_engine_limits(const struct config *config, struct engine_limits *limits)
+{
+    *limits = (struct engine_limits){
+        .streams = (uint32_t)config->streams,
+        .streams_per_user = (uint32_t)config->streams_per_user,
+        .links = (uint32_t)config->links,
+        .hub = {.forgotten_topics = (uint32_t)config->forgotten_topics,
+                .topics = (uint32_t)config->topics,
+                .windows = (uint32_t)config->windows},
+        .store_entries = (uint32_t)config->store_entries,
+        .store_bytes = config->store_bytes};
+}
+
+void config_http_limits(const struct config *config, uint64_t connections,
+                        struct http_limits *limits)
+{
+    *limits = (struct http_limits){.max_head_bytes = config->head_bytes,
+                                   .max_body_bytes = config->body_bytes,
+                                   .head_timeout_ms = config->head_timeout_ms,
+                                   .body_timeout_ms = config->body_timeout_ms,
+                                   .keepalive_timeout_ms = config->keepalive_timeout_ms,
+                                   .stall_timeout_ms = config->stall_timeout_ms,
+                                   .max_connections = (uint32_t)connections};
+}
+
+/* ---- from one config to the next ---- */
+
+static const struct config_list *list_of(const struct config *config, const struct key *key)
+{
+    return (const struct config_list *)((const char *)config + key->offset);
+}
+
+static bool same_list(const struct config_list *a, const struct config_list *b)
+{
+    if (a->count != b->count) return false;
+    for (size_t i = 0; i < a->count; i++)
+        if (strcmp(a->items[i], b->items[i]) != 0) return false;
+    return true;
+}
+
+static void write_list(struct buf *out, const struct config_list *list)
+{
+    for (size_t i = 0; i < list->count; i++)
+        buf_printf(out, "%s\"%s\"", i ? ", " : "", list->items[i]);
+    if (!list->count) buf_add_text(out, "nothing");
+}
+
+bool config_follows(const struct config *running, const struct config *fresh, struct buf *errors)
+{
+    const size_t before = errors->size;
+    for (size_t i = 0; i < key_count; i++) {
+        if (keys[i].type != KEY_ADDRESSES) continue;
+        const struct config_list *was = list_of(running, &keys[i]), *is = list_of(fresh, &keys[i]);
+        if (same_list(was, is)) continue;
+        buf_printf(errors, "%s: %s is ", fresh->path, keys[i].name);
+        write_list(errors, is);
+        buf_add_text(errors, " now, and runs as ");
+        write_list(errors, was);
+        buf_add_text(errors, ": that takes a restart; put it back to reload the rest\n");
+    }
+    return errors->size == before;
+}
