@@ -14,26 +14,21 @@
 #include "engine/census.h"
 #include "engine/guard.h"
 #include "engine/leases.h"
+#include "engine/naming.h"
 #include "engine/refusal.h"
 #include "engine/seat.h"
 
 struct arrival {
     struct exchange *exchange;
-    struct errand errand; /* the step's hook */
+    struct errand errand; /* of the first two steps */
     struct buf *keys; /* one per upstream of the stream; empty: no lease */
     size_t key_count;
     size_t at_upstream;
-    struct bytes *names; /* owned copies */
-    size_t name_count;
-    struct bytes asked;  /* what is left of the query to look through for topics */
-    struct pattern_match match; /* of the topic that `subscribe` is asked about */
-    enum outcome granted;       /* what it answered, */
-    bool granting;              /* if it did so at once */
+    struct naming naming;
 };
 
 static void next_key(struct seat *seat);
-static void ask_topics(struct seat *seat);
-static void grant_asked(struct seat *seat);
+static void name_topics(struct seat *seat);
 static void go_live(struct seat *seat);
 
 /* ---- ends ---- */
@@ -41,10 +36,8 @@ static void go_live(struct seat *seat);
 static void arrival_free(struct arrival *arrival)
 {
     for (size_t i = 0; i < arrival->key_count; i++) buf_destroy(&arrival->keys[i]);
-    for (size_t i = 0; i < arrival->name_count; i++) xfree((char *)arrival->names[i].data);
-    pattern_match_destroy(&arrival->match);
+    naming_destroy(&arrival->naming);
     xfree(arrival->keys);
-    xfree(arrival->names);
     xfree(arrival);
 }
 
@@ -53,6 +46,7 @@ static void leave(struct seat *seat)
 {
     struct arrival *arrival = seat->arrival;
     errand_cancel(&arrival->errand);
+    naming_cancel(&arrival->naming);
     seat->arrival = NULL;
     seat_free(seat);
     arrival_free(arrival);
@@ -69,6 +63,7 @@ static void refuse(struct seat *seat, enum refused why)
     struct exchange *exchange = seat->arrival->exchange;
     struct answer_headers headers = {.count = 0};
     errand_cancel(&seat->arrival->errand);
+    naming_cancel(&seat->arrival->naming);
     guard_headers(&seat->stream->at, &exchange->request, &headers);
     app_census(seat->app)->refused[why]++;
     refusal_answer(exchange, why, seat->stream->refusal, app_ports(seat->app)->random, &headers);
@@ -133,7 +128,7 @@ static void on_key(void *owner, const struct hook_result *result)
 static void next_key(struct seat *seat)
 {
     if (seat->arrival->at_upstream == seat->arrival->key_count) {
-        ask_topics(seat);
+        name_topics(seat);
         return;
     }
     struct hook_call call = {.kind = HOOK_KEY,
@@ -141,107 +136,20 @@ static void next_key(struct seat *seat)
     run_hook(seat, &call, on_key);
 }
 
-static bool has_name(const struct arrival *arrival, struct bytes name)
+static void on_named(void *owner, enum naming_end how)
 {
-    for (size_t i = 0; i < arrival->name_count; i++)
-        if (bytes_equal(arrival->names[i], name)) return true;
-    return false;
+    static const enum refused why[] = {[NAMING_FORBIDDEN] = REFUSED_FORBIDDEN,
+                                       [NAMING_UNKNOWN] = REFUSED_UNKNOWN};
+    if (how == NAMING_DONE)
+        go_live(owner);
+    else
+        refuse(owner, why[how]);
 }
 
-static void add_name(struct arrival *arrival, struct bytes name)
-{
-    arrival->names =
-        xrealloc(arrival->names, (arrival->name_count + 1) * sizeof(*arrival->names));
-    arrival->names[arrival->name_count++] =
-        bytes_run(xmemdup(name.data, name.size), name.size);
-}
-
-static void on_topics(void *owner, const struct hook_result *result)
-{
-    struct seat *seat = owner;
-    struct arrival *arrival = seat->arrival;
-    errand_over(&arrival->errand);
-    if (result->outcome == OUTCOME_UNKNOWN) {
-        refuse(seat, REFUSED_UNKNOWN);
-        return;
-    }
-    for (size_t i = 0; result->outcome == OUTCOME_YES && i < result->name_count; i++) {
-        if (arrival->name_count == seat->stream->topics_max) {
-            LOG(app_ports(seat->app)->log, LOG_ERROR, "a stream's rule gave too many topics",
-                F_BYTES("stream", atom_bytes(seat->stream->at.name)),
-                F_NUMBER("topics_max", seat->stream->topics_max));
-            refuse(seat, REFUSED_UNKNOWN);
-            return;
-        }
-        add_name(arrival, result->names[i]);
-    }
-    grant_asked(seat);
-}
-
-static void ask_topics(struct seat *seat)
-{
-    seat->arrival->asked = seat->arrival->exchange->request.query;
-    if (!seat->stream->topics) {
-        grant_asked(seat);
-        return;
-    }
-    struct hook_call call = {.kind = HOOK_TOPICS, .hook = seat->stream->topics};
-    run_hook(seat, &call, on_topics);
-}
-
-static void on_subscribe(void *owner, const struct hook_result *result)
-{
-    struct seat *seat = owner;
-    errand_over(&seat->arrival->errand);
-    seat->arrival->granted = result->outcome;
-    if (seat->arrival->granting) return;
-    if (let_pass(seat, result->outcome, REFUSED_FORBIDDEN)) grant_asked(seat);
-}
-
-/* The next `topic=` that it does not have yet. */
-static bool next_asked(struct arrival *arrival, struct buf *name)
-{
-    while (asked_topic(&arrival->asked, name)) {
-        if (!has_name(arrival, buf_bytes(name))) return true;
-        buf_clear(name);
-    }
-    return false;
-}
-
-/* Asks the topic's `subscribe` whether the client may have it; without one: no. False: it waits for
- * the answer. */
-static bool ask_subscribe(struct seat *seat, struct bytes name)
+static void name_topics(struct seat *seat)
 {
     struct arrival *arrival = seat->arrival;
-    pattern_match_destroy(&arrival->match);
-    const struct plan_topic *topic =
-        plan_topic_of(generation_plan(seat->generation), name, &arrival->match);
-    arrival->granted = OUTCOME_NO;
-    if (!topic || !topic->subscribe || arrival->name_count == seat->stream->topics_max) return true;
-    add_name(arrival, name);
-    struct hook_call call = {.kind = HOOK_SUBSCRIBE,
-                             .hook = topic->subscribe,
-                             .name = arrival->names[arrival->name_count - 1],
-                             .pattern = topic->pattern,
-                             .params = &arrival->match};
-    arrival->granting = true;
-    run_hook(seat, &call, on_subscribe);
-    arrival->granting = false;
-    return !errand_waits(&arrival->errand);
-}
-
-/* A loop, so that a client with many topics cannot pile up frames where rules answer at once. */
-static void grant_asked(struct seat *seat)
-{
-    struct buf name = BUF_EMPTY;
-    bool goes_on = true;
-    while (goes_on && next_asked(seat->arrival, &name)) {
-        goes_on = ask_subscribe(seat, buf_bytes(&name)) &&
-                  let_pass(seat, seat->arrival->granted, REFUSED_FORBIDDEN);
-        buf_clear(&name);
-    }
-    buf_destroy(&name);
-    if (goes_on) go_live(seat);
+    naming_start(&arrival->naming, seat, &arrival->exchange->request, true, on_named, seat);
 }
 
 /* ---- live ---- */
@@ -266,12 +174,12 @@ static struct topic *open_topic(const struct seat *seat, struct bytes name)
 /* The topics of all its names, good until the end of the turn; NULL: it is refused. */
 static struct topic **find_topics(struct seat *seat)
 {
-    const struct arrival *arrival = seat->arrival;
-    struct topic **topics = xcalloc(arrival->name_count, sizeof(*topics));
-    for (size_t i = 0; i < arrival->name_count; i++) {
-        topics[i] = open_topic(seat, arrival->names[i]);
+    const struct naming *naming = &seat->arrival->naming;
+    struct topic **topics = xcalloc(naming->count, sizeof(*topics));
+    for (size_t i = 0; i < naming->count; i++) {
+        topics[i] = open_topic(seat, naming->names[i]);
         if (topics[i]) continue;
-        const bool declared = app_topic(seat->app, arrival->names[i], NULL);
+        const bool declared = app_topic(seat->app, naming->names[i], NULL);
         xfree(topics);
         refuse(seat, declared ? REFUSED_FULL : REFUSED_UNKNOWN);
         return NULL;
@@ -306,7 +214,7 @@ static void go_live(struct seat *seat)
     asked_cursor(&arrival->exchange->request, &cursor);
     struct sink *sink = open_stream(seat);
     seat->arrival = NULL;
-    seat_begin(seat, sink, topics, arrival->name_count, buf_bytes(&cursor));
+    seat_begin(seat, sink, topics, arrival->naming.count, buf_bytes(&cursor));
     buf_destroy(&cursor);
     arrival_free(arrival);
     xfree(topics);
