@@ -5,6 +5,7 @@
 #include "engine/beats.h"
 #include "engine/feeds.h"
 #include "engine/generation.h"
+#include "engine/review.h"
 #include "engine/seats.h"
 #include "engine/verdicts.h"
 
@@ -19,6 +20,7 @@ struct app {
     struct feeds feeds;
     struct seats seats;
     struct beats beats;
+    struct reviews reviews;
     uint32_t visits;
 };
 
@@ -43,6 +45,7 @@ struct app *app_new(const struct engine_ports *ports, const struct engine_limits
     feeds_create(&app->feeds, app);
     app->seats = SEATS_EMPTY;
     beats_start(&app->beats, app);
+    reviews_create(&app->reviews, app);
     return app;
 }
 
@@ -56,6 +59,7 @@ void app_free(struct app *app)
 {
     CHECK(app_idle(app));
     beats_stop(&app->beats);
+    reviews_destroy(&app->reviews);
     feeds_destroy(&app->feeds);
     hub_free(app->hub);
     seats_destroy(&app->seats);
@@ -196,6 +200,11 @@ struct generation *app_generation(const struct app *app)
 struct feeds *app_feeds(struct app *app)
 {
     return &app->feeds;
+}
+
+struct reviews *app_reviews(struct app *app)
+{
+    return &app->reviews;
 }
 
 struct seats *app_seats(struct app *app)

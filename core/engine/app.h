@@ -48,6 +48,7 @@ struct beats;
 struct census;
 struct feeds;
 struct generation;
+struct reviews;
 struct seats;
 
 /* For engine/reload.h alone; takes the reference of the generation. */
@@ -81,6 +82,7 @@ struct hub *app_hub(struct app *app);
 struct generation *app_generation(const struct app *app);
 struct beats *app_beats(struct app *app);
 struct feeds *app_feeds(struct app *app);
+struct reviews *app_reviews(struct app *app);
 struct seats *app_seats(struct app *app);
 struct census *app_census(struct app *app);
 

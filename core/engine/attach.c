@@ -16,6 +16,7 @@
 #include "engine/leases.h"
 #include "engine/naming.h"
 #include "engine/refusal.h"
+#include "engine/review.h"
 #include "engine/seat.h"
 
 struct arrival {
@@ -202,6 +203,7 @@ static bool take_leases(struct seat *seat, enum refused *why)
 static void go_live(struct seat *seat)
 {
     struct arrival *arrival = seat->arrival;
+    const struct generation *asked = seat->generation; /* who was asked */
     enum refused why = REFUSED_FULL;
     struct topic **topics = find_topics(seat);
     if (!topics) return;
@@ -210,11 +212,14 @@ static void go_live(struct seat *seat)
         refuse(seat, why);
         return;
     }
+    const bool reloaded = asked != seat->generation;
     struct buf cursor = BUF_EMPTY;
+    seat_keep(seat, &arrival->exchange->request);
     asked_cursor(&arrival->exchange->request, &cursor);
     struct sink *sink = open_stream(seat);
     seat->arrival = NULL;
     seat_begin(seat, sink, topics, arrival->naming.count, buf_bytes(&cursor));
+    if (reloaded) review_due(seat);
     buf_destroy(&cursor);
     arrival_free(arrival);
     xfree(topics);

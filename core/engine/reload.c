@@ -21,7 +21,8 @@ static void move_topic(void *ctx, struct topic *topic)
 
 static void leave_undeclared(struct subscriber *subscriber)
 {
-    for (uint32_t i = subscriber_topic_count(subscriber); i-- > 0;) {
+    for (uint32_t i = subscriber_topic_count(subscriber);
+         i-- > 0 && !subscriber_ended(subscriber);) {
         struct topic *topic = subscriber_topic(subscriber, i);
         if (topic_options(topic) == &undeclared) subscriber_lose(subscriber, topic, "reload");
     }

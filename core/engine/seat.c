@@ -3,10 +3,13 @@
  * called for those, and only those, whom `connect` was called for. */
 #include "engine/seat.h"
 
+#include <string.h>
+
 #include "base/alloc.h"
 #include "base/check.h"
 #include "engine/census.h"
 #include "engine/leases.h"
+#include "engine/review.h"
 #include "engine/seats.h"
 
 struct ending {
@@ -30,6 +33,7 @@ struct seat *seat_new(struct app *app, const struct plan_stream *stream, struct 
 void seat_free(struct seat *seat)
 {
     CHECK(!seat->arrival);
+    review_drop(seat);
     leases_release(seat);
     if (seat->ending) clock_cancel(app_ports(seat->app)->clock, &seat->ending->timer);
     xfree(seat->ending);
@@ -38,6 +42,7 @@ void seat_free(struct seat *seat)
     atom_unref(seat->who.user);
     atom_unref(seat->who.data);
     atom_unref(seat->tag);
+    atom_unref(seat->target);
     generation_unref(seat->generation);
     xfree(seat);
 }
@@ -56,6 +61,7 @@ static void on_ended(void *owner, enum end_reason reason)
     struct seat *seat = owner;
     app_census(seat->app)->ends[reason]++;
     leases_release(seat);
+    review_drop(seat);
     errand_cancel(&seat->telling);
     seat->subscriber = NULL;
     if (!seat->stream->disconnect || !seat->told) {
@@ -162,10 +168,53 @@ void seat_swap(struct seat *seat)
     if (seat_renew(seat)) {
         subscriber_set_options(seat->subscriber, &seat->stream->options);
         leases_swap(seat, last);
+        review_due(seat);
     } else {
         subscriber_end(seat->subscriber, END_RELOAD);
     }
     generation_unref(held);
+}
+
+/* ---- what is kept of the request ---- */
+
+static bool is_of_the_client(struct bytes pair)
+{
+    static const char *const names[] = {"tag=", "last_event_id="};
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        const size_t size = strlen(names[i]);
+        if (pair.size >= size && memcmp(pair.data, names[i], size) == 0) return true;
+    }
+    return false;
+}
+
+/* The same for all tabs of a page, as far as it can be: equal targets are stored once. */
+void seat_keep(struct seat *seat, const struct http_request *request)
+{
+    struct buf target = BUF_EMPTY;
+    struct bytes rest = request->query;
+    char before = '?';
+    buf_add_bytes(&target, request->path);
+    while (rest.size) {
+        const char *end = memchr(rest.data, '&', rest.size);
+        const struct bytes pair = bytes_run(rest.data, end ? (size_t)(end - rest.data) : rest.size);
+        const size_t used = pair.size + (end != NULL);
+        rest = bytes_run(rest.data + used, rest.size - used);
+        if (is_of_the_client(pair)) continue;
+        buf_add_char(&target, before);
+        buf_add_bytes(&target, pair);
+        before = '&';
+    }
+    seat->target = atom_get(buf_bytes(&target));
+    buf_destroy(&target);
+}
+
+void seat_request(const struct seat *seat, struct http_request *request)
+{
+    const struct bytes target = atom_bytes(seat->target);
+    const char *mark = memchr(target.data, '?', target.size);
+    const size_t size = mark ? (size_t)(mark - target.data) : target.size;
+    request->path = bytes_run(target.data, size);
+    request->query = mark ? bytes_run(mark + 1, target.size - size - 1) : BYTES("");
 }
 
 /* ---- queries ---- */

@@ -14,6 +14,7 @@
 #include "engine/hooks.h"
 #include "hub/subscriber.h"
 #include "plan/plan.h"
+#include "ports/exchange.h"
 #include "ports/sink.h"
 
 struct arrival;
@@ -31,6 +32,9 @@ struct seat {
     struct leases *leases; /* engine/leases.h; NULL: none */
     struct ending *ending; /* lifetime or expiry, or NULL */
     struct errand telling; /* the connect or disconnect hook */
+    struct atom *target;   /* once live: path and query of its request, see seat_keep */
+    struct review *review; /* engine/review.h; NULL: it is not asked now */
+    bool unreviewed;       /* but is to be */
     bool counted;          /* among the node's streams; false: there was no room */
     bool told;             /* `connect` was called, or would have been */
 };
@@ -54,6 +58,11 @@ void seat_swap(struct seat *seat);
  * on it frees itself. */
 void seat_begin(struct seat *seat, struct sink *sink, struct topic *const *topics, size_t count,
                 struct bytes cursor);
+
+/* Keeps of the request what a later generation's rules may ask of it: path and query, but not what the
+ * client said of itself (tag, last_event_id); and gives it back, borrowed. */
+void seat_keep(struct seat *seat, const struct http_request *request);
+void seat_request(const struct seat *seat, struct http_request *request);
 
 const struct identity *seat_identity(const struct seat *seat);
 struct atom *seat_tag(const struct seat *seat);

@@ -25,6 +25,7 @@ struct http_request {
     struct bytes address;  /* the peer's: "127.0.0.1", "::1", or "unix" */
     struct bytes listener; /* as the config names it: "127.0.0.1:8080", "unix:/path" */
     bool secure;           /* came over TLS */
+    bool kept;             /* answered long ago: only method, path and query are still known */
 };
 
 struct http_response {

@@ -137,11 +137,23 @@ static void push_pairs(lua_State *L, struct bytes text)
     }
 }
 
+/* After a reload a stream's rules are asked again: what they cannot know makes the stream come anew, and is
+ * no error of theirs (call_read_refusal). */
+static void check_kept(lua_State *L, const struct http_request *request, enum field field)
+{
+    const bool gone = field == HEADERS || field == BODY || field == ADDRESS || field == LISTENER ||
+                      field == SECURE;
+    if (request->kept && gone)
+        refusal_raise(L, 503, REFUSAL_REQUEST_GONE,
+                      "of a stream's request only path and query are kept after a reload");
+}
+
 static int get(lua_State *L, void *handle, int field)
 {
     struct running *running = running_of(L, handle);
     const struct hook_call *call = &running->call;
     const struct http_request *request = call->request;
+    check_kept(L, request, (enum field)field);
     const struct identity *who;
     struct request *headers;
     switch ((enum field)field) {

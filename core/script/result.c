@@ -370,8 +370,12 @@ bool call_read_refusal(struct running *running, lua_State *L)
     static const struct http_header json = {{"content-type", 12}, {"application/json", 16}};
     int status;
     const char *code, *message;
-    if (running->call.kind != HOOK_ROUTE || !refusal_read(L, -1, &status, &code, &message))
-        return false;
+    if (!refusal_read(L, -1, &status, &code, &message)) return false;
+    if (strcmp(code, REFUSAL_REQUEST_GONE) == 0) {
+        running->result.outcome = OUTCOME_UNKNOWN;
+        return true;
+    }
+    if (running->call.kind != HOOK_ROUTE) return false;
     buf_clear(&running->text);
     buf_add_text(&running->text, "{\"error\":{\"code\":");
     text_json_string(&running->text, bytes_of(code));

@@ -31,6 +31,9 @@ struct bytes text_take(struct lua_State *L, int index);
 /* Is the value at the index nil or JSON's null? */
 bool json_absent(struct lua_State *L, int index);
 
+/* The code of a request that is asked for more than is kept of it. */
+#define REFUSAL_REQUEST_GONE "request_gone"
+
 /* A refusal is an error that answers the request at hand with a status: raises one. */
 int refusal_raise(struct lua_State *L, int status, const char *code, const char *message);
 
