@@ -8,6 +8,7 @@
 #include "engine/feeds.h"
 #include "engine/seat.h"
 #include "engine/seats.h"
+#include "hub/recheck.h"
 
 /* What a topic that nobody declares has until it is gone: it keeps nothing. */
 static const struct topic_options undeclared = {.history_size = 0};
@@ -42,6 +43,7 @@ void reload_app(struct app *app, struct generation *generation)
     hub_fan_out(app_hub(app));
     app_set_generation(app, generation);
     hub_topics_each(app_hub(app), move_topic, (void *)app_plan(app));
+    hub_recheck(app_hub(app));
     move_seats(app);
     feeds_swap(app_feeds(app));
     beats_swap(app_beats(app));

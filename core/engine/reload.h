@@ -10,8 +10,12 @@
  *   beat         keeps its due time; without an app:every it is dropped
  *   store        stays
  *
- * What runs in the earlier generation - a handler, a filter, an arrival, a visit -
- * ends there; the next event goes to the new one. */
+ * What waits in a queue needs the new rules' yes (hub/recheck.h); who is live is asked
+ * again, bit by bit, which topics it has (engine/review.h), and each link what it
+ * should have been opened with (engine/feeds.h).
+ *
+ * What else runs in the earlier generation - a handler, an arrival, a visit - ends
+ * there; the next event goes to the new one. */
 #pragma once
 
 struct app;

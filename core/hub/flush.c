@@ -9,6 +9,7 @@
 #include "event/frame.h"
 #include "hub/control.h"
 #include "hub/hub_state.h"
+#include "hub/recheck.h"
 #include "hub/subscriber_state.h"
 
 enum { WRITES_A_ROUND = 256 };
@@ -101,6 +102,7 @@ size_t flush_direct(struct subscriber *subscriber, const struct iovec *pieces, i
 
 bool flush_now(struct subscriber *subscriber)
 {
+    if (subscriber->unchecked) recheck(subscriber);
     if (!subscriber->sink || subscriber->blocked) return false;
     if (subscriber->queue) queue_tidy(&subscriber->queue);
     if (subscriber->queue) {

@@ -21,6 +21,7 @@
 #include "hub/flush.h"
 #include "hub/hub_state.h"
 #include "hub/question.h"
+#include "hub/recheck.h"
 #include "hub/stale.h"
 #include "hub/subscriber_state.h"
 
@@ -173,9 +174,18 @@ bool offer_is_echo(const struct subscriber *subscriber, const struct atom *tag,
            subscriber->options->suppress == SUPPRESS_SERVER;
 }
 
+/* What stands in front may have been asked of other rules. False: their answers ended it. */
+static bool is_checked(struct subscriber *subscriber)
+{
+    if (!subscriber->unchecked) return true;
+    recheck(subscriber);
+    return subscriber->state != STATE_ENDED;
+}
+
 void offer_trigger(struct subscriber *subscriber, struct topic *topic, struct frame *frame,
                    uint32_t room)
 {
+    if (!is_checked(subscriber)) return;
     if (!topic->options->filtered || !frame->type) {
         deliver(subscriber, frame, room);
         return;
@@ -213,6 +223,10 @@ void offer_told(struct subscriber *subscriber, struct topic *topic)
 void offer_control(struct subscriber *subscriber, enum slot_kind kind, struct frame *frame)
 {
     bool resync = kind == SLOT_RESYNC;
+    if (!is_checked(subscriber)) {
+        frame_unref(frame);
+        return;
+    }
     if (resync) subscriber->hub->counters.resyncs++;
     if (!make_room(subscriber, frame) && subscriber->state != STATE_NEW) lag(subscriber);
     if (resync && subscriber->state == STATE_LAGGED)

@@ -157,30 +157,103 @@ describe("a reload", function()
     assert.equal(1, world:counters().vms)
   end)
 
-  it("lets the rules that asked it answer a filter; the changed filter has the next trigger", function()
+  it("gives up a filter's open question and asks the changed filter", function()
     start { filter = [[function() return http.get("http://app.test/may").status == 200 end]] }
     local held = world:hold "GET /may"
     local tab = connect()
     feed():send("note", "1")
-    reload { version = "two", filter = "function(ev) return ev.data ~= '2' end" }
     feed():send("note", "2")
+    reload { version = "two", filter = "function(ev) return ev.data ~= '2' end" }
     feed():send("note", "3")
-    assert.same({}, tab:types())
-    held:answer { status = 200 }
     assert.same({ "one", "two" }, tab:types())
     assert.equal("3", tab:events()[3].data)
     assert.equal(1, world:counters().vms)
+    held:answer { status = 200 } -- nobody waits for it any more
+    held:answer { status = 200 }
+    assert.same({ "one", "two" }, tab:types())
   end)
 
-  it("gives up a filter's question in the rules that were asked, when the tab goes", function()
+  it("asks a filter's open question again where the filter is the same", function()
+    local filter = [[function() return http.get("http://app.test/may").status == 200 end]]
+    start { filter = filter }
+    local held = world:hold "GET /may"
+    local tab = connect()
+    feed():send("note", "1")
+    reload { version = "two", filter = filter }
+    assert.same({ 2, 1 }, { held.count, world:counters().vms })
+    tab:close()
+    assert.equal(1, world:counters().vms)
+  end)
+
+  local deny_2 = "function(ev) return ev.data ~= '2' end"
+
+  it("asks the changed filter about what waits for a slow tab", function()
+    start()
+    local tab = connect()
+    tab:stall()
+    for i = 1, 3 do feed():send("note", tostring(i)) end
+    reload { version = "two", filter = deny_2 }
+    feed():send("note", "4")
+    tab:unstall()
+    assert.same({ "one", "one", "two" }, tab:types())
+    assert.equal("3", tab:events()[3].data)
+  end)
+
+  it("sends what waits for a slow tab, and held questions, where there is no filter any more", function()
     start { filter = [[function() return http.get("http://app.test/may").status == 200 end]] }
     world:hold "GET /may"
     local tab = connect()
-    feed():send("note", "1")
-    reload { version = "two" }
-    assert.equal(2, world:counters().vms)
-    tab:close()
+    for i = 1, 2 do feed():send("note", tostring(i)) end
+    reload {}
+    assert.same({ "one", "one" }, tab:types())
     assert.equal(1, world:counters().vms)
+  end)
+
+  it("withholds what waits where the changed filter does not know, and tells when it knows", function()
+    start()
+    local tab = connect()
+    tab:stall()
+    feed():send("note", "1")
+    reload { version = "two", filter = "function(ev) if ev.data == '1' then error 'lost' end return true end" }
+    tab:unstall()
+    assert.same({}, tab:types())
+    feed():send("note", "2")
+    assert.same({ "resync", "two" }, tab:types())
+    assert.matches('"reason":"access"', tab:events()[2].data)
+  end)
+
+  it("tells of a trigger that is denied and had replaced another", function()
+    local handler = [[function(ev) mine(ev.key):emit(VERSION, ev.data, { replaces = "x" }) end]]
+    start { handler = handler }
+    local tab = connect()
+    tab:stall()
+    feed():send("note", "1")
+    feed():send("note", "2")
+    reload { handler = handler, filter = deny_2 }
+    tab:unstall()
+    assert.same({ "resync" }, tab:types())
+  end)
+
+  it("does not take back a frame that is partly out", function()
+    start()
+    local tab = connect()
+    tab:stall(10)
+    feed():send("note", "2")
+    feed():send("note", "2")
+    reload { version = "two", filter = deny_2 }
+    tab:unstall()
+    assert.same({ "one" }, tab:types())
+  end)
+
+  it("replays, to who comes back, what the changed filter lets through", function()
+    start()
+    local tab = connect()
+    tab:cut()
+    for i = 1, 3 do feed():send("note", tostring(i)) end
+    reload { version = "two", filter = deny_2 }
+    tab = tab:reconnect()
+    assert.is_true(tab.ready.resumed)
+    assert.same({ "one", "one" }, tab:types())
   end)
 
   it("lets an arrival end in the rules that it began in, and go live in the new ones", function()

@@ -1,0 +1,78 @@
+/* The slots to ask about are noted by their numbers first: a rule that answers, and
+ * what its answer brings into the queue, moves them. */
+#include "hub/recheck.h"
+
+#include "base/alloc.h"
+#include "event/frame.h"
+#include "hub/flush.h"
+#include "hub/hub_state.h"
+#include "hub/offer.h"
+#include "hub/question.h"
+#include "hub/subscriber_state.h"
+
+void hub_recheck(struct hub *hub)
+{
+    LIST_EACH(node, &hub->subscribers)
+    {
+        struct subscriber *subscriber = CONTAINER(node, struct subscriber, all);
+        subscriber->unchecked = subscriber->queue != NULL;
+        if (subscriber->unchecked) flush_post(subscriber);
+    }
+}
+
+/* A frame that is partly out cannot be taken back. */
+static uint32_t *note_slots(const struct queue *queue, uint32_t *count)
+{
+    uint32_t *sequences = xcalloc(queue->count, sizeof(*sequences));
+    for (uint32_t i = queue->sent ? 1 : 0; i < queue->count; i++) {
+        const struct slot *slot = queue_at((struct queue *)queue, i);
+        if (slot->kind == SLOT_TRIGGER) sequences[(*count)++] = slot->sequence;
+    }
+    return sequences;
+}
+
+/* What it had replaced is gone already, so a no is told. */
+static void deny_replacing(struct subscriber *subscriber, const struct atom *name)
+{
+    const struct subscription *subscription = subscriber_find_name(subscriber, name);
+    if (subscription) subscriber_resync(subscriber, "reload", subscription->topic);
+}
+
+static void ask(struct subscriber *subscriber, uint32_t index)
+{
+    struct slot *slot = queue_at(subscriber->queue, index);
+    const uint32_t sequence = slot->sequence;
+    const bool replacing = slot->key != 0;
+    const bool only_counts = slot->question && question_only_counts(slot->question);
+    struct frame *frame = frame_ref(slot->frame);
+    const struct subscription *subscription = subscriber_find_name(subscriber, frame->topic);
+    struct question *question = NULL;
+    enum verdict verdict = VERDICT_YES;
+    question_cancel(subscriber, slot);
+    if (subscription && subscription->topic->options->filtered)
+        verdict = question_ask(subscriber, subscription->topic, frame, &question);
+    const int64_t at = queue_index(subscriber->queue, sequence);
+    if (at < 0) { /* it left, or ended, while the rule ran */
+        if (question) question_drop(question);
+    } else if (verdict == VERDICT_PENDING) {
+        question_tie(question, queue_at(subscriber->queue, (uint32_t)at), only_counts);
+    } else {
+        offer_answered(subscriber, (uint32_t)at, verdict, only_counts);
+        if (verdict == VERDICT_NO && replacing) deny_replacing(subscriber, frame->topic);
+    }
+    frame_unref(frame);
+}
+
+void recheck(struct subscriber *subscriber)
+{
+    if (!subscriber->unchecked) return;
+    subscriber->unchecked = false;
+    if (!subscriber->queue) return;
+    uint32_t count = 0;
+    uint32_t *sequences = note_slots(subscriber->queue, &count);
+    for (uint32_t i = 0; i < count; i++) {
+        const int64_t at = queue_index(subscriber->queue, sequences[i]);
+        if (at >= 0) ask(subscriber, (uint32_t)at);
+    }
+    xfree(sequences);
+}
