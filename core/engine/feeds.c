@@ -16,7 +16,8 @@
 #include "base/text.h"
 #include "engine/app.h"
 #include "engine/census.h"
-#include "engine/errand.h"
+#include "engine/feed.h"
+#include "engine/renewal.h"
 #include "engine/seat.h"
 
 #define EVENTS_PER_ROUND 64
@@ -35,25 +36,6 @@ struct item {
     char bytes[]; /* type, id, data */
 };
 
-struct feed {
-    struct list node; /* in feeds' list of all */
-    struct app *app;
-    struct feeds *feeds;
-    struct generation *generation; /* the one of its upstream; held */
-    const struct plan_upstream *upstream;
-    struct atom *key;
-    struct link *link; /* NULL once closed */
-    struct list leases; /* the most recently authenticated last */
-    struct atom *data;  /* the last leaseholder's, for a link that is reopened without one */
-    struct errand asking, handling;
-    struct item *current; /* what the handler has at hand, and its view of it */
-    struct event event;
-    bool paused;
-    struct list queue;
-    uint32_t queued;
-    struct job job;
-};
-
 static void feed_key_bytes(const struct plan_upstream *upstream, struct bytes key, struct buf *out)
 {
     buf_add_bytes(out, atom_bytes(upstream->name));
@@ -65,6 +47,7 @@ void feeds_create(struct feeds *feeds, struct app *app)
 {
     *feeds = (struct feeds){._app = app, ._by_key = DICT_EMPTY};
     list_create(&feeds->_all);
+    renewals_create(&feeds->renewals, app);
 }
 
 static void feed_post(struct feed *feed)
@@ -206,11 +189,21 @@ static void on_asked(void *owner, const struct hook_result *result)
     struct feed *feed = owner;
     errand_over(&feed->asking);
     if (!feed->link) return;
-    if (result->outcome == OUTCOME_YES)
+    if (result->outcome == OUTCOME_YES) {
+        feed->request_hash = renewal_hash(result);
         link_request(feed->link, result->text, result->headers, result->header_count);
-    else
+        if (feed->unrenewed) renewal_due(feed); /* that was by the rules of before */
+    } else
         link_request_failed(feed->link, result->outcome == OUTCOME_NO ? "the rule gave no request"
                                                                       : "the rule failed");
+}
+
+struct hook_call feed_request(const struct feed *feed)
+{
+    return (struct hook_call){.kind = HOOK_REQUEST,
+                              .hook = feed->upstream->request,
+                              .key = atom_bytes(feed->key),
+                              .data = feed->data};
 }
 
 static void on_ask(void *owner, bool second_opinion)
@@ -223,10 +216,8 @@ static void on_ask(void *owner, bool second_opinion)
         atom_unref(feed->data);
         feed->data = data;
     }
-    const struct hook_call call = {.kind = HOOK_REQUEST,
-                                   .hook = feed->upstream->request,
-                                   .key = atom_bytes(feed->key),
-                                   .data = feed->data};
+    const struct hook_call call = feed_request(feed);
+    renewal_drop(feed); /* it is asked of the rules of the day now */
     errand_start(&feed->asking, feed->generation, &call, on_asked, feed);
 }
 
@@ -287,6 +278,7 @@ static void on_lost(void *owner, enum link_loss loss, int status, const char *de
 static void on_closed(void *owner)
 {
     struct feed *feed = owner;
+    renewal_drop(feed);
     feed_unlist(feed);
     link_unref(feed->link);
     feed->link = NULL;
@@ -387,7 +379,10 @@ void feeds_swap(struct feeds *feeds)
         if (upstream) {
             feed->upstream = upstream;
             generation_set(&feed->generation, generation);
-            if (feed->link) link_set_policy(feed->link, &upstream->policy);
+            if (feed->link) {
+                link_set_policy(feed->link, &upstream->policy);
+                renewal_due(feed);
+            }
             feed_post(feed); /* its queue may be longer now */
         } else if (feed->link) {
             link_close(feed->link);
@@ -420,6 +415,7 @@ bool feeds_idle(const struct feeds *feeds)
 void feeds_destroy(struct feeds *feeds)
 {
     CHECK(feeds_idle(feeds) && feeds->_by_key.count == 0);
+    renewals_destroy(&feeds->renewals);
     dict_destroy(&feeds->_by_key);
 }
 

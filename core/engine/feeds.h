@@ -13,6 +13,7 @@
 #include "base/bytes.h"
 #include "base/dict.h"
 #include "base/list.h"
+#include "engine/renewal.h"
 #include "plan/plan.h"
 #include "upstream/link.h"
 
@@ -31,6 +32,7 @@ struct feeds {
     struct dict _by_key; /* "upstream name" NUL key: those that have a link */
     struct list _all;
     struct feeds_counters counters;
+    struct renewals renewals;
 };
 
 /* One subscriber's hold on a feed. Embedded in its seat's leases. */

@@ -73,9 +73,9 @@ static struct link *hold(struct link *link)
 static const unsigned allowed[LINK_STATES] = {
     [LINK_IDLE] = TO(ASKING) | TO(CLOSED),
     [LINK_ASKING] = TO(QUEUED) | TO(WAITING) | TO(IDLE) | TO(CLOSED),
-    [LINK_QUEUED] = TO(CONNECTING) | TO(IDLE) | TO(CLOSED),
-    [LINK_CONNECTING] = TO(OPEN) | TO(ASKING) | TO(IDLE) | TO(STOPPED) | TO(WAITING) | TO(CLOSED),
-    [LINK_OPEN] = TO(WAITING) | TO(CLOSED),
+    [LINK_QUEUED] = TO(CONNECTING) | TO(QUEUED) | TO(IDLE) | TO(CLOSED),
+    [LINK_CONNECTING] = TO(OPEN) | TO(QUEUED) | TO(ASKING) | TO(IDLE) | TO(STOPPED) | TO(WAITING) | TO(CLOSED),
+    [LINK_OPEN] = TO(WAITING) | TO(QUEUED) | TO(CLOSED),
     [LINK_WAITING] = TO(ASKING) | TO(IDLE) | TO(CLOSED),
     [LINK_STOPPED] = TO(ASKING) | TO(CLOSED),
 };
@@ -397,16 +397,33 @@ void link_close(struct link *link)
     link_unref(link);
 }
 
+static void enter_queue(struct link *link, struct bytes url, const struct http_header *headers,
+                        size_t header_count)
+{
+    struct request *request =
+        request_new(url, headers, header_count, buf_bytes(&link->parser.last_id));
+    hold(link);
+    turn(link, LINK_QUEUED);
+    link->request = request;
+    gate_enter(link->ports.gate, &link->pass, link->tried ? GATE_AGAIN : GATE_FIRST);
+    link_unref(link);
+}
+
 void link_request(struct link *link, struct bytes url, const struct http_header *headers,
                   size_t header_count)
 {
     CHECK(link->state == LINK_ASKING && link->asked);
     link->asked = false;
-    link->request = request_new(url, headers, header_count, buf_bytes(&link->parser.last_id));
-    hold(link);
-    turn(link, LINK_QUEUED);
-    gate_enter(link->ports.gate, &link->pass, link->tried ? GATE_AGAIN : GATE_FIRST);
-    link_unref(link);
+    enter_queue(link, url, headers, header_count);
+}
+
+void link_renew(struct link *link, struct bytes url, const struct http_header *headers,
+                size_t header_count)
+{
+    CHECK(link->state == LINK_QUEUED || link->state == LINK_CONNECTING || link->state == LINK_OPEN);
+    LOG(link->ports.log, LOG_INFO, "link renewed: the rules ask for it otherwise",
+        F_BYTES("upstream", name_of(link)), F_BYTES("key", key_of(link)));
+    enter_queue(link, url, headers, header_count);
 }
 
 void link_request_failed(struct link *link, const char *detail)

@@ -24,6 +24,8 @@
  *                 STOPPED     204, 403, 401 to the newest leaseholder's data
  *                 WAITING     any other answer, a failure, an end
  *     OPEN        WAITING     an end, a failure, silence, an event too large
+ *     QUEUED, CONNECTING, OPEN
+ *                 QUEUED      another request (link_renew)
  *     WAITING     ASKING      backed off
  *                 IDLE        backed off, but there is no lease
  *     STOPPED     ASKING      a new lease; after 204 a new first one
@@ -136,6 +138,12 @@ void link_release(struct link *link);
 void link_request(struct link *link, struct bytes url, const struct http_header *headers,
                   size_t header_count);
 void link_request_failed(struct link *link, const char *detail);
+
+/* The rules would have it opened with this request: the link takes its place at the gate again and is
+ * opened anew, from its last id on; nothing is told as lost. Only for a link that is QUEUED,
+ * CONNECTING or OPEN. */
+void link_renew(struct link *link, struct bytes url, const struct http_header *headers,
+                size_t header_count);
 
 /* Back-pressure: the owner's event queue is full (or has room again). The events of the piece of
  * bytes at hand still come. A paused link is not idle. */

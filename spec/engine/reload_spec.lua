@@ -3,7 +3,8 @@
 local rules = require "spec.support.rules"
 
 -- The rules of these specs in versions that differ in what `parts` says:
--- version, filter, handler, period, streams and upstreams (lists of names), retry, topics (patterns), grace.
+-- version, filter, handler, period, streams and upstreams (lists of names), retry, topics (patterns), grace,
+-- request (statements before its return), path (of the upstreams' URLs).
 local function text(parts)
   local lines = {
     'local http, store = require "sluice.http", require "sluice.store"',
@@ -22,8 +23,9 @@ local function text(parts)
   end
   for _, name in ipairs(parts.upstreams or { "feed" }) do
     add([[links[#links + 1] = app:upstream(%q, { topic = mine, grace = %d, key = %s,
-            request = function() return { url = "http://%s.test/events" } end })]],
-      name, parts.grace or 10, parts.key or "function(sub) return sub.user end", name)
+            request = function() %s return { url = "http://%s.test%s" } end })]],
+      name, parts.grace or 10, parts.key or "function(sub) return sub.user end", parts.request or "", name,
+      parts.path or "/events")
     add([[links[#links]:on("note", %s)]],
       parts.handler or "function(ev) mine(ev.key):emit(VERSION, ev.data) end")
   end
@@ -433,6 +435,94 @@ describe("a reload", function()
     tab:close()
     world:advance(2.1)
     assert.same({}, world:links())
+  end)
+
+  it("opens a link anew whose request is another one, from its last id on, and tells", function()
+    start()
+    local tab = connect()
+    local wire = feed().wire
+    feed():send("note", "1", { id = 7 })
+    reload { version = "two" }
+    assert.equal(wire, feed().wire)
+    reload { version = "two", path = "/v2/events" }
+    assert.matches("/v2/events$", feed().url)
+    assert.same({ "7", 1, true }, { feed().last_event_id, feed().leases, feed().open })
+    assert.same({ "one", "resync" }, tab:types())
+    feed():send("note", "2")
+    assert.same({ "one", "resync", "two" }, tab:types())
+    assert.is_nil((world:log():find("link lost", 1, true)))
+  end)
+
+  it("opens the links whose request is another one at the gate's rate", function()
+    start({}, { link_rate = 5 })
+    for i = 1, 20 do connect("user" .. i) end
+    world:advance(10)
+    local function renewed(path)
+      local count = 0
+      for _, wire in ipairs(world.core:wires()) do
+        if wire.open and wire.url:find(path, 1, true) then count = count + 1 end
+      end
+      return count
+    end
+    reload { path = "/v2/events" }
+    world:advance(1)
+    local some = renewed "/v2/"
+    assert.is_true(some > 3 and some < 9, tostring(some))
+    reload { path = "/v3/events" } -- those that wait for the gate, too
+    world:advance(6)
+    assert.equal(20, renewed "/v3/")
+    assert.equal(20, #world:links())
+  end)
+
+  it("leaves a link as it is where the rules fail to say what it is opened with", function()
+    start()
+    local tab = connect()
+    local wire = feed().wire
+    reload { request = "error 'who knows'" }
+    assert.same({ wire, true }, { feed().wire, tab:is_open() })
+    feed():send("note", "1")
+    assert.same({ "one" }, tab:types())
+  end)
+
+  it("asks again for a link that was being asked for, or waited for the gate or an answer", function()
+    local slow = [[http.get "http://app.test/ticket"]]
+    start { request = slow }
+    local ticket = world:hold "GET /ticket"
+    connect()
+    reload { path = "/v2/events" }
+    ticket:answer { status = 200 }
+    assert.matches("/v2/events$", feed().url)
+    assert.equal(1, world:counters().vms)
+    local answer = world:hold "GET /v2/events"
+    feed():cut()
+    world:advance(3)
+    assert.equal("connecting", feed().state)
+    reload { path = "/v3/events" }
+    assert.matches("/v3/events$", feed().url)
+    assert.is_true(feed().open)
+    assert.equal(1, #world.core:wires())
+    assert.equal(0, answer.count)
+  end)
+
+  it("forgets to ask about a link that closes meanwhile, or is asked for by itself", function()
+    start { grace = 1 }
+    local tab = connect()
+    local ticket = world:hold "GET /ticket"
+    local slow = { request = [[http.get "http://app.test/ticket"]], grace = 1 }
+    reload(slow)
+    assert.equal(1, #ticket.waiting)
+    tab:cut()
+    world:advance(2)
+    assert.same({}, world:links())
+    connect()
+    ticket:answer { status = 200 }
+    while #ticket.waiting > 0 do ticket:answer { status = 200 } end
+    assert.is_true(feed().open)
+    reload(slow)
+    feed():cut()
+    world:advance(3)
+    while #ticket.waiting > 0 do ticket:answer { status = 200 } end
+    assert.is_true(feed().open)
   end)
 
   it("leaves the running rules in place where the new ones are wrong", function()
