@@ -80,7 +80,7 @@ endef
 
 .DEFAULT_GOAL := all
 .PHONY: all help units fuzzers benches modules run install clean test lint unit spec e2e browser asan valgrind mutants \
-        fuzz bench docs clean-room deps-run deps-test docs-check mutants-check FORCE
+        fuzz bench reload-storm docs clean-room deps-run deps-test docs-check mutants-check FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -170,7 +170,11 @@ spec: all ## busted, all but end-to-end; T=posta runs one
 	@$(BUSTED) $(call SPECS,-not)
 
 e2e: all ## busted, end-to-end, against the real binary; T=resume runs one
+	$(call sub,plain) benches
 	@$(BUSTED) $(SPECS)
+
+reload-storm: ## 5,000 streams, 500 events a second, a reload every 200 ms, for SECONDS (60)
+	@RELOAD_STORM_SECONDS=$(SECONDS) $(MAKE) --no-print-directory e2e T=reload_storm
 
 browser: all ## Node's runner: the chat in a real browser; T=chat runs one
 	@SLUICE_BUILD=$(BUILD) node --test --test-reporter=spec $(or $(wildcard spec/browser/$(T).test.mjs),no-such-test)

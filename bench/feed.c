@@ -109,17 +109,21 @@ void feed_open(struct feed *feed, unsigned port)
     loop_add(feed->loop, &feed->_listener, net_listen(port), EPOLLIN);
 }
 
+void feed_send_event(struct feed *feed, unsigned user, const char *event, size_t length)
+{
+    if (!feed->_links[user]) die("the link of user %u is gone", user);
+    if (send(feed->_links[user]->source.fd, event, length, MSG_DONTWAIT | MSG_NOSIGNAL) !=
+        (ssize_t)length)
+        die("the link of user %u takes no more", user);
+}
+
 void feed_send(struct feed *feed, unsigned user, uint64_t stamp_ns)
 {
     char event[4096] = "event: note\ndata: ";
     size_t length = strlen(event);
 
-    if (!feed->_links[user]) die("the link of user %u is gone", user);
     length +=
         template_expand(feed->payload, user, stamp_ns, event + length, sizeof event - length - 2);
     memcpy(event + length, "\n\n", 2);
-    length += 2;
-    if (send(feed->_links[user]->source.fd, event, length, MSG_DONTWAIT | MSG_NOSIGNAL) !=
-        (ssize_t)length)
-        die("the link of user %u takes no more", user);
+    feed_send_event(feed, user, event, length + 2);
 }

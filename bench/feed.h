@@ -2,6 +2,7 @@
  * sends one event to one link when it is told to. */
 #pragma once
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include "loop.h"
@@ -25,3 +26,6 @@ void feed_open(struct feed *feed, unsigned port);
 /* Sends an event of type `note` to the user's link. Dies where there is no link or its
  * socket is full: the generator keeps fewer events under way than that. */
 void feed_send(struct feed *feed, unsigned user, uint64_t stamp_ns);
+
+/* The same with an event of its own, as it goes on the wire. */
+void feed_send_event(struct feed *feed, unsigned user, const char *event, size_t length);

@@ -20,7 +20,7 @@ static const char help[] =
     "Usage: load SCENE --target ADDRESS:PORT [options]\n"
     "       load ports COUNT                 prints free ports of 127.0.0.1\n"
     "\n"
-    "Scenes: idle, fanout, private, connects, linked\n"
+    "Scenes: idle, fanout, private, connects, linked, sequences\n"
     "\n"
     "  --server PID       whose CPU time and memory are measured, descendants included\n"
     "  --seconds S        how long (2)\n"
@@ -44,7 +44,7 @@ static const struct {
     void (*play)(const struct options *options);
 } scenes[] = {
     {"idle", scene_idle},         {"fanout", scene_fanout}, {"private", scene_private},
-    {"connects", scene_connects}, {"linked", scene_linked},
+    {"connects", scene_connects}, {"linked", scene_linked},     {"sequences", scene_sequences},
 };
 
 static unsigned count_of(const char *text)

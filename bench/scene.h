@@ -39,3 +39,7 @@ void scene_connects(const struct options *options);
 /* Every stream's user has an upstream link to the generator. First as many events as the server
  * takes with one under way a link, for the throughput; then a fixed rate, for the latency. */
 void scene_linked(const struct options *options);
+
+/* Rooms of ten streams, events at a fixed rate over 20 links; every stream checks that its events
+ * are complete, in order and single. */
+void scene_sequences(const struct options *options);

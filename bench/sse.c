@@ -52,6 +52,7 @@ static void read_line(struct sse *sse, const char *line, size_t length, struct s
         sse->has_data = 1;
         counts->data = line;
         counts->data_length = length;
+        if (counts->on_data) counts->on_data(counts->ctx, line, length);
     } else if (is_field(line, length, "event", 5)) {
         sse->name = name_of(line, length);
     }

@@ -23,6 +23,9 @@ struct sse_counts {
     uint64_t resyncs;
     const char *data; /* the last data field that lay in the piece whole, or NULL */
     size_t data_length;
+    void (*on_data)(void *ctx, const char *line, size_t length); /* each data line, or NULL; of one
+                                                                    that was cut, LINE_HEAD bytes */
+    void *ctx;
 };
 
 /* Reads a piece and adds what it completes to the counts. */

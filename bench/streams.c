@@ -50,10 +50,17 @@ static void sample(struct streams *streams, const struct sse_counts *counts)
     streams->_unsampled = 0;
 }
 
+static void tell_data(void *ctx, const char *line, size_t length)
+{
+    const struct stream *stream = ctx;
+
+    stream->streams->on_data((unsigned)(stream - stream->streams->_all), line, length);
+}
+
 static void read_body(struct stream *stream, const char *body, size_t length)
 {
     struct streams *streams = stream->streams;
-    struct sse_counts counts = {0};
+    struct sse_counts counts = {.on_data = streams->on_data ? tell_data : NULL, .ctx = stream};
 
     sse_feed(&stream->sse, body, length, &counts);
     mark_open(stream, &counts);

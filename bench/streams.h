@@ -4,6 +4,7 @@
  * streams than asked for would be a wrong one. */
 #pragma once
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include "latency.h"
@@ -20,6 +21,9 @@ struct streams {
     unsigned await_ready;    /* a stream is open at its `ready` event, not at its first byte */
     unsigned sample_every;   /* every how many reads the latency of one delivery is taken */
     struct latency *latency; /* NULL: none is */
+    void (*on_data)(unsigned number, const char *line, size_t length); /* each data line of the
+                                                                          stream of this number,
+                                                                          or NULL */
 
     struct stream *_all;
     unsigned _begun, _open, _unsampled;

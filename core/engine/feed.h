@@ -4,6 +4,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "engine/app.h"
 #include "engine/errand.h"
 #include "engine/feeds.h"
 #include "ports/later.h"

@@ -14,7 +14,6 @@
 
 #include "base/alloc.h"
 #include "base/text.h"
-#include "engine/app.h"
 #include "engine/census.h"
 #include "engine/feed.h"
 #include "engine/renewal.h"

@@ -8,7 +8,7 @@
 
 #include "base/buf.h"
 #include "engine/errand.h"
-#include "plan/plan.h"
+#include "plan/pattern.h"
 #include "ports/exchange.h"
 
 struct seat;

@@ -2,7 +2,6 @@
 
 #include "base/check.h"
 #include "base/hash.h"
-#include "engine/app.h"
 #include "engine/feed.h"
 
 enum { WAITING_MAX = 16, FEEDS_A_ROUND = 64 };

@@ -5,7 +5,6 @@
 
 #include "base/alloc.h"
 #include "base/check.h"
-#include "engine/app.h"
 #include "engine/naming.h"
 #include "engine/seat.h"
 #include "engine/seats.h"

@@ -3,7 +3,6 @@
 #include "hub/recheck.h"
 
 #include "base/alloc.h"
-#include "event/frame.h"
 #include "hub/flush.h"
 #include "hub/hub_state.h"
 #include "hub/offer.h"

@@ -4,7 +4,7 @@
 #include "engine/node.h"
 #include "http/http.h"
 #include "loop/loop.h"
-#include "script/vm.h"
+#include "script/loaded.h"
 #include "server/rules.h"
 #include "server/server.h"
 
@@ -96,6 +96,19 @@ VM_READ(read_late, late)
 VM_READ(read_tasks, tasks)
 VM_READ(read_memory, memory_bytes)
 
+static double read_generation(const struct server *server, size_t index)
+{
+    (void)index;
+    return rules_generation(server->rules);
+}
+
+static double read_vms(const struct server *server, size_t index)
+{
+    (void)server;
+    (void)index;
+    return loaded_live();
+}
+
 static double read_lag(const struct server *server, size_t index)
 {
     (void)index;
@@ -177,6 +190,10 @@ static const struct family families[] = {
     {"sluice_lagged_total", "counter", "Queues that overflowed.", NULL, 1, NULL, read_lagged},
     {"sluice_resyncs_total", "counter", "Resync events to subscribers.", NULL, 1, NULL,
      read_resyncs},
+    {"sluice_generation", "gauge", "Which loading of the rules runs, counted from 1.", NULL, 1, NULL,
+     read_generation},
+    {"sluice_rule_vms", "gauge",
+     "Lua VMs alive: one an app, and those of earlier rules that still end.", NULL, 1, NULL, read_vms},
     {"sluice_rule_runs_total", "counter", "Hooks and handlers started.", "app", 0, app_label,
      read_runs},
     {"sluice_rule_errors_total", "counter", "Errors that rules raised.", "app", 0, app_label,
