@@ -104,7 +104,7 @@ describe("a storm of reloads", function()
     local after = server:memory()
 
     assert.same({ STREAMS, 0, 20 }, { stormy.streams, stormy.resyncs, stormy.links_accepted })
-    assert.is_true(reloads >= SECONDS * 2 and refused >= math.floor(reloads / 3), reloads .. " reloads")
+    assert.is_true(reloads >= SECONDS and refused >= math.floor(reloads / 3), reloads .. " reloads")
     assert.equal(0, server:metric 'sluice_streams_ended_total{reason="reload"}')
     print(("\n%d streams, %d deliveries, %d reloads, %d of them refused; p50 %.1f ms, p99 %.1f ms; without reloads "
       .. "p50 %.1f ms, p99 %.1f ms; memory %d kB, then %d kB"):format(STREAMS, stormy.deliveries, reloads, refused,
