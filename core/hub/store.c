@@ -1,6 +1,9 @@
 /* Entries stand in a dict; those with a time-out have a wheel timer each, so that
  * a store full of forgotten entries empties itself. Listing by prefix sorts what
- * it found: it is for people and start-up, not for the hot path. */
+ * it found: it is for people and start-up, not for the hot path.
+ *
+ * A store over another marks what was deleted, or timed out, as gone, so that the
+ * other's entry does not show through. */
 #include "hub/store.h"
 
 #include <stdlib.h>
@@ -13,11 +16,13 @@ struct entry {
     struct timer timer;
     struct bytes key; /* in the value block, behind the value */
     size_t size;
+    bool gone; /* hides the base's */
     char value[];
 };
 
 struct store {
     struct clock *clock;
+    struct store *base; /* or NULL */
     struct dict entries;
     uint32_t max_entries;
     size_t max_bytes, bytes;
@@ -29,6 +34,13 @@ struct store *store_new(struct clock *clock, uint32_t max_entries, size_t max_by
     store->clock = clock;
     store->max_entries = max_entries;
     store->max_bytes = max_bytes;
+    return store;
+}
+
+struct store *store_new_over(struct store *base)
+{
+    struct store *store = store_new(base->clock, base->max_entries, base->max_bytes);
+    store->base = base;
     return store;
 }
 
@@ -55,15 +67,10 @@ void store_free(struct store *store)
 
 struct bytes store_get(struct store *store, struct bytes key)
 {
-    struct entry *entry = dict_get(&store->entries, key);
-    return entry ? bytes_run(entry->value, entry->size) : (struct bytes){NULL, 0};
-}
-
-bool store_delete(struct store *store, struct bytes key)
-{
-    struct entry *entry = dict_remove(&store->entries, key);
-    if (entry) entry_free(entry);
-    return entry;
+    const struct entry *entry = dict_get(&store->entries, key);
+    if (entry && !entry->gone) return bytes_run(entry->value, entry->size);
+    if (entry || !store->base) return (struct bytes){NULL, 0};
+    return store_get(store->base, key);
 }
 
 static void expire(struct timer *timer)
@@ -72,31 +79,51 @@ static void expire(struct timer *timer)
     store_delete(entry->store, entry->key);
 }
 
-bool store_set(struct store *store, struct bytes key, struct bytes value, uint64_t ttl_ms)
+static struct entry *put(struct store *store, struct bytes key, struct bytes value)
 {
     struct entry *old = dict_get(&store->entries, key);
     size_t freed = old ? old->key.size + old->size : 0;
     if ((!old && store->entries.count >= store->max_entries) ||
         store->bytes - freed + key.size + value.size > store->max_bytes)
-        return false;
+        return NULL;
     struct entry *entry = xmalloc(sizeof(*entry) + value.size + key.size);
     entry->store = store;
     entry->size = value.size;
+    entry->gone = false;
     if (value.size) memcpy(entry->value, value.data, value.size);
     if (key.size) memcpy(entry->value + value.size, key.data, key.size);
     entry->key = bytes_run(entry->value + value.size, key.size);
     timer_init(&entry->timer, expire);
-    if (ttl_ms) clock_after(store->clock, &entry->timer, ttl_ms);
     store->bytes += key.size + value.size;
     dict_set(&store->entries, entry->key, entry);
     if (old) entry_free(old);
-    return true;
+    return entry;
+}
+
+bool store_set(struct store *store, struct bytes key, struct bytes value, uint64_t ttl_ms)
+{
+    struct entry *entry = put(store, key, value);
+    if (entry && ttl_ms) clock_after(store->clock, &entry->timer, ttl_ms);
+    return entry;
+}
+
+bool store_delete(struct store *store, struct bytes key)
+{
+    const bool there = store_get(store, key).data;
+    if (store->base && store_get(store->base, key).data) {
+        struct entry *mark = put(store, key, BYTES(""));
+        if (mark) mark->gone = true;
+        return there;
+    }
+    struct entry *entry = dict_remove(&store->entries, key);
+    if (entry) entry_free(entry);
+    return there;
 }
 
 enum store_added store_add(struct store *store, struct bytes key, struct bytes value,
                            uint64_t ttl_ms)
 {
-    if (dict_get(&store->entries, key)) return STORE_EXISTS;
+    if (store_get(store, key).data) return STORE_EXISTS;
     return store_set(store, key, value, ttl_ms) ? STORE_ADDED : STORE_FULL;
 }
 
@@ -108,17 +135,32 @@ static int by_key(const void *a, const void *b)
     return order ? order : (left.size > right.size) - (left.size < right.size);
 }
 
-void store_each(struct store *store, struct bytes prefix,
-                void (*each)(void *ctx, struct bytes key, struct bytes value), void *ctx)
+static bool begins_with(struct bytes key, struct bytes prefix)
 {
-    struct entry **found = xmalloc(store->entries.count * sizeof(*found));
+    return key.size >= prefix.size && bytes_equal(bytes_run(key.data, prefix.size), prefix);
+}
+
+/* Adds what the store has of this prefix, but what one over it has, or hides; returns how many. */
+static size_t find(const struct store *store, const struct store *over, struct bytes prefix,
+                   struct entry **found)
+{
     size_t count = 0;
     for (struct dict_entry *at = NULL; (at = dict_next(&store->entries, at));) {
         struct entry *entry = at->value;
-        if (entry->key.size >= prefix.size &&
-            bytes_equal(bytes_run(entry->key.data, prefix.size), prefix))
-            found[count++] = entry;
+        if (!begins_with(entry->key, prefix) || entry->gone) continue;
+        if (!over || !dict_get(&over->entries, entry->key)) found[count++] = entry;
     }
+    return count;
+}
+
+void store_each(struct store *store, struct bytes prefix,
+                void (*each)(void *ctx, struct bytes key, struct bytes value), void *ctx)
+{
+    const struct store *base = store->base;
+    struct entry **found =
+        xcalloc(store->entries.count + (base ? base->entries.count : 0), sizeof(*found));
+    size_t count = find(store, NULL, prefix, found);
+    if (base) count += find(base, store, prefix, found + count);
     if (count) qsort(found, count, sizeof(*found), by_key);
     for (size_t i = 0; i < count; i++)
         each(ctx, found[i]->key, bytes_run(found[i]->value, found[i]->size));

@@ -12,12 +12,16 @@
 struct store;
 
 struct store *store_new(struct clock *clock, uint32_t max_entries, size_t max_bytes);
+
+/* One of the same bounds over another: what is not in it is looked for there, and nothing is changed
+ * there. `base` must outlive it. */
+struct store *store_new_over(struct store *base);
 void store_free(struct store *store);
 
 /* Other bounds for what comes; what is there stays. */
 void store_set_limits(struct store *store, uint32_t max_entries, size_t max_bytes);
 
-/* The value, borrowed until the next change; data NULL: none, or timed out. */
+/* The value, borrowed until the next change of it or of its base; data NULL: none, or timed out. */
 struct bytes store_get(struct store *store, struct bytes key);
 
 /* ttl_ms 0: no time-out. False: full. */

@@ -162,6 +162,39 @@ static void lists_a_prefix_in_order(void **state)
     buf_destroy(&seen);
 }
 
+/* One over another: reads through, writes beside, and hides what it deleted or let time out. */
+static void one_over_another_changes_nothing_there(void **state)
+{
+    (void)state;
+    assert_true(set("a", "1", 0));
+    assert_true(set("b", "2", 0));
+    assert_true(set("c", "3", 0));
+    struct store *over = store_new_over(store);
+    struct buf seen = BUF_EMPTY;
+    assert_text(store_get(over, BYTES("a")), "1");
+    assert_int_equal(store_add(over, BYTES("a"), BYTES("x"), 0), STORE_EXISTS);
+    assert_true(store_set(over, BYTES("a"), BYTES("x"), 0));
+    assert_true(store_delete(over, BYTES("b")));
+    assert_false(store_delete(over, BYTES("b")));
+    assert_true(store_set(over, BYTES("c"), BYTES("y"), 1000));
+    assert_true(store_set(over, BYTES("d"), BYTES("z"), 0));
+    store_each(over, BYTES(""), note, &seen);
+    assert_text(buf_bytes(&seen), "a=x c=y d=z ");
+    advance(2000);
+    assert_null(store_get(over, BYTES("c")).data);
+    assert_null(store_get(over, BYTES("b")).data);
+    assert_int_equal(store_add(over, BYTES("b"), BYTES("w"), 0), STORE_ADDED);
+    assert_true(store_delete(over, BYTES("d")));
+    buf_clear(&seen);
+    store_each(over, BYTES(""), note, &seen);
+    assert_text(buf_bytes(&seen), "a=x b=w ");
+    buf_clear(&seen);
+    store_each(store, BYTES(""), note, &seen);
+    assert_text(buf_bytes(&seen), "a=1 b=2 c=3 ");
+    buf_destroy(&seen);
+    store_free(over);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
@@ -174,6 +207,7 @@ int main(void)
         TEST(refuses_what_is_too_much_and_evicts_nothing),
         TEST(adds_only_where_nothing_is),
         TEST(lists_a_prefix_in_order),
+        TEST(one_over_another_changes_nothing_there),
     };
     return cmocka_run_group_tests(tests, NULL, nothing_left);
 }
