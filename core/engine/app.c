@@ -7,6 +7,7 @@
 #include "engine/generation.h"
 #include "engine/review.h"
 #include "engine/seats.h"
+#include "engine/shadow.h"
 #include "engine/verdicts.h"
 
 struct app {
@@ -21,6 +22,7 @@ struct app {
     struct seats seats;
     struct beats beats;
     struct reviews reviews;
+    struct shadow *shadow; /* or NULL */
     uint32_t visits;
 };
 
@@ -57,7 +59,7 @@ bool app_idle(const struct app *app)
 
 void app_free(struct app *app)
 {
-    CHECK(app_idle(app));
+    CHECK(app_idle(app) && !app->shadow);
     beats_stop(&app->beats);
     reviews_destroy(&app->reviews);
     feeds_destroy(&app->feeds);
@@ -83,6 +85,7 @@ struct topic *app_topic_open(struct app *app, struct bytes name)
 
 void app_emit(struct app *app, const struct app_emit *emits, size_t count)
 {
+    if (app->shadow && count) shadow_emitted(app->shadow, emits[0].event, emits, count);
     for (size_t i = 0; i < count; i++) {
         struct topic *topic = app_topic_open(app, emits[i].name);
         if (!topic)
@@ -210,6 +213,16 @@ struct reviews *app_reviews(struct app *app)
 struct seats *app_seats(struct app *app)
 {
     return &app->seats;
+}
+
+struct shadow *app_shadow(const struct app *app)
+{
+    return app->shadow;
+}
+
+void app_set_shadow(struct app *app, struct shadow *shadow)
+{
+    app->shadow = shadow;
 }
 
 struct census *app_census(struct app *app)

@@ -49,6 +49,7 @@ struct census;
 struct feeds;
 struct generation;
 struct reviews;
+struct shadow;
 struct seats;
 
 /* For engine/reload.h alone; takes the reference of the generation. */
@@ -58,6 +59,7 @@ void app_set_generation(struct app *app, struct generation *generation);
 struct app_emit {
     struct bytes name;        /* the topic's full name */
     struct emit emit;
+    const struct event *event; /* that the call was made for; NULL: another call */
     const char *resync;       /* a reason: tells the topic to re-read instead of emitting */
 };
 
@@ -85,6 +87,10 @@ struct feeds *app_feeds(struct app *app);
 struct reviews *app_reviews(struct app *app);
 struct seats *app_seats(struct app *app);
 struct census *app_census(struct app *app);
+
+/* engine/shadow.h sets it; NULL: there is none. */
+struct shadow *app_shadow(const struct app *app);
+void app_set_shadow(struct app *app, struct shadow *shadow);
 
 const struct engine_limits *app_limits(const struct app *app);
 

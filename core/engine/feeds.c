@@ -18,6 +18,7 @@
 #include "engine/feed.h"
 #include "engine/renewal.h"
 #include "engine/seat.h"
+#include "engine/shadow.h"
 
 #define EVENTS_PER_ROUND 64
 
@@ -121,6 +122,8 @@ static void on_handled(void *owner, const struct hook_result *result)
     errand_over(&feed->handling);
     xfree(feed->current);
     feed->current = NULL;
+    struct shadow *shadow = app_shadow(feed->app);
+    if (shadow) shadow_live_ended(shadow, &feed->event, result->outcome);
     if (result->outcome == OUTCOME_UNKNOWN) {
         feed->feeds->counters.failed++;
         tell_resync(feed, "rule");
@@ -128,30 +131,44 @@ static void on_handled(void *owner, const struct hook_result *result)
     feed_post(feed);
 }
 
-/* Takes the item: the handler borrows its bytes until on_handled, which may come at once. */
-static void handle_event(struct feed *feed, struct item *item)
+static void view(struct feed *feed, const struct item *item)
 {
-    const struct bytes type = bytes_run(item->bytes, item->type_size);
-    const bool brought = item->kind == ITEM_EVENT;
-    const hook run = brought ? plan_handler_of(feed->upstream, type)
-                             : plan_life_handler_of(feed->upstream, type);
-    if (brought) feed->feeds->counters.events++;
-    if (!run) {
-        if (brought) feed->feeds->counters.unhandled++;
-        xfree(item);
-        return;
-    }
     const char *id = item->bytes + item->type_size;
     feed->event = (struct event){
         .source = feed->upstream->name,
-        .type = type,
+        .type = bytes_run(item->bytes, item->type_size),
         .id = bytes_run(id, item->id_size),
         .data = bytes_run(id + item->id_size, item->data_size),
         .key = atom_bytes(feed->key),
     };
+}
+
+static void no_handler(struct feed *feed, struct item *item)
+{
+    struct shadow *shadow = app_shadow(feed->app);
+    if (item->kind == ITEM_EVENT) feed->feeds->counters.unhandled++;
+    if (shadow) shadow_unhandled(shadow, &feed->event, item->kind == ITEM_LIFE);
+    xfree(item);
+}
+
+/* Takes the item: the handler borrows its bytes until on_handled, which may come at once. */
+static void handle_event(struct feed *feed, struct item *item)
+{
+    const bool brought = item->kind == ITEM_EVENT;
+    view(feed, item);
+    const hook run = brought ? plan_handler_of(feed->upstream, feed->event.type)
+                             : plan_life_handler_of(feed->upstream, feed->event.type);
+    if (brought) feed->feeds->counters.events++;
+    if (!run) {
+        no_handler(feed, item);
+        return;
+    }
     const struct hook_call call = {.kind = HOOK_EVENT, .hook = run, .event = &feed->event};
+    struct shadow *shadow = app_shadow(feed->app);
+    struct shadowed *shadowed = shadow ? shadow_event(shadow, &feed->event, !brought) : NULL;
     feed->current = item;
     errand_start(&feed->handling, feed->generation, &call, on_handled, feed);
+    if (shadowed) shadow_called(shadowed);
 }
 
 static void unpause(struct feed *feed)

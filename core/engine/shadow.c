@@ -1,0 +1,278 @@
+/* What is shadowed holds a copy of the event from before the live handler runs until both are
+ * through. The shadow's events of one key are handled in order, one at a time, as the
+ * live ones are; where it is slower it falls behind, and what is too far behind is
+ * skipped and counted. */
+#include "engine/shadow.h"
+
+#include "base/alloc.h"
+#include "base/check.h"
+#include "engine/difference.h"
+#include "engine/errand.h"
+#include "engine/generation.h"
+
+enum { EVENTS_MAX = 1000, DIFFERENCES_KEPT = 50 };
+
+struct shadowed {
+    struct list node;
+    struct shadow *shadow;
+    const struct event *live; /* who it is for the live call; NULL once that has ended */
+    struct event event;       /* the shadow's, into `bytes` */
+    struct buf bytes;
+    bool life, called, begun, ended; /* the live call; the shadow's */
+    enum outcome live_outcome, outcome;
+    struct buf live_lines, lines;
+    struct errand errand;
+};
+
+struct shadow {
+    struct app *app;
+    struct generation *generation;
+    struct store *store;
+    struct shadow_counters counters;
+    struct list events; /* the oldest first */
+    uint32_t count;
+    struct difference differences[DIFFERENCES_KEPT];
+    uint64_t noted;
+};
+
+/* ---- the ports ---- */
+
+static void write_log(struct log *log, enum log_level level, const char *message,
+                      const struct log_field *fields, size_t count)
+{
+    const struct shadow_ports *ports = CONTAINER(log, struct shadow_ports, _log);
+    char line[160] = "shadow: ";
+    const size_t size = strlen(line);
+    const size_t more = strnlen(message, sizeof(line) - size - 1);
+    memcpy(line + size, message, more);
+    line[size + more] = '\0';
+    if (level == LOG_ERROR) level = LOG_WARN; /* nobody has lost a thing by it */
+    if (level <= ports->_real_log->level)
+        ports->_real_log->write(ports->_real_log, level, line, fields, count);
+}
+
+void shadow_ports_create(struct shadow_ports *shadow, struct engine_ports *live)
+{
+    mirror_create(&shadow->mirror, live->fetch, live->clock, live->later);
+    live->fetch = &shadow->mirror.live;
+    shadow->_real_log = live->log;
+    shadow->_log = (struct log){.level = LOG_DEBUG, .write = write_log};
+    shadow->ports = *live;
+    shadow->ports.fetch = &shadow->mirror.shadow;
+    shadow->ports.log = &shadow->_log;
+}
+
+void shadow_ports_destroy(struct shadow_ports *shadow)
+{
+    mirror_destroy(&shadow->mirror);
+}
+
+/* ---- life ---- */
+
+struct shadow *shadow_new(struct app *app, struct generation *generation)
+{
+    CHECK(!app_shadow(app));
+    struct shadow *shadow = xcalloc(1, sizeof(*shadow));
+    shadow->app = app;
+    shadow->generation = generation;
+    shadow->store = store_new_over(app_store(app));
+    list_create(&shadow->events);
+    app_set_shadow(app, shadow);
+    return shadow;
+}
+
+static void shadowed_free(struct shadowed *shadowed)
+{
+    list_remove(&shadowed->node);
+    shadowed->shadow->count--;
+    errand_cancel(&shadowed->errand);
+    buf_destroy(&shadowed->bytes);
+    buf_destroy(&shadowed->live_lines);
+    buf_destroy(&shadowed->lines);
+    xfree(shadowed);
+}
+
+void shadow_free(struct shadow *shadow)
+{
+    app_set_shadow(shadow->app, NULL);
+    LIST_EACH(node, &shadow->events) shadowed_free(CONTAINER(node, struct shadowed, node));
+    for (size_t i = 0; i < DIFFERENCES_KEPT; i++) difference_destroy(&shadow->differences[i]);
+    store_free(shadow->store);
+    generation_unref(shadow->generation);
+    xfree(shadow);
+}
+
+/* ---- comparing ---- */
+
+static void compare(struct shadow *shadow, struct shadowed *shadowed)
+{
+    shadow->counters.events++;
+    shadow->counters.failed += shadowed->outcome == OUTCOME_UNKNOWN;
+    if (shadowed->live_outcome == OUTCOME_UNKNOWN) buf_add_text(&shadowed->live_lines, "it failed\n");
+    if (shadowed->outcome == OUTCOME_UNKNOWN) buf_add_text(&shadowed->lines, "it failed\n");
+    if (bytes_equal(buf_bytes(&shadowed->live_lines), buf_bytes(&shadowed->lines))) return;
+    shadow->counters.different++;
+    struct difference *oldest = &shadow->differences[shadow->noted++ % DIFFERENCES_KEPT];
+    difference_destroy(oldest);
+    difference_create(oldest, &shadowed->event, buf_bytes(&shadowed->live_lines),
+                      buf_bytes(&shadowed->lines));
+}
+
+static void finish(struct shadowed *shadowed)
+{
+    if (shadowed->live || !shadowed->ended) return;
+    compare(shadowed->shadow, shadowed);
+    shadowed_free(shadowed);
+}
+
+/* ---- the shadow's calls ---- */
+
+static bool same_key(const struct shadowed *a, const struct shadowed *b)
+{
+    return a->event.source == b->event.source && bytes_equal(a->event.key, b->event.key);
+}
+
+/* The first of this key that has not ended. */
+static struct shadowed *first_of(const struct shadowed *like)
+{
+    LIST_EACH(node, &like->shadow->events) {
+        struct shadowed *shadowed = CONTAINER(node, struct shadowed, node);
+        if (!shadowed->ended && same_key(shadowed, like)) return shadowed;
+    }
+    return NULL;
+}
+
+static void begin(struct shadowed *shadowed);
+
+static void end(struct shadowed *shadowed, enum outcome outcome)
+{
+    shadowed->ended = true;
+    shadowed->outcome = outcome;
+    struct shadowed *next = first_of(shadowed);
+    finish(shadowed);
+    if (next && next->called && !next->begun) begin(next);
+}
+
+static void on_handled(void *owner, const struct hook_result *result)
+{
+    struct shadowed *shadowed = owner;
+    errand_over(&shadowed->errand);
+    end(shadowed, result->outcome);
+}
+
+/* A shadow without a handler emits nothing. */
+static void begin(struct shadowed *shadowed)
+{
+    struct shadow *shadow = shadowed->shadow;
+    const struct plan_upstream *upstream =
+        plan_upstream_named(generation_plan(shadow->generation), shadowed->event.source);
+    const hook run = !upstream ? 0
+                     : shadowed->life
+                         ? plan_life_handler_of(upstream, shadowed->event.type)
+                         : plan_handler_of(upstream, shadowed->event.type);
+    shadowed->begun = true;
+    if (!run) {
+        end(shadowed, OUTCOME_YES);
+        return;
+    }
+    const struct hook_call call = {.kind = HOOK_EVENT, .hook = run, .event = &shadowed->event};
+    errand_start(&shadowed->errand, shadow->generation, &call, on_handled, shadowed);
+}
+
+/* ---- what the live rules do ---- */
+
+static struct shadowed *shadowed_of(const struct shadow *shadow, const struct event *event)
+{
+    LIST_EACH(node, &shadow->events) {
+        struct shadowed *shadowed = CONTAINER(node, struct shadowed, node);
+        if (shadowed->live == event) return shadowed;
+    }
+    return NULL;
+}
+
+static void copy(struct shadowed *shadowed, const struct event *event)
+{
+    const struct bytes fields[] = {event->type, event->data, event->id, event->tag, event->key};
+    struct bytes *const to[] = {&shadowed->event.type, &shadowed->event.data, &shadowed->event.id,
+                                &shadowed->event.tag, &shadowed->event.key};
+    for (size_t i = 0; i < 5; i++) buf_add_bytes(&shadowed->bytes, fields[i]);
+    const char *at = buf_text(&shadowed->bytes);
+    shadowed->event.source = event->source;
+    for (size_t i = 0; i < 5; i++) {
+        *to[i] = bytes_run(at, fields[i].size);
+        at += fields[i].size;
+    }
+}
+
+struct shadowed *shadow_event(struct shadow *shadow, const struct event *event, bool life)
+{
+    if (shadow->count == EVENTS_MAX) {
+        shadow->counters.skipped++;
+        return NULL;
+    }
+    struct shadowed *shadowed = xcalloc(1, sizeof(*shadowed));
+    shadowed->shadow = shadow;
+    shadowed->live = event;
+    shadowed->life = life;
+    copy(shadowed, event);
+    list_create(&shadowed->node);
+    list_append(&shadow->events, &shadowed->node);
+    shadow->count++;
+    return shadowed;
+}
+
+void shadow_called(struct shadowed *shadowed)
+{
+    shadowed->called = true;
+    if (first_of(shadowed) == shadowed) begin(shadowed);
+}
+
+void shadow_unhandled(struct shadow *shadow, const struct event *event, bool life)
+{
+    struct shadowed *shadowed = shadow_event(shadow, event, life);
+    if (!shadowed) return;
+    shadow_live_ended(shadow, event, OUTCOME_YES);
+    shadow_called(shadowed);
+}
+
+void shadow_live_ended(struct shadow *shadow, const struct event *event, enum outcome outcome)
+{
+    struct shadowed *shadowed = shadowed_of(shadow, event);
+    if (!shadowed) return;
+    shadowed->live = NULL;
+    shadowed->live_outcome = outcome;
+    finish(shadowed);
+}
+
+void shadow_emitted(struct shadow *shadow, const struct event *event, const struct app_emit *emits,
+                    size_t count)
+{
+    LIST_EACH(node, &shadow->events) {
+        struct shadowed *shadowed = CONTAINER(node, struct shadowed, node);
+        if (shadowed->live == event) difference_add(&shadowed->live_lines, emits, count);
+        if (&shadowed->event == event) difference_add(&shadowed->lines, emits, count);
+    }
+}
+
+/* ---- queries ---- */
+
+const struct shadow_counters *shadow_counters(const struct shadow *shadow)
+{
+    return &shadow->counters;
+}
+
+struct store *shadow_store(struct shadow *shadow)
+{
+    return shadow->store;
+}
+
+void shadow_differences_each(const struct shadow *shadow,
+                             void (*each)(void *ctx, struct bytes event, struct bytes lines),
+                             void *ctx)
+{
+    const uint64_t first = shadow->noted > DIFFERENCES_KEPT ? shadow->noted - DIFFERENCES_KEPT : 0;
+    for (uint64_t i = first; i < shadow->noted; i++) {
+        const struct difference *difference = &shadow->differences[i % DIFFERENCES_KEPT];
+        each(ctx, buf_bytes(&difference->event), buf_bytes(&difference->lines));
+    }
+}
