@@ -7,32 +7,13 @@
 #include <stdint.h>
 
 #include "base/atom.h"
+#include "engine/emit.h"
 #include "engine/hooks.h"
+#include "engine/ports.h"
 #include "hub/hub.h"
 #include "hub/store.h"
 #include "hub/subscriber.h"
 #include "plan/plan.h"
-#include "ports/clock.h"
-#include "ports/fetch.h"
-#include "ports/journal.h"
-#include "ports/later.h"
-#include "ports/log.h"
-#include "ports/random.h"
-#include "ports/transport.h"
-#include "upstream/gate.h"
-
-/* What the outside gives; shared by all apps of a node. */
-struct engine_ports {
-    struct clock *clock;
-    struct later *later;
-    struct random *random;
-    struct log *log;
-    struct transport *transport;
-    struct fetch *fetch;
-    struct gate *gate;
-    struct order *order;
-    struct journal *journal; /* or NULL */
-};
 
 struct engine_limits {
     uint32_t streams;          /* per node; above: refused */
@@ -54,14 +35,6 @@ struct seats;
 
 /* For engine/reload.h alone; takes the reference of the generation. */
 void app_set_generation(struct app *app, struct generation *generation);
-
-/* One trigger that a handler wants out. Borrowed until app_emit returns. */
-struct app_emit {
-    struct bytes name;        /* the topic's full name */
-    struct emit emit;
-    const struct event *event; /* that the call was made for; NULL: another call */
-    const char *resync;       /* a reason: tells the topic to re-read instead of emitting */
-};
 
 /* Counts the requests for routes that are under way, which a drain waits for. */
 void app_visit_began(struct app *app);

@@ -4,7 +4,7 @@
 
 #include "base/alloc.h"
 #include "base/text.h"
-#include "engine/app.h"
+#include "engine/emit.h"
 #include "engine/hooks.h"
 
 enum { LINES_MAX = 200, DATA_MAX = 400 };

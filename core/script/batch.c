@@ -49,9 +49,8 @@ bool batch_add(struct batch *batch, const struct app_emit *emit)
     return true;
 }
 
-void batch_publish(struct batch *batch, struct app *app)
+const struct app_emit *batch_settle(struct batch *batch, const struct event *event)
 {
-    if (!batch->count) return;
     buf_reserve(&batch->_bytes, 1); /* empty texts point somewhere, too */
     for (size_t i = 0; i < batch->count; i++) {
         struct app_emit *item = &batch->_items[i];
@@ -61,12 +60,12 @@ void batch_publish(struct batch *batch, struct app *app)
         settle(batch, &item->emit.replaces);
         settle(batch, &item->emit.user);
         settle(batch, &item->emit.tag);
+        item->event = event;
         struct bytes resync = {item->resync, 0};
         settle(batch, &resync);
         item->resync = resync.data;
     }
-    app_emit(app, batch->_items, batch->count);
-    batch_clear(batch);
+    return batch->_items;
 }
 
 void batch_clear(struct batch *batch)

@@ -6,7 +6,7 @@
 #include <stddef.h>
 
 #include "base/buf.h"
-#include "engine/app.h"
+#include "engine/emit.h"
 
 #define BATCH_ITEMS_MAX 10000
 #define BATCH_BYTES_MAX ((size_t)16 << 20)
@@ -22,6 +22,6 @@ void batch_destroy(struct batch *batch);
 /* False: above the bounds. */
 bool batch_add(struct batch *batch, const struct app_emit *emit);
 
-/* Hands all of it to the app, in order, and is empty. */
-void batch_publish(struct batch *batch, struct app *app);
+/* All of it, in order, as of one call for this event (NULL: for something else); good until batch_clear. */
+const struct app_emit *batch_settle(struct batch *batch, const struct event *event);
 void batch_clear(struct batch *batch);

@@ -86,11 +86,12 @@ static int l_count(lua_State *L)
     return 1;
 }
 
-/* disconnect(user, tag): how many streams that ended */
+/* disconnect(user, tag): how many streams that ended, or would have */
 static int l_disconnect(lua_State *L)
 {
     struct atom *user, *tag;
     phase_check(L, CALL_APP, "app:disconnect");
+    if (here_shadowed(L)) return l_count(L);
     bool meant = find_atom(L, 1, &user) && find_atom(L, 2, &tag);
     lua_pushinteger(L, meant ? app_disconnect(here_app(L), user, tag, END_KICKED) : 0);
     return 1;

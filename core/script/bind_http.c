@@ -8,6 +8,7 @@
 #include "base/alloc.h"
 #include "base/text.h"
 #include "ports/fetch.h"
+#include "engine/ports.h"
 #include "script/bind.h"
 #include "script/call.h"
 #include "script/here.h"

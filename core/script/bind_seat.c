@@ -6,6 +6,7 @@
 
 #include "engine/seat.h"
 #include "script/handle.h"
+#include "script/here.h"
 #include "script/objects.h"
 #include "script/phase.h"
 #include "script/raise.h"
@@ -96,7 +97,7 @@ static int l_set(lua_State *L)
                                   (int)json.size, (int)DATA_MAX);
         data = atom_get(json);
     }
-    seat_set_data(seat, data);
+    if (!here_shadowed(L)) seat_set_data(seat, data);
     atom_unref(data);
     lua_pushboolean(L, 1);
     return 1;
@@ -108,7 +109,7 @@ static int l_close(lua_State *L)
     struct seat *seat = find(handle_check(L, 1, &kind));
     struct subscriber *subscriber = seat ? seat_subscriber(seat) : NULL;
     if (!subscriber) return closed(L);
-    subscriber_end(subscriber, END_KICKED);
+    if (!here_shadowed(L)) subscriber_end(subscriber, END_KICKED);
     lua_pushboolean(L, 1);
     return 1;
 }

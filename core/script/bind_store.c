@@ -3,20 +3,20 @@
 #include <lauxlib.h>
 #include <lua.h>
 
-#include "engine/app.h"
 #include "hub/store.h"
 #include "script/bind.h"
 #include "script/here.h"
 #include "script/phase.h"
 #include "script/raise.h"
 #include "script/values.h"
+#include "script/vm.h"
 
 enum { KEY_MAX = 2048, TTL_MAX_S = 366 * 86400 };
 
 static struct store *store_at(lua_State *L, const char *name)
 {
     phase_check(L, CALL_STORE, name);
-    return app_store(here_app(L));
+    return vm_store(vm_of(L));
 }
 
 static struct bytes key_at(lua_State *L, int index)

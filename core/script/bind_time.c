@@ -4,6 +4,7 @@
 #include <lua.h>
 
 #include "base/alloc.h"
+#include "engine/ports.h"
 #include "script/bind.h"
 #include "script/call.h"
 #include "script/here.h"

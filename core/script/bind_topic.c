@@ -223,7 +223,7 @@ static int l_subscribers(lua_State *L)
 static int l_flush(lua_State *L)
 {
     phase_check(L, CALL_EMIT, "app:flush");
-    batch_publish(&here_running(L)->batch, here_app(L));
+    call_publish(here_running(L));
     return 0;
 }
 

@@ -9,6 +9,7 @@
 
 #include "base/alloc.h"
 #include "base/check.h"
+#include "engine/shadow.h"
 #include "script/fault.h"
 #include "script/vm.h"
 
@@ -114,13 +115,27 @@ static void hook_ended(struct running *running)
     give_back(vm_calls(running->vm), running);
 }
 
+void call_publish(struct running *running)
+{
+    struct batch *batch = &running->batch;
+    struct vm *vm = running->vm;
+    if (!batch->count) return;
+    const struct event *event = running->call.event;
+    const struct app_emit *emits = batch_settle(batch, event);
+    if (vm_shadow(vm))
+        shadow_emitted(vm_shadow(vm), event, emits, batch->count);
+    else
+        app_emit(vm_app(vm), emits, batch->count);
+    batch_clear(batch);
+}
+
 static void ended(struct task *task, enum task_end end, lua_State *co)
 {
     struct running *running = CONTAINER(task, struct running, task);
     bool background = running->phase == PHASE_BACKGROUND;
     bool refusal = end == TASK_RAISED && !background && call_read_refusal(running, co);
     if (end == TASK_RETURNED) {
-        batch_publish(&running->batch, vm_app(running->vm));
+        call_publish(running);
     } else {
         batch_clear(&running->batch);
         if (!refusal) {

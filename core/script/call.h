@@ -60,6 +60,9 @@ void calls_close(struct calls *calls);
 /* After calls_close and tasks_destroy. */
 void calls_destroy(struct calls *calls);
 
+/* Hands out what the call has emitted so far: to its app or, in a shadow, to be compared. */
+void call_publish(struct running *running);
+
 /* The call whose code runs right now, or NULL. */
 struct running *call_running(struct vm *vm);
 

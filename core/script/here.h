@@ -2,6 +2,7 @@
  * parts. */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 
 struct app;
@@ -15,6 +16,9 @@ struct tasks;
 struct app *here_app(struct lua_State *L);
 const struct engine_ports *here_ports(struct lua_State *L);
 struct tasks *here_tasks(struct lua_State *L);
+
+/* These rules run in the shadow of others: what would reach anybody must not be done. */
+bool here_shadowed(struct lua_State *L);
 
 /* The call whose code runs; NULL while the rule file loads. */
 struct running *here_running(struct lua_State *L);

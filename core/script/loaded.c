@@ -4,6 +4,7 @@
 #include "base/check.h"
 #include "engine/node.h"
 #include "engine/reload.h"
+#include "engine/shadow.h"
 
 static uint32_t live;
 
@@ -118,4 +119,16 @@ bool loaded_apply(const struct loaded_change *changes, size_t count, struct node
     for (size_t i = 0; i < count; i++)
         if (!changes[i].current) CHECK(loaded_add(changes[i].fresh, node, errors));
     return true;
+}
+
+void loaded_shadow(struct loaded *loaded, struct app *app)
+{
+    loaded->shadow = shadow_new(app, loaded->generation);
+    vm_bind_shadow(loaded->vm, app, loaded->shadow);
+}
+
+void loaded_unshadow(struct loaded *loaded)
+{
+    vm_retire(loaded->vm);
+    shadow_free(loaded->shadow);
 }

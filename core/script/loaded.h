@@ -23,6 +23,7 @@ struct loaded {
     struct list generations; /* the ring of those of one app */
     bool current;            /* the app's, of all in the ring */
     struct timer end;        /* of an earlier generation: when its time is over */
+    struct shadow *shadow;   /* it is the app's shadow, and not its rules; or NULL */
 };
 
 /* How many there are in this process, with those that an app has left and that still end. */
@@ -46,6 +47,12 @@ struct loaded_change {
  * spread_ms. */
 bool loaded_apply(const struct loaded_change *changes, size_t count, struct node *node,
                   uint64_t spread_ms, struct buf *errors);
+
+/* Loaded with the ports of a shadow (engine/shadow.h), it is the app's shadow from now on. */
+void loaded_shadow(struct loaded *loaded, struct app *app);
+
+/* And no more; what runs in it is given up, and it goes. */
+void loaded_unshadow(struct loaded *loaded);
 
 /* Gives the node one more app, which owns it from then on. NULL: it clashes with another, see
  * node_add_app, and stays the caller's. */

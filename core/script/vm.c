@@ -18,6 +18,8 @@
 
 #include "base/alloc.h"
 #include "base/check.h"
+#include "base/hash.h"
+#include "engine/shadow.h"
 #include "script/bind.h"
 #include "script/call.h"
 #include "script/fault.h"
@@ -43,8 +45,10 @@ struct vm {
     struct calls calls;
     struct vm_counters counters;
     struct app *app;
+    struct shadow *shadow;
     struct plan *plan;
     char *path, *name;
+    uint64_t digest;
     bool ready; /* tasks stand */
     struct buf faults, scratch;
     int functions; /* registry reference of the table of hooks */
@@ -89,6 +93,16 @@ struct app *vm_app(const struct vm *vm)
     return vm->app;
 }
 
+struct shadow *vm_shadow(const struct vm *vm)
+{
+    return vm->shadow;
+}
+
+struct store *vm_store(const struct vm *vm)
+{
+    return vm->shadow ? shadow_store(vm->shadow) : app_store(vm->app);
+}
+
 struct plan *vm_plan(const struct vm *vm)
 {
     return vm->plan;
@@ -125,6 +139,11 @@ const struct quota *vm_quota(const struct vm *vm)
     return &vm->quota;
 }
 
+uint64_t vm_digest(const struct vm *vm)
+{
+    return vm->digest;
+}
+
 struct vm_counters *vm_counters(struct vm *vm)
 {
     return &vm->counters;
@@ -156,6 +175,11 @@ const struct engine_ports *here_ports(lua_State *L)
 struct tasks *here_tasks(lua_State *L)
 {
     return &vm_of(L)->tasks;
+}
+
+bool here_shadowed(lua_State *L)
+{
+    return vm_of(L)->shadow;
 }
 
 struct running *here_running(lua_State *L)
@@ -260,6 +284,8 @@ int vm_push_file(lua_State *L, const char *path, const char *chunk_name)
         lua_pushfstring(L, "%s: %s", path, why);
         return 2;
     }
+    struct vm *vm = vm_of(L);
+    vm->digest = vm->digest * 31 + hash_bytes(text.data, text.size);
     int status = luaL_loadbufferx(L, text.size ? text.data : "", text.size, chunk_name, "t");
     buf_destroy(&text);
     if (status == 0) return 1;
@@ -384,6 +410,12 @@ void vm_bind(struct vm *vm, struct app *app)
 {
     vm->app = app;
     vm_take_up(vm);
+}
+
+void vm_bind_shadow(struct vm *vm, struct app *app, struct shadow *shadow)
+{
+    vm->shadow = shadow;
+    vm_bind(vm, app);
 }
 
 void vm_take_up(struct vm *vm)

@@ -20,6 +20,8 @@ struct calls;
 struct fault_pace;
 struct lua_State;
 struct quota;
+struct shadow;
+struct store;
 struct tasks;
 struct vm;
 
@@ -71,6 +73,9 @@ struct plan *vm_load(struct vm *vm, const char *path, struct buf *errors);
  * background. Without an app, hooks that touch one raise. */
 void vm_bind(struct vm *vm, struct app *app);
 
+/* The same for rules that run in the shadow of the app's. */
+void vm_bind_shadow(struct vm *vm, struct app *app, struct shadow *shadow);
+
 /* An earlier generation of the app has ended: what the library keeps going in the background begins once
  * more, to find in the store what that one left there last. */
 void vm_take_up(struct vm *vm);
@@ -101,6 +106,8 @@ struct tasks *vm_tasks(struct vm *vm);
 struct calls *vm_calls(struct vm *vm);
 const struct vm_options *vm_options(const struct vm *vm);
 struct app *vm_app(const struct vm *vm); /* NULL before vm_bind */
+struct shadow *vm_shadow(const struct vm *vm); /* whose rules these are; NULL: the live ones */
+struct store *vm_store(const struct vm *vm);   /* the app's, or the shadow's over it */
 struct plan *vm_plan(const struct vm *vm); /* from sluice.app on */
 void vm_set_plan(struct vm *vm, struct plan *plan);
 const char *vm_path(const struct vm *vm); /* the rule file's, as given to vm_load */
@@ -119,6 +126,9 @@ int vm_push_file(struct lua_State *L, const char *path, const char *chunk_name);
 
 /* Before a task: collects garbage if the quota is near. */
 void vm_relax(struct vm *vm);
+
+/* Of all files that it has read: equal ones are, all but surely, of equal files. */
+uint64_t vm_digest(const struct vm *vm);
 
 struct vm_counters *vm_counters(struct vm *vm);
 const struct quota *vm_quota(const struct vm *vm);

@@ -8,6 +8,7 @@
 #include "server/metrics.h"
 #include "server/rules.h"
 #include "server/server.h"
+#include "server/shadow.h"
 
 bool admin_wants_text(const struct http_request *request)
 {
@@ -110,8 +111,14 @@ static void answer_metrics(struct server *server, struct exchange *exchange)
 
 static void answer_reload(struct server *server, struct exchange *exchange)
 {
-    struct buf report = BUF_EMPTY, body = BUF_EMPTY;
-    const bool good = server_reload(server, &report);
+    struct buf report = BUF_EMPTY, body = BUF_EMPTY, promote = BUF_EMPTY;
+    const bool promotes = text_query_get(exchange->request.query, "promote", &promote);
+    buf_destroy(&promote);
+    if (promotes && !rules_shadows(server->rules)) {
+        admin_refuse(exchange, 409, "no_shadow", "Nothing is shadowed; begin with a shadow.");
+        return;
+    }
+    const bool good = server_reload(server, promotes, &report);
     if (admin_wants_text(&exchange->request)) {
         admin_answer(exchange, good ? 200 : 409, "text/plain; charset=utf-8", &report);
         return;
@@ -133,6 +140,9 @@ static const struct page {
     {"GET", "/ready", READS, answer_ready},
     {"GET", "/metrics", READS, answer_metrics},
     {"POST", "/reload", CHANGES, answer_reload},
+    {"POST", "/shadow", CHANGES, shadow_begin},
+    {"GET", "/shadow", READS, shadow_report},
+    {"DELETE", "/shadow", CHANGES, shadow_drop},
 };
 
 /* The host that a browser on this machine, or a probe by address, would name. */
@@ -162,25 +172,24 @@ static bool has_key(const struct config *config, const struct http_request *requ
                              bytes_of(config->admin_key));
 }
 
-/* The page of the request's path and method; else NULL, and *there says whether the path has one. */
-static const struct page *find(const struct http_request *request, const struct page **there)
+/* The page of the request's path and method; else NULL, and `methods` lists those that the path has. */
+static const struct page *find(const struct http_request *request, struct buf *methods)
 {
     const struct bytes method =
         bytes_is(request->method, "HEAD") ? BYTES("GET") : request->method;
-    *there = NULL;
     for (size_t i = 0; i < sizeof(pages) / sizeof(pages[0]); i++) {
         if (!bytes_is(request->path, pages[i].path)) continue;
-        *there = &pages[i];
         if (bytes_is(method, pages[i].method)) return &pages[i];
+        buf_printf(methods, "%s%s", methods->size ? ", " : "", pages[i].method);
     }
     return NULL;
 }
 
-static void refuse_path(struct exchange *exchange, const struct page *there)
+static void refuse_path(struct exchange *exchange, struct buf *methods)
 {
     struct buf message = BUF_EMPTY;
-    if (there) {
-        buf_printf(&message, "Only %s is served here.", there->method);
+    if (methods->size) {
+        buf_printf(&message, "Only %s is served here.", buf_text(methods));
         admin_refuse(exchange, 405, "method_not_allowed", buf_text(&message));
     } else {
         buf_add_text(&message, "There is");
@@ -203,12 +212,13 @@ static void handle(struct http_handler *handler, struct exchange *exchange)
     const struct admin *admin = CONTAINER(handler, struct admin, handler);
     const struct config *config = admin->_server->config;
     const struct http_request *request = &exchange->request;
-    const struct page *there = NULL, *page = find(request, &there);
+    struct buf methods = BUF_EMPTY;
+    const struct page *page = find(request, &methods);
     if (!is_own_host(request))
         admin_refuse(exchange, 403, "wrong_host",
                      "The admin listener answers to addresses and localhost only.");
     else if (!page)
-        refuse_path(exchange, there);
+        refuse_path(exchange, &methods);
     else if (page->kind != OPEN && !has_key(config, request))
         admin_refuse(exchange, 401, "unauthorized", "The admin key is missing or wrong.");
     else if (page->kind == CHANGES && !may_change(config, request))
@@ -216,6 +226,7 @@ static void handle(struct http_handler *handler, struct exchange *exchange)
                      "What changes something needs the header X-Sluice-Admin.");
     else
         page->answer(admin->_server, exchange);
+    buf_destroy(&methods);
 }
 
 void admin_create(struct admin *admin, struct server *server)

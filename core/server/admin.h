@@ -4,6 +4,7 @@
  *   GET  /ready     200 or 503, with what the node has and does, as JSON
  *   GET  /metrics   Prometheus text
  *   POST /reload    loads config and rules again, as HUP does; 200, or 409 with the faults
+ *   /shadow         POST, GET, DELETE: see shadow.h
  *
  * A page in somebody's browser must not reach it by a name of its own (DNS
  * rebinding), so the Host header is checked; with an admin_key every request but

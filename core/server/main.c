@@ -15,6 +15,9 @@ static const char help[] =
     "  sluice [run]              serve what the config file says\n"
     "  sluice check              load config and rules as a start would, and print what would be served\n"
     "  sluice reload             make the running server load config and rules again; prints the outcome\n"
+    "    --shadow                run the new rules beside the running ones, without delivering\n"
+    "    --differences           what both made of the same events\n"
+    "    --promote, --drop       let them take over, or forget them\n"
     "  sluice spec [FILE ...]    run specs of rule files: busted with the rig\n"
     "  sluice new APP            write a rule file and its spec to start from\n"
     "  sluice conf               print a config file with every key explained\n"
@@ -52,7 +55,8 @@ static int command_help(const struct arguments *arguments)
 static const struct command commands[] = {
     {"run", command_run, 0, {"-c="}},
     {"check", command_check, 0, {"-c="}},
-    {"reload", command_reload, 0, {ASK_OPTIONS}},
+    {"reload", command_reload, 0,
+     {ASK_OPTIONS, "--shadow", "--differences", "--drop", "--promote"}},
     {"spec", command_spec, 0, {NULL}},
     {"new", command_new, 0, {NULL}},
     {"conf", command_conf, 0, {"-c="}},

@@ -6,6 +6,7 @@
 #include "base/alloc.h"
 #include "base/check.h"
 #include "engine/node.h"
+#include "engine/shadow.h"
 #include "script/loaded.h"
 #include "server/config.h"
 #include "server/places.h"
@@ -27,6 +28,8 @@ struct rules {
     struct node *node;
     char *scripts; /* where the Lua library is */
     struct rule_files files;
+    struct shadow_ports *shadow_ports;
+    struct rule_files shadows; /* of running apps; none: nothing is shadowed */
     uint32_t generation;
     bool failed;
 };
@@ -45,7 +48,7 @@ static double seconds(uint64_t ms)
     return (double)ms / 1000;
 }
 
-static struct loaded *load_file(const struct rules *rules, const struct config *config,
+static struct loaded *load_file(const struct engine_ports *ports, const struct config *config,
                                 const char *scripts, const char *path, struct buf *errors)
 {
     const struct vm_standard standards[] = {
@@ -60,7 +63,7 @@ static struct loaded *load_file(const struct rules *rules, const struct config *
         {"http_answer_bytes", (double)config->http_answer_bytes},
         {NULL, 0},
     };
-    const struct vm_options options = {.ports = rules->ports,
+    const struct vm_options options = {.ports = ports,
                                        .scripts_dir = scripts,
                                        .memory_bytes = config->app_memory_bytes,
                                        .slice_ms = (uint32_t)config->handler_slice_ms,
@@ -123,13 +126,13 @@ static void unload(struct rule_files *files)
 }
 
 /* All of them, so that one look finds every fault; false: none stays loaded. */
-static bool load_files(const struct rules *rules, const struct config *config, const char *scripts,
-                       struct rule_files *files, struct buf *errors)
+static bool load_files(const struct engine_ports *ports, const struct config *config,
+                       const char *scripts, struct rule_files *files, struct buf *errors)
 {
     const size_t before = errors->size;
     for (size_t i = 0; i < files->count; i++)
         files->items[i].loaded =
-            load_file(rules, config, scripts, files->items[i].path, errors);
+            load_file(ports, config, scripts, files->items[i].path, errors);
     for (size_t i = 0; i < files->count && errors->size == before; i++)
         is_new_app(files, i, errors);
     if (errors->size == before) return true;
@@ -158,21 +161,51 @@ static bool let_take_over(const struct rules *rules, const struct rule_files *fr
     return good;
 }
 
-bool rules_reload(struct rules *rules, const struct config *config, struct buf *errors)
+/* Are the fresh files what was shadowed? Those of apps that were not running are not asked. */
+static bool are_shadowed(const struct rules *rules, const struct rule_files *fresh,
+                         struct buf *errors)
 {
-    struct rule_files fresh = {NULL, 0};
-    char *scripts = places_scripts(config, errors);
-    bool good = scripts && find_files(config, &fresh, errors) &&
-                load_files(rules, config, scripts, &fresh, errors);
-    if (good && !let_take_over(rules, &fresh, config->drain_spread_ms, errors)) {
-        unload(&fresh);
-        good = false;
+    const size_t before = errors->size;
+    for (size_t i = 0; i < fresh->count; i++) {
+        const struct rule_file *file = &fresh->items[i];
+        const struct rule_file *shadow =
+            file_of(&rules->shadows, rules->shadows.count, file->loaded->plan);
+        if (shadow && vm_digest(shadow->loaded->vm) != vm_digest(file->loaded->vm))
+            buf_printf(errors, "%s: is not what was shadowed: it, or a file that it requires, has "
+                               "changed since; shadow it again\n",
+                       file->path);
     }
-    if (!good) {
+    return errors->size == before;
+}
+
+/* Reads the files of a config; false: a line a fault, and nothing is kept. */
+static bool read_files(const struct config *config, const struct engine_ports *ports,
+                       char **scripts, struct rule_files *files, struct buf *errors)
+{
+    *files = (struct rule_files){NULL, 0};
+    *scripts = places_scripts(config, errors);
+    if (*scripts && find_files(config, files, errors) &&
+        load_files(ports, config, *scripts, files, errors))
+        return true;
+    files_destroy(files);
+    xfree(*scripts);
+    return false;
+}
+
+bool rules_reload(struct rules *rules, const struct config *config, bool promote,
+                  struct buf *errors)
+{
+    struct rule_files fresh;
+    char *scripts;
+    if (!read_files(config, rules->ports, &scripts, &fresh, errors)) return false;
+    if ((promote && !are_shadowed(rules, &fresh, errors)) ||
+        !let_take_over(rules, &fresh, config->drain_spread_ms, errors)) {
+        unload(&fresh);
         files_destroy(&fresh);
         xfree(scripts);
         return false;
     }
+    rules_unshadow(rules);
     files_destroy(&rules->files);
     xfree(rules->scripts);
     rules->files = fresh;
@@ -182,14 +215,66 @@ bool rules_reload(struct rules *rules, const struct config *config, struct buf *
     return true;
 }
 
+/* ---- in the shadow ---- */
+
+bool rules_shadow(struct rules *rules, const struct config *config, struct buf *errors)
+{
+    struct rule_files fresh;
+    char *scripts;
+    rules_unshadow(rules);
+    if (!read_files(config, &rules->shadow_ports->ports, &scripts, &fresh, errors)) return false;
+    xfree(scripts);
+    const struct plan **plans = xcalloc(fresh.count, sizeof *plans);
+    for (size_t i = 0; i < fresh.count; i++) plans[i] = fresh.items[i].loaded->plan;
+    const bool good = node_admits(rules->node, plans, fresh.count, errors);
+    xfree(plans);
+    if (good) mirror_watch(&rules->shadow_ports->mirror, true);
+    for (size_t i = 0; i < fresh.count; i++) {
+        struct rule_file *file = &fresh.items[i];
+        const struct rule_file *live =
+            file_of(&rules->files, rules->files.count, file->loaded->plan);
+        if (!good || !live) {
+            loaded_free(file->loaded);
+            continue;
+        }
+        loaded_shadow(file->loaded, vm_app(live->loaded->vm));
+        add_file(&rules->shadows, file->path);
+        rules->shadows.items[rules->shadows.count - 1].loaded = file->loaded;
+    }
+    files_destroy(&fresh);
+    return good;
+}
+
+void rules_unshadow(struct rules *rules)
+{
+    if (!rules->shadows.count) return;
+    for (size_t i = 0; i < rules->shadows.count; i++)
+        loaded_unshadow(rules->shadows.items[i].loaded);
+    files_destroy(&rules->shadows);
+    mirror_watch(&rules->shadow_ports->mirror, false);
+}
+
+size_t rules_shadows(const struct rules *rules)
+{
+    return rules->shadows.count;
+}
+
+const struct shadow *rules_shadow_at(const struct rules *rules, size_t index, const char **app)
+{
+    const struct loaded *loaded = rules->shadows.items[index].loaded;
+    *app = loaded->plan->app->text;
+    return loaded->shadow;
+}
+
 struct rules *rules_load(const struct config *config, const struct engine_ports *ports,
-                         struct node *node, struct buf *errors)
+                         struct shadow_ports *shadow_ports, struct node *node, struct buf *errors)
 {
     struct rules *rules = xcalloc(1, sizeof(*rules));
     rules->config = config;
     rules->ports = ports;
+    rules->shadow_ports = shadow_ports;
     rules->node = node;
-    rules->failed = !rules_reload(rules, config, errors);
+    rules->failed = !rules_reload(rules, config, false, errors);
     return rules;
 }
 
@@ -205,6 +290,7 @@ uint32_t rules_generation(const struct rules *rules)
 
 void rules_stop(struct rules *rules)
 {
+    rules_unshadow(rules);
     for (size_t i = 0; i < rules->files.count; i++) vm_retire(rules->files.items[i].loaded->vm);
 }
 

@@ -10,18 +10,34 @@
 struct config;
 struct node;
 struct rules;
+struct shadow;
+struct shadow_ports;
 struct vm_counters;
 
 /* All but errors must outlive the rules. Where anything is wrong rules_good is false, errors has a
  * line a fault, and the node has got no app. */
 struct rules *rules_load(const struct config *config, const struct engine_ports *ports,
-                         struct node *node, struct buf *errors);
+                         struct shadow_ports *shadow_ports, struct node *node, struct buf *errors);
 bool rules_good(const struct rules *rules);
 
 /* Loads the files that this config names and puts all of them in the place of what runs: apps stay, come
  * and go by their names. Or nothing changes: false, and a line a fault. The config must outlive the
- * rules if it is true; the last one is not used any more. */
-bool rules_reload(struct rules *rules, const struct config *config, struct buf *errors);
+ * rules if it is true; the last one is not used any more. With `promote` the files must be what is
+ * shadowed; afterwards nothing is. */
+bool rules_reload(struct rules *rules, const struct config *config, bool promote,
+                  struct buf *errors);
+
+/* Loads the files that this config names and lets each that declares a running app run in the shadow of
+ * that one's rules, in the place of an earlier shadow. False: a line a fault, and nothing is
+ * shadowed. The config is not used afterwards. */
+bool rules_shadow(struct rules *rules, const struct config *config, struct buf *errors);
+
+/* Nothing is shadowed any more. */
+void rules_unshadow(struct rules *rules);
+
+/* How many apps are shadowed, and one of them. */
+size_t rules_shadows(const struct rules *rules);
+const struct shadow *rules_shadow_at(const struct rules *rules, size_t index, const char **app);
 
 /* Which loading of the rules runs: 1, and one more with each reload. */
 uint32_t rules_generation(const struct rules *rules);

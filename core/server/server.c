@@ -11,6 +11,7 @@
 #include "base/hash.h"
 #include "base/text.h"
 #include "engine/node.h"
+#include "engine/shadow.h"
 #include "http/http.h"
 #include "http/listener.h"
 #include "http/static.h"
@@ -40,6 +41,7 @@ struct parts {
     struct gate gate;
     struct order order;
     struct engine_ports ports;
+    struct shadow_ports shadow_ports;
     struct timer drain;
     uint64_t drain_until_ms;
     int exit_code;
@@ -95,6 +97,7 @@ static void make_ports(struct server *server)
                                          .fetch = parts->fetch,
                                          .gate = &parts->gate,
                                          .order = &parts->order};
+    shadow_ports_create(&parts->shadow_ports, &parts->ports);
 }
 
 static struct http *make_http(struct loop *loop, const struct config *config, uint64_t connections)
@@ -155,7 +158,7 @@ struct server *server_new(struct config *config, bool check, struct buf *errors)
     parts->admin_http = make_http(server->loop, config, ADMIN_CONNECTIONS);
     server->node = make_node(parts, config);
     admin_create(&server->admin, server);
-    server->rules = rules_load(config, &parts->ports, server->node, errors);
+    server->rules = rules_load(config, &parts->ports, &parts->shadow_ports, server->node, errors);
     if (rules_good(server->rules) && (check || open_listeners(server, errors))) return server;
     server_free(server);
     return NULL;
@@ -193,6 +196,7 @@ static void on_end_signal(void *owner, int signum)
     LOG(parts->ports.log, LOG_INFO, "draining", F_TEXT("signal", signum == SIGINT ? "INT" : "TERM"),
         F_NUMBER("streams", node_counters(server->node)->streams));
     for (size_t i = 0; i < parts->public_count; i++) listener_close(parts->listeners[i]);
+    rules_unshadow(server->rules);
     node_drain(server->node, server->config->drain_spread_ms);
     parts->drain_until_ms = parts->ports.clock->now_ms + server->config->drain_timeout_ms;
     clock_after(parts->ports.clock, &parts->drain, DRAIN_LOOK_MS);
@@ -224,11 +228,11 @@ static void use_config(struct server *server, struct config *config)
     server->config = config;
 }
 
-static bool reload(struct server *server, struct buf *errors)
+static bool reload(struct server *server, bool promote, struct buf *errors)
 {
     struct config *config = config_read(server->config->path, errors);
     if (config && config_follows(server->config, config, errors) &&
-        rules_reload(server->rules, config, errors)) {
+        rules_reload(server->rules, config, promote, errors)) {
         use_config(server, config);
         return true;
     }
@@ -236,11 +240,11 @@ static bool reload(struct server *server, struct buf *errors)
     return false;
 }
 
-bool server_reload(struct server *server, struct buf *report)
+bool server_reload(struct server *server, bool promote, struct buf *report)
 {
     struct log *log = server->_parts->ports.log;
     struct last_reload *last = &server->reload;
-    const bool good = reload(server, report);
+    const bool good = reload(server, promote, report);
     if (good) {
         LOG(log, LOG_INFO, "reloaded", F_NUMBER("apps", node_apps(server->node)),
             F_NUMBER("generation", rules_generation(server->rules)));
@@ -260,7 +264,7 @@ static void on_reload_signal(void *owner, int signum)
 {
     struct buf report = BUF_EMPTY;
     (void)signum;
-    server_reload(owner, &report);
+    server_reload(owner, false, &report);
     buf_destroy(&report);
 }
 
@@ -294,6 +298,7 @@ void server_free(struct server *server)
     while (loaded_live()) loop_turn(server->loop, false);
     rules_free(server->rules);
     loop_turn(server->loop, false);
+    shadow_ports_destroy(&parts->shadow_ports);
     fetch_free(parts->fetch);
     transport_free(parts->transport);
     multi_free(parts->fetches_multi);

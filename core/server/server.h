@@ -36,8 +36,9 @@ struct server {
 struct server *server_new(struct config *config, bool check, struct buf *errors);
 
 /* Loads config and rules again and, where nothing is wrong with them, lets them take over. The report
- * has a line for people each for what changed or, if false, is wrong: then nothing has changed. */
-bool server_reload(struct server *server, struct buf *report);
+ * has a line for people each for what changed or, if false, is wrong: then nothing has changed. With
+ * `promote` they must be what is shadowed. */
+bool server_reload(struct server *server, bool promote, struct buf *report);
 
 /* Serves until TERM or INT; returns the exit code. */
 int server_run(struct server *server);

@@ -1,0 +1,26 @@
+/* ports: the ports of a node, as one struct. */
+#pragma once
+
+#include "ports/clock.h"
+#include "ports/fetch.h"
+#include "ports/journal.h"
+#include "ports/later.h"
+#include "ports/log.h"
+#include "ports/random.h"
+#include "ports/transport.h"
+#include "upstream/gate.h"
+
+struct order; /* hub/hub.h */
+
+/* What the outside gives; shared by all apps of a node. */
+struct engine_ports {
+    struct clock *clock;
+    struct later *later;
+    struct random *random;
+    struct log *log;
+    struct transport *transport;
+    struct fetch *fetch;
+    struct gate *gate;
+    struct order *order;
+    struct journal *journal; /* or NULL */
+};
