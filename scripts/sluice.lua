@@ -1,8 +1,9 @@
 --- What rule files are written against: `local sluice = require "sluice"`.
 
-local core = require "sluice.core"
-local app  = require "sluice.app"
-local fail = require "sluice.fail"
+local core  = require "sluice.core"
+local app   = require "sluice.app"
+local fail  = require "sluice.fail"
+local owner = require "sluice.owner"
 
 local sluice = {}
 
@@ -27,14 +28,7 @@ end
 
 --- A topic's `subscribe` that lets only that user in whom the parameter names.
 function sluice.owner(param)
-  if type(param) ~= "string" then
-    fail.raise("sluice.owner: expected the name of a parameter, got %s", fail.show(param))
-  end
-  return function(sub, params)
-    local owner = params[param]
-    if owner == nil then error(("sluice.owner: the topic has no parameter {%s}"):format(param), 0) end
-    return sub.user ~= nil and sub.user == owner
-  end
+  return owner.new(param)
 end
 
 --- An environment variable. Without a default it must be there.

@@ -31,6 +31,8 @@ struct plan_topic {
     struct topic_options options;
     hook subscribe; /* (sub, params, req) -> true | false, for topics that clients ask for */
     hook filter;    /* (ev, sub, params) -> true | false */
+    bool unasked;   /* the rule file says that no client shall ask for it */
+    bool owned;     /* subscribe lets in the one user whom a parameter names */
 };
 
 struct plan_handler {
@@ -128,6 +130,10 @@ struct plan_every *plan_add_every(struct plan *plan);
  * one parameter, no upstream twice in a stream, origins. True, or false with one line a fault in
  * `errors`, each "file:line: what is wrong, what to do". */
 bool plan_finish(struct plan *plan, struct buf *errors);
+
+/* What is no fault of a finished plan, but hardly meant: one line a doubt in `doubts`, each
+ * "file:line: what will happen, what to do". */
+void plan_doubt(const struct plan *plan, struct buf *doubts);
 
 /* Streams and routes as one list: what requests are matched against. */
 size_t plan_endpoints(const struct plan *plan);

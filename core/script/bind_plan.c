@@ -55,6 +55,14 @@ static bool field_is(lua_State *L, const char *name, const char *text)
     return bytes_is(text_field(L, name), text);
 }
 
+static bool flag_field(lua_State *L, const char *name)
+{
+    lua_getfield(L, 1, name);
+    const bool flag = lua_toboolean(L, -1);
+    lua_pop(L, 1);
+    return flag;
+}
+
 static void place_field(lua_State *L, struct plan_place *place)
 {
     struct bytes text = text_field(L, "place");
@@ -116,6 +124,8 @@ static int l_topic(lua_State *L)
     place_field(L, &topic->place);
     topic->subscribe = hook_field(L, "subscribe");
     topic->filter = hook_field(L, "filter");
+    topic->unasked = flag_field(L, "unasked");
+    topic->owned = flag_field(L, "owned");
     topic->options = (struct topic_options){
         .history_size = (uint32_t)number_field(L, "history_size"),
         .history_ttl_ms = ms_field(L, "history_ttl"),

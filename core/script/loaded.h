@@ -9,7 +9,6 @@
 #include "base/list.h"
 #include "base/wheel.h"
 #include "engine/generation.h"
-#include "plan/plan.h"
 #include "script/vm.h"
 
 struct app;

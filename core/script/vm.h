@@ -14,7 +14,6 @@
 #include "base/buf.h"
 #include "engine/app.h"
 #include "engine/hooks.h"
-#include "plan/plan.h"
 
 struct calls;
 struct fault_pace;

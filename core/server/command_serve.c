@@ -42,7 +42,14 @@ static int describe(struct server *server)
 {
     struct buf out = BUF_EMPTY;
     server_describe(server, &out);
-    return command_print(&out);
+    const size_t described = out.size;
+    buf_add_text(&out, "\nProbably not meant:\n");
+    const size_t headed = out.size;
+    server_doubt(server, &out);
+    const bool doubtful = out.size > headed;
+    if (!doubtful) out.size = described;
+    command_print(&out);
+    return doubtful ? EXIT_FAILED : EXIT_GOOD;
 }
 
 int command_run(const struct arguments *arguments)

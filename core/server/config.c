@@ -14,7 +14,6 @@
 struct reading {
     struct config *config;
     struct buf *errors;
-    int *lines; /* where each key was set; 0: not yet */
 };
 
 static void fault(struct reading *reading, int line, const char *format, ...)
@@ -144,7 +143,7 @@ static void take(void *ctx, const struct setting *setting)
         unknown_key(reading, setting);
         return;
     }
-    int *line = &reading->lines[key - keys];
+    int *line = &reading->config->lines[key - keys];
     if (*line) {
         fault(reading, setting->line, "%s is set already, in line %d", key->name, *line);
         return;
@@ -217,12 +216,12 @@ struct config *config_read(const char *path, struct buf *errors)
 {
     struct config *config = xcalloc(1, sizeof(*config));
     config->path = xstrdup(path);
+    config->lines = xcalloc(key_count, sizeof(int));
     for (size_t i = 0; i < key_count; i++) set_standard(config, &keys[i]);
-    struct reading reading = {config, errors, xcalloc(key_count, sizeof(int))};
+    struct reading reading = {config, errors};
     const size_t before = errors->size;
     if (settings_read(path, take, &reading, errors) && errors->size == before)
         check_whole(&reading);
-    xfree(reading.lines);
     if (errors->size == before) return config;
     config_free(config);
     return NULL;
@@ -238,8 +237,14 @@ void config_free(struct config *config)
         else if (keys[i].type == KEY_TEXT || keys[i].type == KEY_CHOICE)
             xfree(*(char **)slot);
     }
+    xfree(config->lines);
     xfree(config->path);
     xfree(config);
+}
+
+int config_line(const struct config *config, const char *key)
+{
+    return config->lines[key_find(key) - keys];
 }
 
 char *config_resolve(const struct config *config, const char *path)

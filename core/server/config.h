@@ -20,6 +20,7 @@ struct config_list {
 
 struct config {
     char *path; /* of the file; its folder is where relative paths begin */
+    int *lines; /* by key, in the table's order: where it is set; 0: it has its default */
     struct config_list listen, admin, rules;
     char *admin_key, *scripts, *log_level, *log_format;
     uint64_t streams, streams_per_user, connections, links, link_rate, link_burst;
@@ -45,6 +46,9 @@ bool config_follows(const struct config *running, const struct config *fresh, st
 void config_engine_limits(const struct config *config, struct engine_limits *limits);
 void config_http_limits(const struct config *config, uint64_t connections,
                         struct http_limits *limits);
+
+/* The line that sets a key; 0: it has its default. */
+int config_line(const struct config *config, const char *key);
 
 /* A path as the file means it: relative ones begin where the file is. xfree it. */
 char *config_resolve(const struct config *config, const char *path);

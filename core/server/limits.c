@@ -5,17 +5,14 @@
 #include <signal.h>
 #include <sys/resource.h>
 
-void limits_raise_files(struct log *log, uint64_t streams)
+uint64_t limits_raise_files(void)
 {
     struct rlimit limit;
-    if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return UINT64_MAX;
     const rlim_t before = limit.rlim_cur;
     limit.rlim_cur = limit.rlim_max;
     if (before != limit.rlim_max && setrlimit(RLIMIT_NOFILE, &limit) != 0) limit.rlim_cur = before;
-    if (limit.rlim_cur <= streams)
-        LOG(log, LOG_WARN, "fewer descriptors than streams: raise `ulimit -n` or lower streams",
-            F_NUMBER("descriptors", (long long)limit.rlim_cur),
-            F_NUMBER("streams", (long long)streams));
+    return limit.rlim_cur;
 }
 
 void limits_ignore_pipes(void)

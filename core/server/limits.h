@@ -4,11 +4,8 @@
 
 #include <stdint.h>
 
-#include "ports/log.h"
-
-/* Raises the soft limit of descriptors to the hard one. Warns where that is less than the streams
- * that the config allows. */
-void limits_raise_files(struct log *log, uint64_t streams);
+/* Raises the soft limit of descriptors to the hard one. Returns how many there are then. */
+uint64_t limits_raise_files(void);
 
 /* A write to a pipe without a reader fails instead of ending the process. */
 void limits_ignore_pipes(void);

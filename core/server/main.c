@@ -13,7 +13,8 @@ static const char help[] =
     "Sluice, a Lua-scriptable event server.\n"
     "\n"
     "  sluice [run]              serve what the config file says\n"
-    "  sluice check              load config and rules as a start would, and print what would be served\n"
+    "  sluice check              load config and rules as a start would, print what would be served and\n"
+    "                            what is probably not meant\n"
     "  sluice reload             make the running server load config and rules again; prints the outcome\n"
     "    --shadow                run the new rules beside the running ones, without delivering\n"
     "    --differences           what both made of the same events\n"
@@ -28,8 +29,9 @@ static const char help[] =
     "What asks a running server finds it by the config's admin address, or by --admin ADDRESS (with\n"
     "the key in SLUICE_ADMIN_KEY).\n"
     "Signals: TERM and INT drain and end it, HUP reloads.\n"
-    "Exit codes: 0 well; 1 a server said no, or specs failed; 2 the command line, config or rules are\n"
-    "wrong, an address is taken, or nobody answers.\n";
+    "Exit codes: 0 well; 1 a server said no, specs failed, or a check found what is good but probably\n"
+    "not meant; 2 the command line, config or rules are wrong, an address is taken, nobody answers, or\n"
+    "there is nothing to run.\n";
 
 struct command {
     const char *name;

@@ -309,55 +309,9 @@ void rules_count(const struct rules *rules, const struct app *app, struct vm_cou
     vm_count(file->loaded->vm, counters);
 }
 
-/* ---- for people ---- */
-
-static void describe_list(struct buf *out, const char *name, const struct config_list *list)
+const struct plan *rules_plan(const struct rules *rules, size_t index, const char **path)
 {
-    buf_printf(out, "%-10s", name);
-    for (size_t i = 0; i < list->count; i++) buf_printf(out, "%s%s", i ? ", " : "", list->items[i]);
-    buf_add_char(out, '\n');
-}
-
-static void describe_endpoint(struct buf *out, const char *kind, const struct plan_endpoint *at)
-{
-    buf_printf(out, "  %-10s %-6s %-32.*s %-16s %s\n", kind, at->method->text,
-               (int)pattern_text(at->path).size, pattern_text(at->path).data, at->name->text,
-               at->identity ? "with identity" : "open to all");
-}
-
-static void describe_plan(struct buf *out, const struct plan *plan, const char *path)
-{
-    buf_printf(out, "\napp %s  (%s)\n", plan->app->text, path);
-    for (size_t i = 0; i < plan->stream_count; i++)
-        describe_endpoint(out, "stream", &plan->streams[i]->at);
-    for (size_t i = 0; i < plan->route_count; i++)
-        describe_endpoint(out, "route", &plan->routes[i]->at);
-    for (size_t i = 0; i < plan->static_count; i++)
-        describe_endpoint(out, "static", &plan->statics[i]->at);
-    for (size_t i = 0; i < plan->topic_count; i++) {
-        const struct plan_topic *topic = plan->topics[i];
-        buf_printf(out, "  %-10s %-39s history %u for %.15g s%s%s\n", "topic", topic->name->text,
-                   topic->options.history_size, (double)topic->options.history_ttl_ms / 1000,
-                   topic->subscribe ? ", subscribe" : "", topic->filter ? ", filter" : "");
-    }
-    for (size_t i = 0; i < plan->upstream_count; i++) {
-        const struct plan_upstream *upstream = plan->upstreams[i];
-        buf_printf(out, "  %-10s %-39s grace %.15g s, handles %zu event types\n", "upstream",
-                   upstream->name->text, (double)upstream->policy.grace_ms / 1000,
-                   upstream->handler_count);
-    }
-    for (size_t i = 0; i < plan->every_count; i++)
-        buf_printf(out, "  %-10s %-39s every %.15g s\n", "timer", plan->everys[i]->name->text,
-                   (double)plan->everys[i]->period_ms / 1000);
-}
-
-void rules_describe(const struct rules *rules, const struct config *config, struct buf *out)
-{
-    buf_printf(out, "%s is good.\n\n", config->path);
-    describe_list(out, "listen", &config->listen);
-    describe_list(out, "admin", &config->admin);
-    buf_printf(out, "%-10s%llu streams, %llu links\n", "limits",
-               (unsigned long long)config->streams, (unsigned long long)config->links);
-    for (size_t i = 0; i < rules->files.count; i++)
-        describe_plan(out, rules->files.items[i].loaded->plan, rules->files.items[i].path);
+    if (index >= rules->files.count) return NULL;
+    if (path) *path = rules->files.items[index].path;
+    return rules->files.items[index].loaded->plan;
 }

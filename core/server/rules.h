@@ -9,6 +9,7 @@
 
 struct config;
 struct node;
+struct plan;
 struct rules;
 struct shadow;
 struct shadow_ports;
@@ -52,5 +53,5 @@ void rules_free(struct rules *rules);
 /* What the VM of the app counts. */
 void rules_count(const struct rules *rules, const struct app *app, struct vm_counters *counters);
 
-/* What the config and the rules would serve, for people. */
-void rules_describe(const struct rules *rules, const struct config *config, struct buf *out);
+/* What the app at this index declared, and the file that did; NULL behind the last. */
+const struct plan *rules_plan(const struct rules *rules, size_t index, const char **path);

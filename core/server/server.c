@@ -22,6 +22,8 @@
 #include "peers/transport.h"
 #include "script/loaded.h"
 #include "server/config.h"
+#include "server/describe.h"
+#include "server/doubts.h"
 #include "server/limits.h"
 #include "server/rules.h"
 #include "upstream/gate.h"
@@ -166,7 +168,13 @@ struct server *server_new(struct config *config, bool check, struct buf *errors)
 
 void server_describe(const struct server *server, struct buf *out)
 {
-    rules_describe(server->rules, server->config, out);
+    describe(server->config, server->rules, out);
+}
+
+void server_doubt(const struct server *server, struct buf *out)
+{
+    doubts_of_config(server->config, limits_raise_files(), out);
+    doubts_of_rules(server->rules, out);
 }
 
 /* ---- running, draining, ending ---- */
@@ -202,11 +210,19 @@ static void on_end_signal(void *owner, int signum)
     clock_after(parts->ports.clock, &parts->drain, DRAIN_LOOK_MS);
 }
 
-static void log_faults(struct log *log, struct bytes faults)
+static void log_lines(struct log *log, enum log_level level, const char *message,
+                      struct bytes lines)
 {
-    while (faults.size)
-        LOG(log, LOG_ERROR, "not reloaded, the running rules stay",
-            F_BYTES("why", text_take_line(&faults)));
+    while (lines.size) LOG(log, level, message, F_BYTES("why", text_take_line(&lines)));
+}
+
+/* To the log, and to the end of the report. */
+static void report_doubts(const struct server *server, struct buf *report)
+{
+    const size_t before = report->size;
+    server_doubt(server, report);
+    log_lines(server->_parts->ports.log, LOG_WARN, "probably not meant",
+              bytes_run(report->data + before, report->size - before));
 }
 
 /* Gives the rooms what the config says now; the listeners are what they were. */
@@ -223,7 +239,6 @@ static void use_config(struct server *server, struct config *config)
     http_set_limits(parts->admin_http, &http);
     gate_set_rate(&parts->gate, config->link_rate, config->link_burst);
     set_log(parts->ports.log, config);
-    limits_raise_files(parts->ports.log, config->streams);
     config_free(server->config);
     server->config = config;
 }
@@ -250,8 +265,9 @@ bool server_reload(struct server *server, bool promote, struct buf *report)
             F_NUMBER("generation", rules_generation(server->rules)));
         buf_printf(report, "reloaded: %zu apps, generation %u\n", node_apps(server->node),
                    rules_generation(server->rules));
+        report_doubts(server, report);
     } else {
-        log_faults(log, buf_bytes(report));
+        log_lines(log, LOG_ERROR, "not reloaded, the running rules stay", buf_bytes(report));
     }
     last->outcome = good ? RELOAD_GOOD : RELOAD_REFUSED;
     last->wall_ms = server->_parts->ports.clock->wall_ms;
@@ -271,8 +287,10 @@ static void on_reload_signal(void *owner, int signum)
 int server_run(struct server *server)
 {
     struct parts *parts = server->_parts;
+    struct buf doubts = BUF_EMPTY;
     limits_ignore_pipes();
-    limits_raise_files(parts->ports.log, server->config->streams);
+    report_doubts(server, &doubts);
+    buf_destroy(&doubts);
     timer_init(&parts->drain, on_drain);
     loop_signal(server->loop, SIGTERM, on_end_signal, server);
     loop_signal(server->loop, SIGINT, on_end_signal, server);

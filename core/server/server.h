@@ -47,3 +47,7 @@ void server_free(struct server *server);
 
 /* What would be served, for `sluice check`. */
 void server_describe(const struct server *server, struct buf *out);
+
+/* What is good and probably not meant, a line each; see doubts.h. Raises the limit of descriptors,
+ * to see how far it goes. */
+void server_doubt(const struct server *server, struct buf *out);

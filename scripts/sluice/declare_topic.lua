@@ -2,6 +2,7 @@
 
 local core   = require "sluice.core"
 local fail   = require "sluice.fail"
+local owner  = require "sluice.owner"
 local schema = require "sluice.schema"
 
 local HISTORY = {
@@ -10,7 +11,7 @@ local HISTORY = {
 }
 
 local SHAPE = {
-  subscribe = { "function" },                                 -- (sub, params, req) -> true | false
+  subscribe = { "function or false" },                        -- (sub, params, req) -> true | false
   filter    = { "function" },                                 -- (ev, sub, params) -> true | false
   event     = { "choice", of = { "type", "topic", false }, default = "type" },
   history   = { "options", shape = HISTORY },
@@ -28,6 +29,8 @@ return function(_, pattern, options)
     place        = core.place(),
     subscribe    = schema.hook(checked.subscribe, "subscribe of topic " .. pattern),
     filter       = schema.hook(checked.filter, "filter of topic " .. pattern),
+    unasked      = checked.subscribe == false,
+    owned        = owner.made(checked.subscribe),
     event        = checked.event,
     history_size = kept and checked.history.size or 0,
     history_ttl  = kept and checked.history.ttl or 0,

@@ -40,6 +40,11 @@ kinds["function"] = function(value)
   return nil, "a function"
 end
 
+kinds["function or false"] = function(value)
+  if type(value) == "function" or value == false then return value end
+  return nil, "a function, or false"
+end
+
 function kinds.choice(value, rule)
   local names = {}
   for i, choice in ipairs(rule.of) do

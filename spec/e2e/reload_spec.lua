@@ -11,7 +11,7 @@ local function rules(name, type)
   return ([[
 local sluice = require "sluice"
 local app = sluice.app "NAME"
-local all = app:topic "all"
+local all = app:topic("all", { subscribe = false })
 app:stream("events", { path = "/NAME", topics = function() return all() end })
 app:route("say", "POST /NAME/say", { run = function(req) all():emit("TYPE", req.body) return 204 end })
 ]]):gsub("NAME", name):gsub("TYPE", type)

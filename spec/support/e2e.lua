@@ -40,11 +40,12 @@ function e2e.write(path, text)
   return path
 end
 
---- The binary with its wrapper (SLUICE_WRAP: the words before it, valgrind and its options) and `arguments`.
-function e2e.command(arguments)
+--- The binary, or another, with its wrapper (SLUICE_WRAP: the words before it, valgrind and its options) and
+-- `arguments`.
+function e2e.command(arguments, binary)
   local words = {}
   for word in (os.getenv "SLUICE_WRAP" or ""):gmatch "%S+" do words[#words + 1] = word end
-  words[#words + 1] = e2e.binary
+  words[#words + 1] = binary or e2e.binary
   for _, word in ipairs(arguments) do words[#words + 1] = word end
   return words
 end
@@ -61,10 +62,21 @@ function e2e.environment(extra)
   return env
 end
 
---- Runs the binary to its end; returns the exit code and what it wrote.
+-- The words of `command` behind those of `prefix`, if there are any.
+local function prefixed(prefix, command)
+  local words = {}
+  for _, list in ipairs { prefix or {}, command } do
+    for _, word in ipairs(list) do words[#words + 1] = word end
+  end
+  return words
+end
+
+--- Runs the binary to its end; returns the exit code and what it wrote. `options`: `env`, `cwd`, `timeout`, `under`
+-- (the words of a command that starts it), `binary` (another one).
 function e2e.run(arguments, options)
   options = options or {}
-  local process = proc.spawn(e2e.command(arguments), { env = e2e.environment(options.env), cwd = options.cwd })
+  local command = prefixed(options.under, e2e.command(arguments, options.binary))
+  local process = proc.spawn(command, { env = e2e.environment(options.env), cwd = options.cwd })
   local code = process:wait(options.timeout or 10)
   return code, process:output()
 end
@@ -98,15 +110,6 @@ function e2e.server(options)
                               errors = options.errors, _options = options }, server)
   self:start()
   return self
-end
-
--- The words of `command` behind those of `prefix`, if there are any.
-local function prefixed(prefix, command)
-  local words = {}
-  for _, list in ipairs { prefix or {}, command } do
-    for _, word in ipairs(list) do words[#words + 1] = word end
-  end
-  return words
 end
 
 -- `level=info msg=listening address=127.0.0.1:8080 listener=public`, in any order of fields, or as JSON.

@@ -1,0 +1,126 @@
+#include "server/describe.h"
+
+#include "server/config.h"
+#include "server/rules.h"
+
+static double seconds(uint64_t ms)
+{
+    return (double)ms / 1000;
+}
+
+/* A declaration's second line stands below its first. */
+static void go_on(struct buf *out)
+{
+    buf_printf(out, "\n  %-10s ", "");
+}
+
+/* ---- the config ---- */
+
+static void describe_list(struct buf *out, const char *name, const struct config_list *list)
+{
+    buf_printf(out, "%-10s", name);
+    for (size_t i = 0; i < list->count; i++) buf_printf(out, "%s%s", i ? ", " : "", list->items[i]);
+    buf_add_char(out, '\n');
+}
+
+static void describe_limits(struct buf *out, const struct config *config)
+{
+    buf_printf(out, "%-10s%llu streams", "limits", (unsigned long long)config->streams);
+    if (config->streams_per_user)
+        buf_printf(out, " (%llu of one user)", (unsigned long long)config->streams_per_user);
+    buf_printf(out, ", %llu connections, %llu links\n", (unsigned long long)config->connections,
+               (unsigned long long)config->links);
+    buf_printf(out,
+               "%-10sof an app: %llu topics, %llu MiB of memory; of a handler: %.15g s, %.15g s of "
+               "it running\n",
+               "", (unsigned long long)config->topics,
+               (unsigned long long)(config->app_memory_bytes >> 20),
+               seconds(config->handler_deadline_ms), seconds(config->handler_slice_ms));
+}
+
+/* ---- a plan ---- */
+
+static void describe_endpoint(struct buf *out, const char *kind, const struct plan_endpoint *at)
+{
+    buf_printf(out, "  %-10s %-6s %-32.*s %-16s %s", kind, at->method->text,
+               (int)pattern_text(at->path).size, pattern_text(at->path).data, at->name->text,
+               at->identity ? "with identity" : "open to all");
+    for (size_t i = 0; i < at->origin_count; i++)
+        buf_printf(out, "%s%s", i ? ", " : ", from ", at->origins[i]->text);
+}
+
+static void describe_stream(struct buf *out, const struct plan_stream *stream)
+{
+    const struct subscriber_options *options = &stream->options;
+    describe_endpoint(out, "stream", &stream->at);
+    go_on(out);
+    for (size_t i = 0; i < stream->upstream_count; i++)
+        buf_printf(out, "%s%s", i ? ", " : "upstreams ", stream->upstreams[i]->name->text);
+    buf_printf(out, "%srefuses by %s, queue %u frames and %zu bytes, ",
+               stream->upstream_count ? "; " : "",
+               stream->refusal == REFUSE_RETRY ? "retry" : "status", options->queue_frames,
+               options->queue_bytes);
+    if (options->heartbeat_ms)
+        buf_printf(out, "heartbeat %.15g s\n", seconds(options->heartbeat_ms));
+    else
+        buf_add_text(out, "no heartbeat\n");
+}
+
+static void describe_topic(struct buf *out, const struct plan_topic *topic)
+{
+    const struct topic_options *options = &topic->options;
+    buf_printf(out, "  %-10s %-39s ", "topic", topic->name->text);
+    if (options->history_size)
+        buf_printf(out, "history %u for %.15g s", options->history_size,
+                   seconds(options->history_ttl_ms));
+    else
+        buf_add_text(out, "no history");
+    buf_printf(out, ", %s%s\n", topic->subscribe ? "subscribe" : "not for the asking",
+               topic->filter ? ", filter" : "");
+}
+
+static void describe_upstream(struct buf *out, const struct plan_upstream *upstream)
+{
+    const struct link_policy *policy = &upstream->policy;
+    buf_printf(out, "  %-10s %-39s ", "upstream", upstream->name->text);
+    if (upstream->topic) buf_printf(out, "for %s, ", upstream->topic->name->text);
+    buf_printf(out, "grace %.15g s, backoff %.15g to %.15g s", seconds(policy->grace_ms),
+               seconds(policy->backoff_min_ms), seconds(policy->backoff_max_ms));
+    go_on(out);
+    for (size_t i = 0; i < upstream->handler_count; i++)
+        buf_printf(out, "%s%s", i ? ", " : "handles ", upstream->handlers[i].type->text);
+    buf_add_char(out, '\n');
+}
+
+static void describe_static(struct buf *out, const struct plan_static *files)
+{
+    describe_endpoint(out, "static", &files->at);
+    buf_printf(out, ", %s\n", files->directory);
+}
+
+static void describe_plan(struct buf *out, const struct plan *plan, const char *path)
+{
+    buf_printf(out, "\napp %s  (%s)\n", plan->app->text, path);
+    for (size_t i = 0; i < plan->stream_count; i++) describe_stream(out, plan->streams[i]);
+    for (size_t i = 0; i < plan->route_count; i++) {
+        describe_endpoint(out, "route", &plan->routes[i]->at);
+        buf_add_char(out, '\n');
+    }
+    for (size_t i = 0; i < plan->static_count; i++) describe_static(out, plan->statics[i]);
+    for (size_t i = 0; i < plan->topic_count; i++) describe_topic(out, plan->topics[i]);
+    for (size_t i = 0; i < plan->upstream_count; i++) describe_upstream(out, plan->upstreams[i]);
+    for (size_t i = 0; i < plan->every_count; i++)
+        buf_printf(out, "  %-10s %-39s every %.15g s\n", "timer", plan->everys[i]->name->text,
+                   seconds(plan->everys[i]->period_ms));
+}
+
+void describe(const struct config *config, const struct rules *rules, struct buf *out)
+{
+    const struct plan *plan;
+    const char *path;
+    buf_printf(out, "%s is good.\n\n", config->path);
+    describe_list(out, "listen", &config->listen);
+    describe_list(out, "admin", &config->admin);
+    describe_limits(out, config);
+    for (size_t i = 0; (plan = rules_plan(rules, i, &path)); i++) describe_plan(out, plan, path);
+}
