@@ -319,21 +319,33 @@ static int l_lines(lua_State *L)
     return 2;
 }
 
-/* :close() -> true | nil, what stayed */
-static int l_close(lua_State *L)
+static bool end_world(lua_State *L, struct rig_handle *handle, struct buf *errors)
 {
-    struct rig_handle *handle = luaL_checkudata(L, 1, RIG_WORLD);
-    if (!handle->world) {
-        lua_pushboolean(L, true);
-        return 1;
-    }
-    struct buf errors = BUF_EMPTY;
+    if (!handle->world) return true;
     char *scripts = (char *)handle->world->_options.scripts_dir;
-    bool good = world_free(handle->world, &errors);
+    handle->L = L;
+    const bool good = world_free(handle->world, errors);
     if (good) xfree(scripts);
     handle->world = NULL;
     luaL_unref(L, LUA_REGISTRYINDEX, handle->env);
+    return good;
+}
+
+/* :close() -> true | nil, what stayed */
+static int l_close(lua_State *L)
+{
+    struct buf errors = BUF_EMPTY;
+    const bool good = end_world(L, luaL_checkudata(L, 1, RIG_WORLD), &errors);
     return push_outcome(L, good, &errors);
+}
+
+/* A spec that failed left it as it was. */
+static int l_collect(lua_State *L)
+{
+    struct buf errors = BUF_EMPTY;
+    end_world(L, luaL_checkudata(L, 1, RIG_WORLD), &errors);
+    buf_destroy(&errors);
+    return 0;
 }
 
 static const luaL_Reg methods[] = {
@@ -353,6 +365,8 @@ int luaopen_sluice_core(lua_State *L)
     luaL_register(L, NULL, methods);
     rig_network_register(L);
     lua_setfield(L, -2, "__index");
+    lua_pushcfunction(L, l_collect);
+    lua_setfield(L, -2, "__gc");
     lua_newtable(L);
     lua_pushcfunction(L, l_world);
     lua_setfield(L, -2, "world");

@@ -13,7 +13,9 @@ local core = require "sluice.core"
 local json = require "cjson.safe"
 local Tab = require "sluice.rig.tab"
 local Upstream = require "sluice.rig.upstream"
+local journal = require "sluice.rig.journal"
 local network = require "sluice.rig.network"
+local specs = require "sluice.rig.specs"
 
 local rig = {}
 local World = {}
@@ -44,6 +46,7 @@ function rig.load(files, options)
     tab_count = 0,
   }, World)
   world.network = network.new(world.core)
+  specs.made(world)
   for _, file in ipairs(type(files) == "table" and files or { files }) do
     local good, errors = world.core:load(file)
     if not good then
@@ -154,8 +157,12 @@ function World:counters() return self.core:counters() end
 --- The log so far as text, and the number of error lines; both begin anew.
 function World:log() return self.core:lines() end
 
---- What tabs received, in order of receipt: { who, what, topic, data, cursor }.
-function World:journal() return self.journal_entries end
+--- What tabs received, in order of receipt: a list of { who, what, topic, data, cursor }, or of only the fields that
+-- are named: `world:journal("who", "what")`. `assert.same` tells line by line how it differs from what was expected.
+function World:journal(...)
+  local list = journal.of(self.journal_entries, { ... })
+  return list
+end
 
 --- Begins to drain: streams end with a `retry:` of one second and up to `spread` (0) more, new ones
 -- are refused.
