@@ -69,6 +69,7 @@ VALGRIND    := valgrind -q --error-exitcode=97 --leak-check=full --errors-for-le
                --show-leak-kinds=definite,indirect --suppressions=$(CURDIR)/spec/valgrind.supp
 
 EXPORT := -Wl,-E
+PINNED := -shared -Wl,-z,nodelete
 Q   := $(if $(V),,@)
 say  = $(if $(V),@:,@printf '  %-5s %s\n' $1 $@)
 sub  = @$(MAKE) --no-print-directory VARIANT=$1
@@ -94,9 +95,10 @@ help: ## list the targets
 $(BUILD)/sluice: $(SERVER_O)
 	$(call link,$(EXPORT) $(LIBS))
 
-# The rig as a Lua module. Its Lua is the one of the process that loads it, so it links none.
+# The rig as a Lua module. Its Lua is the one of the process that loads it, so it links none. It stays
+# where it is when that Lua is closed: a signal of the watchdog may come later.
 $(BUILD)/lib/sluice/core.so: $(MODULE_O)
-	$(call link,-shared -lm)
+	$(call link,$(PINNED) -lm)
 
 # An archive gives a test only what it does not include itself.
 $(BUILD)/core.a: $(ROOMS_O)
@@ -146,7 +148,8 @@ run: deps-run ## install what is missing, build, start the chat example and prin
 	@examples/chat/run
 
 install: all ## install to PREFIX (/usr/local)
-	install -D -m 755 build/sluice $(DESTDIR)$(PREFIX)/bin/sluice
+	install -D -m 755 $(BUILD)/sluice $(DESTDIR)$(PREFIX)/bin/sluice
+	install -D -m 644 $(BUILD)/lib/sluice/core.so $(DESTDIR)$(PREFIX)/lib/sluice/core.so
 	install -D -m 644 sse.lua.conf $(DESTDIR)$(PREFIX)/share/sluice/sse.lua.conf
 	cp -r scripts rules client $(DESTDIR)$(PREFIX)/share/sluice/
 
