@@ -1,6 +1,7 @@
--- The README's rule file and its spec are run as they stand.
+-- The README's rule file, its spec and its commands are run as they stand.
 
 local rig = require "sluice.rig"
+local e2e = require "spec.support.e2e"
 
 local function read(path)
   local file = assert(io.open(path))
@@ -37,5 +38,28 @@ describe("the README", function()
     assert.equal(1, #run)
     for _, body in ipairs(run) do setfenv(body, environment)() end
     os.remove(path)
+  end)
+
+  it("shows commands that work one after the other in an empty folder", function()
+    local commands, folder, ran = read("README.md"):match "```sh\n(sluice new .-)```", e2e.folder(), {}
+    for words in commands:gmatch "sluice ([^\n#]-) *#[^\n]*\n" do
+      local list = {}
+      for word in words:gmatch "%S+" do list[#list + 1] = word end
+      ran[#ran + 1] = list[1]
+      if list[1] == "run" then break end -- what check has loaded
+      local code, output = e2e.run(list, { cwd = folder, timeout = 30 })
+      assert.equal(0, code, output)
+    end
+    assert.same({ "new", "spec", "check", "run" }, ran)
+  end)
+
+  it("lists the commands that there are", function()
+    local _, help = e2e.run { "--help" }
+    for name in help:gmatch "\n  sluice %[?(%l+)%]?" do
+      assert.is_truthy(read("README.md"):find("\n| `sluice " .. name .. "` | %u"), name)
+    end
+    for name in read("README.md"):gmatch "\n| `sluice (%l+)`" do
+      assert.is_truthy(help:find("\n  sluice %[?" .. name .. "%f[%W]"), name)
+    end
   end)
 end)
