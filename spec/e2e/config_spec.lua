@@ -72,7 +72,8 @@ describe("the command line", function()
     assert.same({ 0, "sluice 0.1.0\n" }, run "--version")
     local code, help = unpack(run "--help")
     assert.equal(0, code)
-    for _, word in ipairs { "run", "check", "-c FILE", "conf", "--version", "TERM" } do
+    for _, word in ipairs { "run", "check", "-c FILE", "spec [FILE ...]", "new APP", "conf", "--version", "TERM",
+                           "1 a server said no, specs failed, or a check found what is good but probably" } do
       assert.is_truthy(help:find(word, 1, true), word)
     end
   end)
