@@ -79,6 +79,13 @@ Expected another journal (- expected, + came):
       table.remove(came, 1) table.remove(came, 1)
       assert.same({ { what = "ready" }, { what = "one", data = 1 }, { what = "two", data = "a" } }, came, "in order")
 ]])
+    assert.equal([[
+Expected another journal (- expected, + came):
+  what
+- ready
+- ready
++ 7
+]], printed [[ assert.same(world:journal("what"), { { what = 7 } }) ]])
   end)
 
   it("tells how to leave out what an expectation does not name", function()

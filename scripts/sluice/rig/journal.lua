@@ -28,9 +28,14 @@ function journal.of(entries, fields)
   return setmetatable(list, mark)
 end
 
-function journal.is(value)
-  local meta = type(value) == "table" and getmetatable(value)
+local function is_journal(list)
+  local meta = getmetatable(list)
   return type(meta) == "table" and meta.__name == mark.__name
+end
+
+--- Two lists, of which one is a journal?
+function journal.either(one, other)
+  return type(one) == "table" and type(other) == "table" and (is_journal(one) or is_journal(other))
 end
 
 local WORDS = { ["nil"] = true, ["true"] = true, ["false"] = true } -- quoted where they are texts

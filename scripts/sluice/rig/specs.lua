@@ -17,7 +17,7 @@ local function teach_same()
     local same, crumbs = plain.callback(state, arguments, level)
     if same then return same, crumbs end
     local came, expected = arguments[1], arguments[2] -- the callback has swapped them
-    local told = journal.is(came) and type(expected) == "table" and journal.difference(expected, came)
+    local told = journal.either(came, expected) and journal.difference(expected, came)
     arguments[1] = told or say(plain.positive_message, assert:format(arguments))
     arguments.n, arguments.nofmt = 1, { true }
     return same, crumbs
