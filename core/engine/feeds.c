@@ -147,7 +147,10 @@ static void no_handler(struct feed *feed, struct item *item)
 {
     struct shadow *shadow = app_shadow(feed->app);
     if (item->kind == ITEM_EVENT) feed->feeds->counters.unhandled++;
-    if (shadow) shadow_unhandled(shadow, &feed->event, item->kind == ITEM_LIFE);
+    if (shadow) {
+        shadow_event(shadow, &feed->event, item->kind == ITEM_LIFE);
+        shadow_live_ended(shadow, &feed->event, OUTCOME_YES);
+    }
     xfree(item);
 }
 
@@ -165,10 +168,9 @@ static void handle_event(struct feed *feed, struct item *item)
     }
     const struct hook_call call = {.kind = HOOK_EVENT, .hook = run, .event = &feed->event};
     struct shadow *shadow = app_shadow(feed->app);
-    struct shadowed *shadowed = shadow ? shadow_event(shadow, &feed->event, !brought) : NULL;
+    if (shadow) shadow_event(shadow, &feed->event, !brought);
     feed->current = item;
     errand_start(&feed->handling, feed->generation, &call, on_handled, feed);
-    if (shadowed) shadow_called(shadowed);
 }
 
 static void unpause(struct feed *feed)

@@ -8,7 +8,7 @@
 #include "base/check.h"
 #include "base/hash.h"
 
-enum { KEPT_MAX = 1000, KEPT_MS = 10000, WAIT_MS = 2000 };
+enum { KEPT_MAX = 1000, KEPT_MS = 10000, WAIT_MS = 2000, WAIT_SAFE_MS = 100 };
 
 /* A request of the live rules. */
 struct seen {
@@ -35,6 +35,10 @@ struct asking {
     fetch_done_f *done;
     void *owner;
     struct fetch_call *call; /* a real one, of what is sent */
+    bool safe;
+    struct buf bytes; /* what `request` points into */
+    struct fetch_request request;
+    struct http_header headers[];
 };
 
 /* ---- what was asked ---- */
@@ -174,6 +178,7 @@ static void cancel_live(struct fetch *fetch, struct fetch_call *call)
 static void asking_free(struct asking *asking)
 {
     list_remove(&asking->node);
+    buf_destroy(&asking->bytes);
     xfree(asking);
 }
 
@@ -213,15 +218,30 @@ static void hand_over(struct asking *asking, const struct seen *seen)
     xfree(headers);
 }
 
+static void on_sent_done(void *owner, const struct fetch_answer *answer)
+{
+    struct asking *asking = owner;
+    fetch_done_f *done = asking->done;
+    void *whose = asking->owner;
+    asking_free(asking);
+    done(whose, answer);
+}
+
+/* Nobody else has asked it: it is sent, or fails. */
 static void give_up(struct asking *asking)
 {
     static const struct fetch_answer answer = {
         .code = "network",
         .sentence = "a shadow's request that changes something is not sent, and the live rules made "
                     "no such request"};
+    struct mirror *mirror = asking->mirror;
     fetch_done_f *done = asking->done;
     void *owner = asking->owner;
-    asking->mirror->unsent++;
+    if (asking->safe) {
+        asking->call = mirror->_real->start(mirror->_real, &asking->request, on_sent_done, asking);
+        return;
+    }
+    mirror->unsent++;
     asking_free(asking);
     done(owner, &answer);
 }
@@ -232,14 +252,13 @@ static bool answer_one(struct mirror *mirror)
     LIST_EACH(node, &mirror->_asking) {
         struct asking *asking = CONTAINER(node, struct asking, node);
         const struct seen *seen = asking->call ? NULL : find(mirror, asking->hash);
-        if (seen && seen->answered) {
+        if (asking->call || (seen && !seen->answered)) continue;
+        if (!seen && asking->until_ms > mirror->_clock->now_ms) continue;
+        if (seen)
             hand_over(asking, seen);
-            return true;
-        }
-        if (!asking->call && !seen && asking->until_ms <= mirror->_clock->now_ms) {
+        else
             give_up(asking);
-            return true;
-        }
+        return true;
     }
     return false;
 }
@@ -260,34 +279,47 @@ static void on_time(struct timer *timer)
     run_answers(CONTAINER(timer, struct mirror, _timer));
 }
 
-static void on_sent_done(void *owner, const struct fetch_answer *answer)
+static struct bytes copy(struct asking *asking, struct bytes bytes)
 {
-    struct asking *asking = owner;
-    fetch_done_f *done = asking->done;
-    void *whose = asking->owner;
-    asking_free(asking);
-    done(whose, answer);
+    const struct bytes at = bytes_run(asking->bytes.data + asking->bytes.size, bytes.size);
+    buf_add_bytes(&asking->bytes, bytes);
+    return at;
 }
 
-static bool is_safe(struct bytes method)
+/* One block for all bytes, reserved beforehand so that nothing moves. */
+static void copy_request(struct asking *asking, const struct fetch_request *from)
 {
-    return bytes_is(method, "GET") || bytes_is(method, "HEAD");
+    struct fetch_request *to = &asking->request;
+    size_t size = from->method.size + from->url.size + from->body.size + 1;
+    for (size_t i = 0; i < from->header_count; i++)
+        size += from->headers[i].name.size + from->headers[i].value.size;
+    buf_reserve(&asking->bytes, size);
+    *to = *from;
+    to->method = copy(asking, from->method);
+    to->url = copy(asking, from->url);
+    to->body = copy(asking, from->body);
+    to->headers = asking->headers;
+    for (size_t i = 0; i < from->header_count; i++)
+        asking->headers[i] = (struct http_header){copy(asking, from->headers[i].name),
+                                                  copy(asking, from->headers[i].value)};
 }
 
 static struct fetch_call *start_shadow(struct fetch *fetch, const struct fetch_request *request,
                                        fetch_done_f *done, void *owner)
 {
     struct mirror *mirror = CONTAINER(fetch, struct mirror, shadow);
-    struct asking *asking = xcalloc(1, sizeof(*asking));
+    struct asking *asking =
+        xcalloc(1, sizeof(*asking) + request->header_count * sizeof(struct http_header));
     asking->mirror = mirror;
     asking->hash = hash_of(request);
-    asking->until_ms = mirror->_clock->now_ms +
-                       (request->timeout_ms < WAIT_MS ? request->timeout_ms : WAIT_MS);
+    asking->safe = bytes_is(request->method, "GET") || bytes_is(request->method, "HEAD");
+    const uint64_t wait = asking->safe ? WAIT_SAFE_MS : WAIT_MS;
+    asking->until_ms =
+        mirror->_clock->now_ms + (request->timeout_ms < wait ? request->timeout_ms : wait);
     asking->done = done;
     asking->owner = owner;
+    copy_request(asking, request);
     list_append(&mirror->_asking, &asking->node);
-    if (!find(mirror, asking->hash) && is_safe(request->method))
-        asking->call = mirror->_real->start(mirror->_real, request, on_sent_done, asking);
     post_answers(mirror);
     return (struct fetch_call *)asking;
 }

@@ -2,8 +2,8 @@
  * live ones' shadow. A request of the shadow's that the live rules make as well, a
  * moment earlier or later, gets the very answer that theirs gets, and is not sent;
  * so nothing is posted twice, and both see the same world. A request that only the
- * shadow makes is sent where it can do no harm (GET, HEAD: RFC 9110, 9.2.1), else
- * it fails: what would have come of it nobody knows.
+ * shadow makes is sent, a little later, where it can do no harm (GET, HEAD: RFC 9110,
+ * 9.2.1), else it fails: what would have come of it nobody knows.
  *
  * Without a shadow, live requests go straight through. */
 #pragma once

@@ -18,7 +18,7 @@ struct shadowed {
     const struct event *live; /* who it is for the live call; NULL once that has ended */
     struct event event;       /* the shadow's, into `bytes` */
     struct buf bytes;
-    bool life, called, begun, ended; /* the live call; the shadow's */
+    bool life, begun, ended;
     enum outcome live_outcome, outcome;
     struct buf live_lines, lines;
     struct errand errand;
@@ -150,7 +150,7 @@ static void end(struct shadowed *shadowed, enum outcome outcome)
     shadowed->outcome = outcome;
     struct shadowed *next = first_of(shadowed);
     finish(shadowed);
-    if (next && next->called && !next->begun) begin(next);
+    if (next && !next->begun) begin(next);
 }
 
 static void on_handled(void *owner, const struct hook_result *result)
@@ -204,11 +204,11 @@ static void copy(struct shadowed *shadowed, const struct event *event)
     }
 }
 
-struct shadowed *shadow_event(struct shadow *shadow, const struct event *event, bool life)
+void shadow_event(struct shadow *shadow, const struct event *event, bool life)
 {
     if (shadow->count == EVENTS_MAX) {
         shadow->counters.skipped++;
-        return NULL;
+        return;
     }
     struct shadowed *shadowed = xcalloc(1, sizeof(*shadowed));
     shadowed->shadow = shadow;
@@ -218,21 +218,7 @@ struct shadowed *shadow_event(struct shadow *shadow, const struct event *event, 
     list_create(&shadowed->node);
     list_append(&shadow->events, &shadowed->node);
     shadow->count++;
-    return shadowed;
-}
-
-void shadow_called(struct shadowed *shadowed)
-{
-    shadowed->called = true;
     if (first_of(shadowed) == shadowed) begin(shadowed);
-}
-
-void shadow_unhandled(struct shadow *shadow, const struct event *event, bool life)
-{
-    struct shadowed *shadowed = shadow_event(shadow, event, life);
-    if (!shadowed) return;
-    shadow_live_ended(shadow, event, OUTCOME_YES);
-    shadow_called(shadowed);
 }
 
 void shadow_live_ended(struct shadow *shadow, const struct event *event, enum outcome outcome)

@@ -1,12 +1,13 @@
 /* shadow: other rules of a running app, in the shadow of the live ones: they are called
- * for the same events, after them, and what they emit is compared, not delivered.
+ * for the same events, and what they emit is compared, not delivered.
  *
- *   event ──▶ live handler ───▶ triggers ──▶ topics
- *     │                            │
- *     │                         compared ──▶ counters, the last differences
- *     │                            │
- *     └─────▶ shadow's handler ─▶ triggers
+ *   event ─┬─▶ shadow's handler ─▶ triggers
+ *          │                          │
+ *          │                       compared ──▶ counters, the last differences
+ *          │                          │
+ *          └─▶ live handler ─────▶ triggers ──▶ topics
  *
+ * The shadow goes first, so that it sees the store as the live rules will see it.
  * Nothing that a shadow does reaches anybody: its requests go through the mirror, its
  * store is one over the app's, its log lines say that they are a shadow's, and its
  * bindings end nobody's stream. It sees the live rules' streams, users and store.
@@ -44,7 +45,6 @@ struct shadow_counters {
 };
 
 struct shadow;
-struct shadowed; /* an event that it is called for */
 
 /* The app's shadow from now on; takes the reference of the generation. It has none yet. */
 struct shadow *shadow_new(struct app *app, struct generation *generation);
@@ -63,14 +63,11 @@ void shadow_differences_each(const struct shadow *shadow,
 
 /* ---- for those who call rules and take what these emit ---- */
 
-/* A live handler is about to be called; `life`: for an event of the link's own. NULL: the shadow is too
- * far behind to be called for it. */
-struct shadowed *shadow_event(struct shadow *shadow, const struct event *event, bool life);
+/* A live handler is about to be called, or there is none: the shadow's is, unless an earlier event of the
+ * key is still with it. `life`: it is an event of the link's own. */
+void shadow_event(struct shadow *shadow, const struct event *event, bool life);
 
-/* It has been called, so that the shadow's may be; or has ended, after all that it emitted; or there is
- * none, but the shadow may have one. */
-void shadow_called(struct shadowed *shadowed);
-void shadow_unhandled(struct shadow *shadow, const struct event *event, bool life);
+/* The live call has ended, after all that it emitted. */
 void shadow_live_ended(struct shadow *shadow, const struct event *event, enum outcome outcome);
 
 /* What a call emitted, live or of the shadow; `event` is the one that it was made for. */

@@ -98,6 +98,47 @@ static int l_reload(lua_State *L)
     return push_outcome(L, good, &errors);
 }
 
+/* :shadow(path) -> true | nil, errors; without a path it ends */
+static int l_shadow(lua_State *L)
+{
+    struct rig_handle *handle = luaL_checkudata(L, 1, RIG_WORLD);
+    struct buf errors = BUF_EMPTY;
+    bool good = true;
+    handle->L = L;
+    if (lua_isnoneornil(L, 2))
+        world_unshadow(rig_world(L));
+    else
+        good = world_shadow(rig_world(L), luaL_checkstring(L, 2), &errors);
+    return push_outcome(L, good, &errors);
+}
+
+static void push_difference(void *ctx, struct bytes event, struct bytes lines)
+{
+    lua_State *L = ctx;
+    lua_newtable(L);
+    rig_set_bytes(L, "event", event);
+    rig_set_bytes(L, "lines", lines);
+    lua_rawseti(L, -2, (int)lua_objlen(L, -2) + 1);
+}
+
+/* :shadowed() -> { events, different, failed, skipped, unsent, differences } | nil */
+static int l_shadowed(lua_State *L)
+{
+    const struct world *world = rig_world(L);
+    if (!world->shadow) return 0;
+    const struct shadow_counters *counters = shadow_counters(world->shadow->shadow);
+    lua_newtable(L);
+    rig_set_number(L, "events", (double)counters->events);
+    rig_set_number(L, "different", (double)counters->different);
+    rig_set_number(L, "failed", (double)counters->failed);
+    rig_set_number(L, "skipped", (double)counters->skipped);
+    rig_set_number(L, "unsent", (double)world->shadow_ports.mirror.unsent);
+    lua_newtable(L);
+    shadow_differences_each(world->shadow->shadow, push_difference, L);
+    lua_setfield(L, -2, "differences");
+    return 1;
+}
+
 /* :run(), and :advance(milliseconds) -> what is left of them, which is more than 0 when the rules
  * made a request on the way. Both raise when the core does not come to rest. */
 static int l_run(lua_State *L)
@@ -349,7 +390,8 @@ static int l_collect(lua_State *L)
 }
 
 static const luaL_Reg methods[] = {
-    {"load", l_load},     {"reload", l_reload}, {"run", l_run},
+    {"load", l_load},     {"reload", l_reload}, {"shadow", l_shadow},
+    {"shadowed", l_shadowed}, {"run", l_run},
     {"advance", l_advance}, {"round", l_round}, {"drain", l_drain},
     {"now", l_now},       {"request", l_request}, {"client", l_client},
     {"fresh", l_fresh},   {"take", l_take},     {"cut", l_cut},

@@ -90,6 +90,7 @@ struct world *world_new(const struct world_options *options)
                                          .gate = &world->gate,
                                          .order = &world->order,
                                          .journal = &world->journal};
+    shadow_ports_create(&world->shadow_ports, &world->ports);
     const struct engine_limits limits = {
         .streams = options->streams,
         .streams_per_user = options->streams_per_user,
@@ -101,9 +102,10 @@ struct world *world_new(const struct world_options *options)
     return world;
 }
 
-static struct loaded *load(struct world *world, const char *path, struct buf *errors)
+static struct loaded *load(struct world *world, const struct engine_ports *ports, const char *path,
+                           struct buf *errors)
 {
-    const struct vm_options options = {.ports = &world->ports,
+    const struct vm_options options = {.ports = ports,
                                        .scripts_dir = world->_options.scripts_dir,
                                        .memory_bytes = 64 << 20,
                                        .slice_ms = 500,
@@ -119,7 +121,7 @@ static struct loaded *load(struct world *world, const char *path, struct buf *er
 bool world_load(struct world *world, const char *path, struct buf *errors)
 {
     CHECK(world->app_count < WORLD_APPS_MAX);
-    struct loaded *loaded = load(world, path, errors);
+    struct loaded *loaded = load(world, &world->ports, path, errors);
     if (!loaded) return false;
     if (!loaded_add(loaded, world->node, errors)) {
         loaded_free(loaded);
@@ -171,12 +173,37 @@ bool world_reload(struct world *world, const char *const *paths, size_t count, b
                   struct buf *errors)
 {
     struct loaded *fresh[WORLD_APPS_MAX];
+    world_unshadow(world);
     CHECK(count <= WORLD_APPS_MAX);
     size_t loaded = 0;
-    while (loaded < count && (fresh[loaded] = load(world, paths[loaded], errors))) loaded++;
+    while (loaded < count && (fresh[loaded] = load(world, &world->ports, paths[loaded], errors))) loaded++;
     if (loaded == count && apply(world, fresh, count, only, errors)) return true;
     while (loaded-- > 0) loaded_free(fresh[loaded]);
     return false;
+}
+
+bool world_shadow(struct world *world, const char *path, struct buf *errors)
+{
+    world_unshadow(world);
+    struct loaded *shadow = load(world, &world->shadow_ports.ports, path, errors);
+    const struct loaded *live = shadow ? of_app(world, shadow->plan->app) : NULL;
+    if (live) {
+        world->shadow = shadow;
+        mirror_watch(&world->shadow_ports.mirror, true);
+        loaded_shadow(shadow, vm_app(live->vm));
+    } else if (shadow) {
+        buf_printf(errors, "%s: no app \"%s\" runs here\n", path, shadow->plan->app->text);
+        loaded_free(shadow);
+    }
+    return live;
+}
+
+void world_unshadow(struct world *world)
+{
+    if (!world->shadow) return;
+    loaded_unshadow(world->shadow);
+    world->shadow = NULL;
+    mirror_watch(&world->shadow_ports.mirror, false);
 }
 
 bool world_round(struct world *world)
@@ -235,6 +262,7 @@ bool world_free(struct world *world, struct buf *errors)
 {
     LIST_EACH(node, &world->clients) client_free(CONTAINER(node, struct client, node));
     world_run(world);
+    world_unshadow(world);
     node_drain(world->node, 0);
     bool quiet = world_run(world);
     for (size_t i = 0; i < world->app_count; i++) vm_retire(world->loaded[i]->vm);
@@ -251,6 +279,7 @@ bool world_free(struct world *world, struct buf *errors)
     world_run(world);
     world_forget_placed(world);
     gate_destroy(&world->gate);
+    shadow_ports_destroy(&world->shadow_ports);
     remote_destroy(&world->remote);
     const uint32_t timers = world->clock.wheel.count, frames = frame_live(), vms = loaded_live();
     if (timers) buf_printf(errors, "timers still armed: %u\n", timers);

@@ -10,6 +10,7 @@
 #include "base/list.h"
 #include "engine/app.h"
 #include "engine/node.h"
+#include "engine/shadow.h"
 #include "ports/clock.h"
 #include "ports/files.h"
 #include "ports/journal.h"
@@ -43,9 +44,11 @@ struct world {
     struct order order;
     struct files files;
     struct engine_ports ports;
+    struct shadow_ports shadow_ports;
     struct node *node;
     struct loaded *loaded[WORLD_APPS_MAX]; /* of the apps, in their order */
     size_t app_count;
+    struct loaded *shadow; /* of one of the apps, or NULL */
     struct list clients;
     struct journal journal;
     struct frame **placed; /* triggers that took their place since the last look; references */
@@ -66,6 +69,13 @@ bool world_load(struct world *world, const char *path, struct buf *errors);
  * False: lines in errors, and nothing has changed. */
 bool world_reload(struct world *world, const char *const *paths, size_t count, bool only,
                   struct buf *errors);
+
+/* Lets the file's rules run in the shadow of those of the app that it names, in the place of an earlier
+ * shadow. False: lines in errors, and nothing is shadowed. */
+bool world_shadow(struct world *world, const char *path, struct buf *errors);
+
+/* And no more. */
+void world_unshadow(struct world *world);
 
 /* Runs jobs and due timers until nothing is left to do at this moment. False: it did not end
  * within a bound, so something posts itself for ever. */

@@ -68,6 +68,18 @@ function World:reload(files)
   return self:run()
 end
 
+--- Lets a rule file run in the shadow of the app that it names: called for the same events, compared, and nothing
+-- of it delivered; nil: no more. Raises what is wrong.
+function World:shadow(file)
+  self:run()
+  local good, errors = self.core:shadow(file)
+  if not good then error(errors:gsub("\n$", ""), 2) end
+  return self:run()
+end
+
+--- How the shadow does: { events, different, failed, skipped, unsent, differences = { { event, lines }, ... } }.
+function World:shadowed() return self.core:shadowed() end
+
 --- Runs the core until it is idle, answering what the spec scripted.
 function World:run()
   if self.holding then return self end

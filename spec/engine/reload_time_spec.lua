@@ -12,7 +12,7 @@ local function text(version)
     local feed = app:upstream("feed", { key = function(sub) return sub.user end, topic = mine, idle = 86400,
       request = function() return { url = "http://feed.test/events" } end })
     local read = watermark.new(app, "read", { wait = 0.5, backoff = { min = 30, max = 60 },
-      post = function(user, data, peer, row) http.post("http://app.test/read", { json = { row = row } }):expect(204) end })
+      post = function(_, _, _, row) http.post("http://app.test/read", { json = { row = row } }):expect(204) end })
     feed:on("note", function(ev)
       read:advance(ev.key, "bob", tonumber(ev.data))
       mine(ev.key):emit("note", VERSION .. " " .. ev.data, { replaces = "x", within = 200 })

@@ -1,0 +1,256 @@
+-- Rules in the shadow of the running ones: called for the same events, compared, and nothing of it reaches anybody.
+
+local rules = require "spec.support.rules"
+
+-- The handler of `note`, what stands in front of it, and what else; as text.
+local function text(handler, before, more)
+  return ([[
+    local http, store, time = require "sluice.http", require "sluice.store", require "sluice.time"
+    local me = sluice.identity(function(req) return { user = req.headers["x-user"] or "ann" } end)
+    local mine = app:topic("user:{user}", { history = { size = 8, ttl = 300 } })
+    local feed = app:upstream("feed", { key = function(sub) return sub.user end, topic = mine,
+      request = function(key) return { url = "http://feed.test/events" } end })
+    %s
+    %s
+    app:stream("events", { path = "/events", identity = me, upstreams = { feed },
+      topics = function(_, sub) return mine(sub.user) end })
+    app:route("get", "GET /store/{key}", { run = function(_, params)
+      return { json = { value = store.get(params.key) } }
+    end })
+    %s]]):format(before or "", handler and ('feed:on("note", %s)'):format(handler) or "", more or "")
+end
+
+local SAME = [[function(ev) mine(ev.key):emit("said", ev.data, { replaces = "x" }) end]]
+
+describe("a shadow", function()
+  local world
+
+  local function start(...) world = rules.load(text(...)) end
+  local function shadow(...)
+    return rules.with_file(rules.head(text(...)), function(path) return world:shadow(path) end)
+  end
+  local function connect(user) return world:connect("/events", { headers = { ["x-user"] = user } }) end
+  local function send(data, type) world:upstream("feed", "ann"):send(type or "note", data, { id = data }) end
+  local function counts()
+    local seen = world:shadowed()
+    return { seen.events, seen.different, seen.failed, seen.skipped }
+  end
+  local function stored(key) return world:request("GET", "/store/" .. key).json.value end
+
+  after_each(function()
+    if world then world:close() end
+    world = nil
+  end)
+
+  it("that does the same is not told from the running rules, and delivers nothing", function()
+    start(SAME)
+    local tab = connect()
+    shadow(SAME)
+    for i = 1, 3 do send(tostring(i)) end
+    assert.same({ "said", "said", "said" }, tab:types())
+    assert.same({ 3, 0, 0, 0 }, counts())
+    assert.same({}, world:shadowed().differences)
+    assert.equal(3, world:counters().emitted)
+    assert.equal(2, world:counters().vms)
+    world:shadow(nil)
+    assert.equal(1, world:counters().vms)
+    send "4"
+    assert.is_nil(world:shadowed())
+  end)
+
+  it("that does otherwise is told of, line by line", function()
+    start [[function(ev)
+      mine(ev.key):emit("first", ev.data)
+      mine(ev.key):emit("second", { n = 1 }, { replaces = "k", within = 0.5 })
+      mine(ev.key):resync "rule"
+    end]]
+    local tab = connect()
+    shadow [[function(ev)
+      mine(ev.key):emit("first", ev.data)
+      mine(ev.key):emit("second", { n = 2 }, { replaces = "k", within = 0.5, tag = ("t"):rep(16) })
+      mine "bob":emit("third")
+      mine(ev.key):resync "rule"
+    end]]
+    send "7"
+    assert.same({ 1, 1, 0, 0 }, counts())
+    local difference = world:shadowed().differences[1]
+    assert.equal("feed ann: note [id 7]", difference.event)
+    assert.equal('  user:ann first 7\n'
+      .. '- user:ann second {"n":1} [replaces k] [within 0.5 s]\n'
+      .. '+ user:ann second {"n":2} [user ann] [tag tttttttttttttttt] [replaces k] [within 0.5 s]\n'
+      .. '+ user:bob third  \n'
+      .. '  user:ann resync rule\n', (difference.lines:gsub("third *\n", "third  \n")))
+    assert.same({ "first", "resync" }, tab:types())
+    world:advance(1)
+    assert.same({ "first", "resync", "second" }, tab:types())
+  end)
+
+  it("is told of where only one of both handles an event, or fails", function()
+    start(SAME)
+    connect()
+    shadow(nil, nil, [[feed:on("other", function(ev) mine(ev.key):emit("more") end)
+                       feed:on("fails", function() error "not today" end)]])
+    send "1"
+    send("2", "other")
+    send("3", "fails")
+    assert.same({ 4, 3, 1, 0 }, { counts()[1] + 1, counts()[2], counts()[3], counts()[4] })
+    local differences = world:shadowed().differences
+    assert.equal("- user:ann said 1 [replaces x]\n", differences[1].lines)
+    assert.matches("^%+ user:ann more", differences[2].lines)
+    assert.equal("+ it failed\n", differences[3].lines)
+    local log, errors = world:log()
+    assert.equal(0, errors)
+    assert.matches('msg="shadow: rule failed".-not today', log)
+  end)
+
+  it("posts nothing: it is given the answer that the running rules are given", function()
+    local post = [[function(ev)
+      local answer = http.post("http://app.test/post", { json = { n = ev.data } })
+      mine(ev.key):emit("posted", answer.status .. answer:json().said)
+    end]]
+    start(post)
+    local tab = connect()
+    shadow(post)
+    local held = world:hold "POST /post"
+    send "1"
+    world:advance(3)
+    held:answer { status = 201, json = { said = "yes" } }
+    assert.equal(1, held.count)
+    assert.equal("201yes", tab:events()[2].data)
+    assert.same({ 1, 0, 0, 0 }, counts())
+    world:reply("POST /post", { status = 200, json = { said = "no" } })
+    send "2"
+    assert.equal(2, #world:requests "POST /post")
+    assert.same({ 2, 0, 0, 0 }, counts())
+  end)
+
+  it("posts nothing that only it would, and is told so", function()
+    start(SAME)
+    local tab = connect()
+    shadow [[function(ev)
+      local answer, code = http.try { method = "POST", url = "http://app.test/post" }
+      mine(ev.key):emit("said", ev.data, { replaces = "x" })
+      mine(ev.key):emit("post", code)
+    end]]
+    send "1"
+    world:advance(3)
+    assert.equal(0, #world:requests "POST /post")
+    assert.equal(1, world:shadowed().unsent)
+    assert.matches("%+ user:ann post network", world:shadowed().differences[1].lines)
+    assert.same({ "said" }, tab:types())
+  end)
+
+  it("reads what it wants to: what the running rules asked as well is asked once", function()
+    local read = [[function(ev) mine(ev.key):emit("read", http.get("http://app.test/read").body) end]]
+    start(read)
+    connect()
+    shadow(read)
+    local number = 0
+    world:reply("GET /read", function()
+      number = number + 1
+      return { status = 200, body = tostring(number) }
+    end)
+    send "1"
+    assert.same({ 1, 0, 0, 0 }, counts())
+    assert.equal(1, #world:requests "GET /read")
+    world:reply("GET /more", { status = 200 })
+    shadow [[function(ev)
+      http.get "http://app.test/more"
+      mine(ev.key):emit("read", http.get("http://app.test/read").body)
+    end]]
+    send "2"
+    world:advance(0.2)
+    assert.equal(1, #world:requests "GET /more")
+    assert.equal(2, #world:requests "GET /read")
+    assert.same({ 1, 0, 0, 0 }, counts())
+  end)
+
+  it("writes into a store of its own over the app's", function()
+    local count = [[function(ev) mine(ev.key):emit("count", store.increment "n") end]]
+    start(count)
+    local tab = connect()
+    send "1"
+    shadow(count)
+    send "2"
+    send "3"
+    assert.same({ 2, 0, 0, 0 }, counts())
+    assert.equal(3, stored "n")
+    assert.equal("3", tab:events()[4].data)
+    world:shadow(nil)
+    assert.equal(3, stored "n")
+  end)
+
+  it("ends nobody's stream, changes nobody's data", function()
+    start(SAME)
+    local tab = connect()
+    shadow [[function(ev)
+      local sub = app:subscribers { user = "ann" }[1]
+      sub:set { changed = true }
+      sub:close()
+      mine(ev.key):emit("ended", app:disconnect { user = "ann" })
+    end]]
+    send "1"
+    assert.same({ true, 1 }, { tab:is_open(), counts()[2] })
+    assert.matches("%+ user:ann ended 1", world:shadowed().differences[1].lines)
+    assert.same({ "said" }, tab:types())
+  end)
+
+  it("keeps the order of a key's events where it is slower, and is called for what it can follow", function()
+    start [[function(ev) mine(ev.key):emit("said", ev.data) end]]
+    connect()
+    shadow [[function(ev)
+      if ev.data == "1" then time.sleep(5) end
+      store.set("seen", (store.get "seen" or "") .. ev.data)
+      mine(ev.key):emit("said", ev.data)
+      if ev.data == "3" then mine(ev.key):emit("seen", store.get "seen") end
+    end]]
+    for i = 1, 3 do send(tostring(i)) end
+    assert.equal(0, counts()[1])
+    world:advance(6)
+    assert.same({ 3, 1, 0, 0 }, counts())
+    assert.matches("%+ user:ann seen 123", world:shadowed().differences[1].lines)
+    shadow [[function(ev) time.sleep(9) mine(ev.key):emit("said", ev.data) end]]
+    for i = 1, 1005 do send(tostring(i)) end
+    assert.equal(5, counts()[4])
+  end)
+
+  it("is dropped by a reload, a drain and the end, whatever it is at", function()
+    local slow = [[function(ev) http.get "http://app.test/slow" time.sleep(8) end]]
+    start(SAME)
+    connect()
+    shadow(slow)
+    local held = world:hold "GET /slow"
+    send "1"
+    send "2"
+    world:advance(0.2)
+    assert.equal(1, held.count)
+    rules.reload(world, text(SAME))
+    assert.is_nil(world:shadowed())
+    assert.equal(1, world:counters().vms)
+    shadow(slow)
+    send "3"
+    shadow(SAME)
+    assert.equal(2, world:counters().vms)
+    shadow(slow)
+    send "4"
+  end)
+
+  it("that is wrong is refused, and the running rules go on", function()
+    start(SAME)
+    local tab = connect()
+    assert.has_error(function() shadow "this is no Lua" end)
+    assert.is_nil(world:shadowed())
+    send "1"
+    assert.same({ "said" }, tab:types())
+    assert.equal(1, world:counters().vms)
+  end)
+
+  it("is stopped like any rule where it does not end", function()
+    start(SAME)
+    local tab = connect()
+    shadow "function() while true do end end"
+    send "1"
+    assert.same({ "said" }, tab:types())
+    assert.same({ 1, 1, 1, 0 }, counts())
+  end)
+end)
