@@ -83,9 +83,13 @@ describe("HUP", function()
     assert.equal(503, sse.open(server.address, { path = "/three" }).status)
     server:wait_log '"msg":"reloaded"'
 
+    http.post(server.address, "/two/say", { body = "a" })
+    tab:next "first"
     configure("streams = 2\n", 'rules = { "rules/one.lua", "rules/three.lua" }')
     assert.equal(0, (reload()))
     tab:wait_end()
+    wait.wait_until(function() return server:metric "sluice_rule_vms" == 2 end)
+    assert.equal(1, server:metric "sluice_triggers_total") -- of the app that is gone
     assert.equal(1, server:metric 'sluice_streams_ended_total{reason="reload"}')
     assert.equal(404, http.get(server.address, "/two").status)
 
