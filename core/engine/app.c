@@ -91,7 +91,7 @@ void app_emit(struct app *app, const struct app_emit *emits, size_t count)
         if (!topic)
             hub_lose(app->hub, emits[i].name);
         else if (emits[i].resync)
-            topic_resync(topic, emits[i].resync);
+            topic_resync(topic, emits[i].resync, emits[i].emit.cause);
         else
             topic_emit(topic, &emits[i].emit);
     }

@@ -190,10 +190,12 @@ static void offer_all(struct subscriber *subscriber, struct run *run, uint32_t m
         if (run->topic->members[member].subscriber != subscriber) return;
         struct frame *frame = run->frames[i];
         if (frame->position <= joined_at) continue;
-        if (offer_is_echo(subscriber, subscriber->tag, frame))
+        if (offer_is_echo(subscriber, subscriber->tag, frame)) {
             hub->counters.echoes++;
-        else
+            hub_note_spared(hub, frame->position, subscriber, SPARED_ECHO);
+        } else {
             offer_trigger(subscriber, run->topic, frame, run->count - i);
+        }
         subscriber->seen = frame->position;
     }
 }

@@ -91,6 +91,7 @@ struct emit {
     struct bytes replaces;  /* coalescing key; data NULL: none */
     struct bytes user, tag; /* echo; data NULL: none; both or neither */
     uint64_t within_ms;     /* wait so long for a newer one; needs `replaces` (may be empty text) */
+    uint64_t cause;         /* for the journal: whose emit it is; 0: nobody's */
 };
 
 struct hub;
@@ -121,8 +122,8 @@ uint64_t topic_emit(struct topic *topic, const struct emit *emit);
 
 /* Tells every subscriber of the topic to re-read: a trigger with a place in the order and in
  * history, never filtered: event "resync", {"reason":reason,"missed":null,"topics":[name]}. Its
- * frame has no type (NULL), so no trigger of a rule can pass for one. */
-void topic_resync(struct topic *topic, const char *reason);
+ * frame has no type (NULL), so no trigger of a rule can pass for one. `cause` as in an emit. */
+void topic_resync(struct topic *topic, const char *reason, uint64_t cause);
 
 struct atom *topic_name(const struct topic *topic);
 const struct topic_options *topic_options(const struct topic *topic);
@@ -131,6 +132,11 @@ uint32_t topic_subscribers(const struct topic *topic);
 
 /* Publishes what waits in windows now (drain). */
 void hub_windows_flush(struct hub *hub);
+
+/* What waits in windows, the oldest window first. */
+void hub_windows_each(struct hub *hub,
+                      void (*each)(void *ctx, struct atom *topic, const struct emission *emission),
+                      void *ctx);
 
 /* Brings everything that was emitted to its subscribers now, without yielding (drain). Filters are
  * asked within; not to be called from one. */

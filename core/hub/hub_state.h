@@ -41,6 +41,35 @@ static inline uint64_t hub_now(const struct hub *hub)
     return hub->ports.clock->now_ms;
 }
 
+/* What the journal is told, if there is one: see ports/journal.h. */
+static inline void hub_note_placed(const struct hub *hub, const struct placing *placing,
+                                   const struct emission *emission)
+{
+    struct journal *journal = hub->ports.journal;
+    if (journal && journal->placed) journal->placed(journal, placing, emission);
+}
+
+static inline void hub_note_merged(const struct hub *hub, struct atom *topic,
+                                   const struct emission *emission)
+{
+    struct journal *journal = hub->ports.journal;
+    if (journal && journal->merged) journal->merged(journal, topic, emission);
+}
+
+static inline void hub_note_spared(const struct hub *hub, uint64_t position,
+                                   const struct subscriber *subscriber, enum spared reason)
+{
+    struct journal *journal = hub->ports.journal;
+    if (journal && journal->spared) journal->spared(journal, position, subscriber, reason);
+}
+
+static inline void hub_note_resumed(const struct hub *hub, uint64_t position,
+                                    const struct subscriber *subscriber)
+{
+    struct journal *journal = hub->ports.journal;
+    if (journal && journal->resumed) journal->resumed(journal, position, subscriber);
+}
+
 /* The newest position up to which everything of this hub is fanned out. */
 uint64_t hub_fanned(const struct hub *hub);
 

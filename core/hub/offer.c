@@ -25,6 +25,12 @@
 #include "hub/stale.h"
 #include "hub/subscriber_state.h"
 
+static void spare(const struct subscriber *subscriber, const struct frame *frame,
+                  enum spared reason)
+{
+    hub_note_spared(subscriber->hub, frame->position, subscriber, reason);
+}
+
 static uint32_t key_of(const struct frame *frame)
 {
     if (!frame->replaces) return 0;
@@ -50,6 +56,7 @@ static void replace_older(struct subscriber *subscriber, const struct frame *fra
         if (index == 0 && queue->sent) continue; /* a part of it is out already */
         if (slot->question && question_only_counts(slot->question)) continue;
         question_cancel(subscriber, slot);
+        spare(subscriber, slot->frame, SPARED_REPLACED);
         queue_drop(queue, slot);
         subscriber->hub->counters.replaced++;
         if (!many) return;
@@ -63,6 +70,7 @@ static void miss(struct subscriber *subscriber, const struct frame *frame)
         subscriber->missed++;
         subscriber->hub->counters.missed++;
     }
+    if (frame->position) spare(subscriber, frame, SPARED_LAGGED);
     struct subscription *list = subscriber_list(subscriber);
     for (uint32_t i = 0; i < subscriber->topics; i++)
         if (!frame->topic || list[i].topic->name == frame->topic) list[i].missed = true;
@@ -146,9 +154,16 @@ static void deliver(struct subscriber *subscriber, struct frame *frame, uint32_t
     miss(subscriber, frame);
 }
 
+static void deny(struct subscriber *subscriber, const struct frame *frame)
+{
+    subscriber->hub->counters.denied++;
+    spare(subscriber, frame, SPARED_DENIED);
+}
+
 static void withhold(struct subscriber *subscriber, struct topic *topic, struct frame *frame)
 {
     subscriber->hub->counters.withheld++;
+    spare(subscriber, frame, SPARED_WITHHELD);
     if (topic) stale_mark(subscriber, topic, frame);
 }
 
@@ -202,7 +217,7 @@ void offer_trigger(struct subscriber *subscriber, struct topic *topic, struct fr
         deliver(subscriber, frame, room);
         break;
     case VERDICT_NO:
-        subscriber->hub->counters.denied++;
+        deny(subscriber, frame);
         break;
     case VERDICT_UNKNOWN:
         withhold(subscriber, topic, frame);
@@ -264,7 +279,7 @@ void offer_answered(struct subscriber *subscriber, uint32_t index, enum verdict 
         if (verdict == VERDICT_YES)
             miss(subscriber, slot->frame);
         else if (verdict == VERDICT_NO)
-            subscriber->hub->counters.denied++;
+            deny(subscriber, slot->frame);
         else
             withhold(subscriber, subscription ? subscription->topic : NULL, slot->frame);
         queue_drop(subscriber->queue, slot);

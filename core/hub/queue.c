@@ -138,6 +138,16 @@ void queue_free(struct queue **queue)
     queue_tidy(queue);
 }
 
+const struct slot *queue_find(const struct queue *queue, uint64_t position)
+{
+    for (uint32_t i = 0; queue && i < queue->count; i++) {
+        const struct slot *slot = &queue->_slots[(queue->_first + i) & (queue->_capacity - 1)];
+        bool is = slot->frame && slot->kind != SLOT_CONTROL && slot->frame->position == position;
+        if (is) return slot;
+    }
+    return NULL;
+}
+
 int64_t queue_index(const struct queue *queue, uint32_t sequence)
 {
     if (!queue) return -1;

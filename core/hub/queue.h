@@ -78,6 +78,9 @@ void queue_tidy(struct queue **queue);
 /* Drops everything and the queue. No slot may have a question. *queue may be NULL. */
 void queue_free(struct queue **queue);
 
+/* The slot of the trigger at this position, or NULL. */
+const struct slot *queue_find(const struct queue *queue, uint64_t position);
+
 /* The index of a slot by its sequence number; -1: it is gone. */
 int64_t queue_index(const struct queue *queue, uint32_t sequence);
 

@@ -42,7 +42,10 @@ static void collect(struct replay *replay, struct topic *topic)
     for (uint32_t i = history_after(&topic->history, replay->cursor); i < topic->history.count;
          i++) {
         struct frame *frame = history_at(&topic->history, i);
-        if (offer_is_echo(subscriber, tag, frame)) continue;
+        if (offer_is_echo(subscriber, tag, frame)) {
+            hub_note_spared(subscriber->hub, frame->position, subscriber, SPARED_ECHO);
+            continue;
+        }
         replay->found++;
         replay->triggers += frame->type != NULL;
         replay->bytes += frame->size;
@@ -108,6 +111,7 @@ static void plan(struct replay *replay)
     for (uint32_t i = 0; i < subscriber->topics; i++) {
         struct topic *topic = list[i].topic;
         bool lost = !reaches_back(replay, topic);
+        list[i].replayed = !lost && !replay->too_much;
         if (lost || (replay->too_much && has_newer(replay, topic)))
             add_name(&replay->history, "history", missed, topic);
         else if (topic->options->filtered && told_concerns(&subscriber->hub->told, subscriber->user,
@@ -204,6 +208,7 @@ static void start_resumed(struct subscriber *subscriber, uint64_t cursor)
 {
     struct replay replay = {
         .subscriber = subscriber, .cursor = cursor, .history = BUF_EMPTY, .access = BUF_EMPTY};
+    hub_note_resumed(subscriber->hub, cursor, subscriber);
     plan(&replay);
     bool resumed = !replay.history.size && !replay.access.size;
     uint32_t ready = begin(subscriber, replay.count + 2);

@@ -18,6 +18,7 @@ struct subscription {
     uint64_t joined_at; /* triggers up to this position are not for it, or came by replay */
     uint32_t member;    /* its index in the topic's members */
     bool missed;        /* something of this topic goes into the next lagged resync */
+    bool replayed;      /* what it missed of this topic before it began was offered to it */
 };
 
 struct subscriber {

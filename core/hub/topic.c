@@ -133,7 +133,12 @@ uint64_t topic_place(struct topic *topic, const struct emission *emission)
     });
     CHECK(frame);
     hub->counters.emitted++;
-    if (hub->ports.journal) hub->ports.journal->placed(hub->ports.journal, frame);
+    hub_note_placed(hub,
+                    &(struct placing){.frame = frame,
+                                      .topic = topic->name,
+                                      .position = order->position,
+                                      .subscribers = topic->present},
+                    emission);
     history_add(&topic->history, frame, topic->options->history_size);
     watch_expiry(topic);
     if (topic->present) fanout_add(hub, topic, frame);
@@ -156,7 +161,8 @@ uint64_t topic_emit(struct topic *topic, const struct emit *emit)
                                 .replaces = atom_or_null(emit->replaces),
                                 .user = atom_or_null(emit->user),
                                 .tag = atom_or_null(emit->tag),
-                                .data = emit->data};
+                                .data = emit->data,
+                                .cause = emit->cause};
     const struct emission held = emission; /* what window_replace may take from the other */
     uint64_t position = 0;
     if (!emit->within_ms || !window_hold(topic, &emission, emit->within_ms)) {
@@ -170,12 +176,12 @@ uint64_t topic_emit(struct topic *topic, const struct emit *emit)
     return position;
 }
 
-void topic_resync(struct topic *topic, const char *reason)
+void topic_resync(struct topic *topic, const char *reason, uint64_t cause)
 {
     struct buf data = BUF_EMPTY;
     control_resync_data(&data, reason, topic->name);
     topic->hub->counters.resyncs++;
-    topic_place(topic, &(struct emission){.data = buf_bytes(&data)});
+    topic_place(topic, &(struct emission){.data = buf_bytes(&data), .cause = cause});
     buf_destroy(&data);
 }
 

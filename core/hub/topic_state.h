@@ -36,12 +36,6 @@ struct topic {
     struct list unused;  /* in hub->unused, when it may be */
 };
 
-/* What one trigger is made of before it has its place. Borrowed. */
-struct emission {
-    struct atom *type, *replaces, *user, *tag;
-    struct bytes data;
-};
-
 /* Gives a trigger its place in the order, in history and in the fan-out; returns its position. */
 uint64_t topic_place(struct topic *topic, const struct emission *emission);
 

@@ -12,8 +12,21 @@ struct window {
     struct topic *topic;
     struct atom *type, *replaces, *user, *tag; /* references */
     struct buf data;
+    uint64_t within_ms, cause; /* of the newest */
     struct timer timer;
 };
+
+/* What waits in it. */
+static struct emission content(const struct window *window)
+{
+    return (struct emission){.type = window->type,
+                             .replaces = window->replaces,
+                             .user = window->user,
+                             .tag = window->tag,
+                             .data = buf_bytes(&window->data),
+                             .within_ms = window->within_ms,
+                             .cause = window->cause};
+}
 
 static uint64_t key_hash(const struct topic *topic, const struct atom *type,
                          const struct atom *replaces)
@@ -58,11 +71,8 @@ static void window_free(struct window *window)
 static void end(struct window *window)
 {
     struct topic *topic = window->topic;
-    topic_place(topic, &(struct emission){.type = window->type,
-                                          .replaces = window->replaces,
-                                          .user = window->user,
-                                          .tag = window->tag,
-                                          .data = buf_bytes(&window->data)});
+    const struct emission emission = content(window);
+    topic_place(topic, &emission);
     window_free(window);
     topic_release(topic);
 }
@@ -95,6 +105,18 @@ void hub_windows_flush(struct hub *hub)
     }
 }
 
+void hub_windows_each(struct hub *hub,
+                      void (*each)(void *ctx, struct atom *topic, const struct emission *emission),
+                      void *ctx)
+{
+    LIST_EACH(node, &hub->windows._oldest_first)
+    {
+        struct window *window = CONTAINER(node, struct window, node);
+        const struct emission emission = content(window);
+        each(ctx, window->topic->name, &emission);
+    }
+}
+
 /* Whether the two differ in who caused them. */
 static bool differs(const struct window *window, const struct emission *emission)
 {
@@ -120,6 +142,15 @@ static struct window *open(struct topic *topic, const struct emission *emission,
     return window;
 }
 
+/* A newer one stands for what it held. */
+static void give_way(struct window *window)
+{
+    struct topic *topic = window->topic;
+    const struct emission emission = content(window);
+    topic->hub->counters.replaced++;
+    hub_note_merged(topic->hub, topic->name, &emission);
+}
+
 static void make_nobodys(struct window *window)
 {
     atom_unref(window->user);
@@ -131,11 +162,13 @@ bool window_hold(struct topic *topic, const struct emission *emission, uint64_t 
 {
     struct window *window = find(topic, emission);
     if (window) {
+        give_way(window);
         if (differs(window, emission)) make_nobodys(window);
-        topic->hub->counters.replaced++;
     } else if (!(window = open(topic, emission, within_ms))) {
         return false;
     }
+    window->cause = emission->cause;
+    window->within_ms = within_ms;
     buf_clear(&window->data);
     buf_add_bytes(&window->data, emission->data);
     return true;
@@ -145,7 +178,7 @@ void window_replace(struct topic *topic, struct emission *emission)
 {
     struct window *window = find(topic, emission);
     if (!window) return;
+    give_way(window);
     if (differs(window, emission)) emission->user = emission->tag = NULL;
-    topic->hub->counters.replaced++;
     window_free(window);
 }

@@ -45,12 +45,14 @@ static void serve_file(struct files *files, const char *directory, struct bytes 
     buf_destroy(&body);
 }
 
-static void note_placed(struct journal *journal, struct frame *frame)
+static void note_placed(struct journal *journal, const struct placing *placing,
+                        const struct emission *emission)
 {
+    (void)emission;
     struct world *world = CONTAINER(journal, struct world, journal);
     world->placed =
         xrealloc(world->placed, (world->placed_count + 1) * sizeof(struct frame *));
-    world->placed[world->placed_count++] = frame_ref(frame);
+    world->placed[world->placed_count++] = frame_ref(placing->frame);
 }
 
 void world_forget_placed(struct world *world)

@@ -32,7 +32,7 @@ static void the_name_is_the_type_or_the_topic_or_none(void **state)
     emit(world, "plain", "1");
     emit_to(named, "card.moved", "2");
     emit_to(without, "new", "3");
-    topic_resync(without, "upstream");
+    topic_resync(without, "upstream", 0);
     settle(world);
     assert_read(tab, "t 1\nboard.7 2\nmessage 3\n"
                      "resync {\"reason\":\"upstream\",\"missed\":null,\"topics\":[\"chat\"]}\n");

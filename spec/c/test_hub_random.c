@@ -359,7 +359,7 @@ static void act(void)
         pass(below(chance_of(10) ? 12000 : 1500));
     else if (what < 87) {
         happened[TOPIC_RESYNC]++;
-        topic_resync(topic_at((int)below(TOPICS)), "upstream");
+        topic_resync(topic_at((int)below(TOPICS)), "upstream", 0);
         observe();
     } else if (what < 88) {
         hub_windows_flush(model.world->hub);

@@ -57,7 +57,7 @@ static void what_was_missed_comes_in_order_over_topics(void **state)
     emit_many(world, "b", 4, 4);
     emit_many(world, "not mine", 5, 5);
     emit_many(world, "a", 6, 6);
-    topic_resync(topic_of(world, "b"), "upstream");
+    topic_resync(topic_of(world, "b"), "upstream", 0);
     struct tab *tab = back(world, cursor, "b a c");
     assert_read(tab, RESUMED("4") "t 2\nt 3\nt 4\nt 6\n" RESYNC("upstream", "null", "\"b\""));
     assert_int_equal(tab->writes, 1);
@@ -184,7 +184,7 @@ static void too_much_is_told_with_the_number(void **state)
     options.replay_max = 5;
     struct tab *before = cut_here(world);
     emit_many(world, "a", 1, 3);
-    topic_resync(topic_of(world, "b"), "upstream");
+    topic_resync(topic_of(world, "b"), "upstream", 0);
     emit_many(world, "b", 4, 4);
     assert_read(back_with(world, &options, before, "a b"),
                 RESUMED("4") "t 1\nt 2\nt 3\n" RESYNC("upstream", "null", "\"b\"") "t 4\n");

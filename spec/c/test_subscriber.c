@@ -388,7 +388,7 @@ static void a_no_is_not_sent_and_an_open_question_holds_what_is_behind(void **st
     world_answer(world, "4", VERDICT_YES);
     settle(world);
     assert_read(tab, "");
-    topic_resync(topic, "upstream"); /* never asked about */
+    topic_resync(topic, "upstream", 0); /* never asked about */
     settle(world);
     assert_int_equal(world->asked, 5);
     world_answer(world, "3", VERDICT_NO);
@@ -733,7 +733,7 @@ static void only_what_it_was_permitted_is_counted(void **state)
     emit_tagged(world, "echo", "ann", TAG_1); /* not sent */
     world->verdict = VERDICT_NO;
     emit_many(world, "f", 100, 100);
-    topic_resync(topic_of(world, "a"), "upstream"); /* no trigger of a rule */
+    topic_resync(topic_of(world, "a"), "upstream", 0); /* no trigger of a rule */
     world->verdict = VERDICT_PENDING;
     emit_many(world, "f", 4, 6);
     settle(world);
