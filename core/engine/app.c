@@ -17,6 +17,7 @@ struct app {
     struct generation *generation;
     struct hub *hub;
     struct store *store;
+    struct explain explain;
     struct filter_verdicts verdicts;
     struct feeds feeds;
     struct seats seats;
@@ -34,6 +35,7 @@ struct app *app_new(const struct engine_ports *ports, const struct engine_limits
     app->limits = limits;
     app->census = census;
     app->generation = generation;
+    explain_create(&app->explain, &limits->explain, ports->clock, ports->journal);
     filter_verdicts_create(&app->verdicts, app);
     const struct hub_ports hub_ports = {.clock = ports->clock,
                                         .later = ports->later,
@@ -41,7 +43,7 @@ struct app *app_new(const struct engine_ports *ports, const struct engine_limits
                                         .log = ports->log,
                                         .order = ports->order,
                                         .verdicts = &app->verdicts.port,
-                                        .journal = ports->journal};
+                                        .journal = explain_journal(&app->explain)};
     app->hub = hub_new(&hub_ports, &limits->hub);
     app->store = store_new(ports->clock, limits->store_entries, limits->store_bytes);
     feeds_create(&app->feeds, app);
@@ -67,6 +69,7 @@ void app_free(struct app *app)
     seats_destroy(&app->seats);
     store_free(app->store);
     filter_verdicts_destroy(&app->verdicts);
+    explain_destroy(&app->explain);
     generation_unref(app->generation);
     xfree(app);
 }
@@ -83,13 +86,25 @@ struct topic *app_topic_open(struct app *app, struct bytes name)
     return topic;
 }
 
+/* A trigger whose topic cannot be had. */
+static void lose(struct app *app, const struct app_emit *lost)
+{
+    const struct emit *emit = &lost->emit;
+    struct atom *type = lost->resync ? NULL : atom_get(emit->type);
+    explain_lost(&app->explain, lost->name,
+                 &(struct emission){.type = type, .data = emit->data, .cause = emit->cause});
+    atom_unref(type);
+    hub_lose(app->hub, lost->name);
+}
+
 void app_emit(struct app *app, const struct app_emit *emits, size_t count)
 {
     if (app->shadow && count) shadow_emitted(app->shadow, emits[0].event, emits, count);
     for (size_t i = 0; i < count; i++) {
         struct topic *topic = app_topic_open(app, emits[i].name);
+        explain_emitted(&app->explain, emits[i].emit.cause, 1);
         if (!topic)
-            hub_lose(app->hub, emits[i].name);
+            lose(app, &emits[i]);
         else if (emits[i].resync)
             topic_resync(topic, emits[i].resync, emits[i].emit.cause);
         else
@@ -223,6 +238,11 @@ struct shadow *app_shadow(const struct app *app)
 void app_set_shadow(struct app *app, struct shadow *shadow)
 {
     app->shadow = shadow;
+}
+
+struct explain *app_explain(struct app *app)
+{
+    return &app->explain;
 }
 
 struct census *app_census(struct app *app)

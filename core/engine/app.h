@@ -8,6 +8,7 @@
 
 #include "base/atom.h"
 #include "engine/emit.h"
+#include "engine/explain.h"
 #include "engine/hooks.h"
 #include "engine/ports.h"
 #include "hub/hub.h"
@@ -22,6 +23,7 @@ struct engine_limits {
     struct hub_limits hub;
     uint32_t store_entries;
     size_t store_bytes;
+    struct explain_limits explain;
 };
 
 struct app;
@@ -60,6 +62,7 @@ struct feeds *app_feeds(struct app *app);
 struct reviews *app_reviews(struct app *app);
 struct seats *app_seats(struct app *app);
 struct census *app_census(struct app *app);
+struct explain *app_explain(struct app *app);
 
 /* engine/shadow.h sets it; NULL: there is none. */
 struct shadow *app_shadow(const struct app *app);

@@ -11,5 +11,6 @@ struct app_emit {
     struct bytes name;        /* the topic's full name */
     struct emit emit;
     const struct event *event; /* that the call was made for; NULL: another call */
-    const char *resync;       /* a reason: tells the topic to re-read instead of emitting */
+    const char *resync;       /* a reason: tells the topic to re-read instead of emitting; of `emit`
+                                 then only the cause counts */
 };

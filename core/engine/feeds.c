@@ -76,14 +76,15 @@ static void feed_unlist(struct feed *feed)
 }
 
 /* Those whom a gap in this feed concerns must re-read. */
-static void tell_resync(struct feed *feed, const char *reason)
+static void tell_resync(struct feed *feed, const char *reason, uint64_t cause)
 {
     const struct plan_topic *topic = feed->upstream->topic;
     if (topic) {
         struct buf name = BUF_EMPTY;
         struct bytes key = atom_bytes(feed->key);
         pattern_format(topic->pattern, &key, &name);
-        const struct app_emit emit = {.name = buf_bytes(&name), .resync = reason};
+        const struct app_emit emit = {
+            .name = buf_bytes(&name), .emit = {.cause = cause}, .resync = reason};
         app_emit(feed->app, &emit, 1);
         buf_destroy(&name);
         return;
@@ -93,6 +94,18 @@ static void tell_resync(struct feed *feed, const char *reason)
             seat_subscriber(CONTAINER(node, struct lease, _node)->seat);
         if (subscriber) subscriber_resync(subscriber, reason, NULL);
     }
+}
+
+/* No rule is asked: the call that explains it is the link's own. */
+static void tell_reopened(struct feed *feed)
+{
+    struct explain *explain = app_explain(feed->app);
+    const struct explain_about about = {.source = feed->upstream->name,
+                                        .key = atom_bytes(feed->key),
+                                        .type = BYTES("@reopened")};
+    const uint64_t cause = explain_begin(explain, &about);
+    explain_end(explain, cause, EXPLAIN_RETURNED, BYTES(""));
+    tell_resync(feed, "upstream", cause);
 }
 
 static void enqueue(struct feed *feed, enum item_kind kind, struct bytes type, struct bytes id,
@@ -126,7 +139,7 @@ static void on_handled(void *owner, const struct hook_result *result)
     if (shadow) shadow_live_ended(shadow, &feed->event, result->outcome);
     if (result->outcome == OUTCOME_UNKNOWN) {
         feed->feeds->counters.failed++;
-        tell_resync(feed, "rule");
+        tell_resync(feed, "rule", result->cause);
     }
     feed_post(feed);
 }
@@ -189,7 +202,7 @@ static void feed_work(struct job *job)
         list_remove(&item->node);
         feed->queued--;
         if (item->kind == ITEM_REOPENED) {
-            tell_resync(feed, "upstream");
+            tell_reopened(feed);
             xfree(item);
         } else {
             handle_event(feed, item);

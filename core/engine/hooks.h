@@ -10,6 +10,7 @@
  * are logged, with file and line, by the implementer, once. */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -85,6 +86,7 @@ struct hook_result {
     const struct http_header *headers;
     size_t header_count;
     struct http_response response;
+    uint64_t cause; /* what explain knows the call by; 0: it does not */
 };
 
 typedef void hook_done_f(void *owner, const struct hook_result *result);
@@ -95,4 +97,8 @@ struct hooks {
     struct running *(*call)(struct hooks *hooks, const struct hook_call *call, hook_done_f *done,
                             void *owner);
     void (*cancel)(struct hooks *hooks, struct running *running);
+
+    /* What a hook is, and where it stands: "filter of topic user:{user}", "rules/posta.lua:12". False:
+     * it is not known. */
+    bool (*describe)(struct hooks *hooks, hook number, struct bytes *what, struct bytes *place);
 };

@@ -49,7 +49,8 @@ bool batch_add(struct batch *batch, const struct app_emit *emit)
     return true;
 }
 
-const struct app_emit *batch_settle(struct batch *batch, const struct event *event)
+const struct app_emit *batch_settle(struct batch *batch, const struct event *event,
+                                     uint64_t cause)
 {
     buf_reserve(&batch->_bytes, 1); /* empty texts point somewhere, too */
     for (size_t i = 0; i < batch->count; i++) {
@@ -61,6 +62,7 @@ const struct app_emit *batch_settle(struct batch *batch, const struct event *eve
         settle(batch, &item->emit.user);
         settle(batch, &item->emit.tag);
         item->event = event;
+        item->emit.cause = cause;
         struct bytes resync = {item->resync, 0};
         settle(batch, &resync);
         item->resync = resync.data;

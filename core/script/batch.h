@@ -22,6 +22,8 @@ void batch_destroy(struct batch *batch);
 /* False: above the bounds. */
 bool batch_add(struct batch *batch, const struct app_emit *emit);
 
-/* All of it, in order, as of one call for this event (NULL: for something else); good until batch_clear. */
-const struct app_emit *batch_settle(struct batch *batch, const struct event *event);
+/* All of it, in order, as of one call for this event (NULL: for something else), which explain knows
+ * as `cause` (or 0); good until batch_clear. */
+const struct app_emit *batch_settle(struct batch *batch, const struct event *event,
+                                    uint64_t cause);
 void batch_clear(struct batch *batch);

@@ -10,6 +10,7 @@
 #include "base/alloc.h"
 #include "base/check.h"
 #include "engine/shadow.h"
+#include "script/cause.h"
 #include "script/fault.h"
 #include "script/vm.h"
 
@@ -109,6 +110,7 @@ static void background_ended(struct running *running, bool returned)
 static void hook_ended(struct running *running)
 {
     hook_done_f *done = running->done;
+    running->result.cause = running->cause;
     if (done && !running->cancelled) done(running->owner, &running->result);
     atom_unref(running->result.who.user);
     atom_unref(running->result.who.data);
@@ -121,7 +123,7 @@ void call_publish(struct running *running)
     struct vm *vm = running->vm;
     if (!batch->count) return;
     const struct event *event = running->call.event;
-    const struct app_emit *emits = batch_settle(batch, event);
+    const struct app_emit *emits = batch_settle(batch, event, cause_of(running));
     if (vm_shadow(vm))
         shadow_emitted(vm_shadow(vm), event, emits, batch->count);
     else
@@ -136,12 +138,16 @@ static void ended(struct task *task, enum task_end end, lua_State *co)
     bool refusal = end == TASK_RAISED && !background && call_read_refusal(running, co);
     if (end == TASK_RETURNED) {
         call_publish(running);
+        cause_returned(running);
     } else {
         batch_clear(&running->batch);
-        if (!refusal) {
-            running->result.outcome = OUTCOME_UNKNOWN;
-            if (end != TASK_CANCELLED) fault_report(running->vm, running, end, co);
-        }
+        if (!refusal) running->result.outcome = OUTCOME_UNKNOWN;
+        if (refusal)
+            cause_returned(running);
+        else if (end == TASK_CANCELLED)
+            cause_dropped(running);
+        else
+            fault_report(running->vm, running, end, co);
     }
     if (background)
         background_ended(running, end == TASK_RETURNED);
@@ -168,6 +174,7 @@ static struct running *call(struct hooks *hooks, const struct hook_call *call, h
     running->owner = owner;
     running->cancelled = false;
     running->result = (struct hook_result){.outcome = OUTCOME_NO};
+    cause_begin(running);
     return task_start(&running->task, vm_options(calls->_vm)->deadline_ms) ? running : NULL;
 }
 
@@ -176,6 +183,16 @@ static void cancel(struct hooks *hooks, struct running *running)
     (void)hooks;
     running->cancelled = true;
     task_cancel(&running->task);
+}
+
+static bool describe(struct hooks *hooks, hook number, struct bytes *what, struct bytes *place)
+{
+    const struct calls *calls = (struct calls *)hooks;
+    const struct vm_hook *info = vm_hook_info(calls->_vm, number);
+    if (!info) return false;
+    *what = atom_bytes(info->what);
+    *place = atom_bytes(info->place);
+    return true;
 }
 
 /* Background */
@@ -224,6 +241,7 @@ bool call_background(lua_State *L, const char *what, int index, int after, uint6
     running->function = function;
     running->after = then;
     running->before_returned = true;
+    running->cause = 0;
     running->deadline_ms = deadline_ms;
     start_soon(calls, running);
     return true;
@@ -239,7 +257,7 @@ struct running *call_running(struct vm *vm)
 
 void calls_create(struct calls *calls, struct vm *vm)
 {
-    *calls = (struct calls){.hooks = {call, cancel}, ._vm = vm};
+    *calls = (struct calls){.hooks = {call, cancel, describe}, ._vm = vm};
     list_create(&calls->_idle);
     list_create(&calls->_bare);
     list_create(&calls->_starting);

@@ -37,6 +37,7 @@ struct running {
     int function, after;   /* background: registry references; LUA_NOREF: none */
     bool before_returned;  /* background: what `after` is called with */
     char what[64];         /* background: its name */
+    uint64_t cause;        /* script/cause.h; 0: not noted yet */
 };
 
 struct calls {

@@ -6,6 +6,7 @@
 
 #include "base/buf.h"
 #include "script/call.h"
+#include "script/cause.h"
 #include "script/quota.h"
 #include "script/raise.h"
 #include "script/values.h"
@@ -87,8 +88,8 @@ static void write_line(struct vm *vm, struct running *running, struct report *re
     uint64_t kept_back;
     if (!paced(vm_pace(vm, running->call.hook), ports->clock->now_ms, &kept_back)) return;
     LOG(ports->log, LOG_ERROR, "rule failed", F_TEXT("app", vm_name(vm)),
-        F_TEXT("in", info ? info->what : running->what),
-        F_TEXT("declared", info ? info->place : "the library"),
+        F_TEXT("in", info ? info->what->text : running->what),
+        F_TEXT("declared", info ? info->place->text : "the library"),
         F_BYTES("error", buf_bytes(&report->error)), F_TEXT("traceback", buf_text(&report->trace)),
         F_NUMBER("kept_back", kept_back));
 }
@@ -118,6 +119,7 @@ void fault_report(struct vm *vm, struct running *running, enum task_end end, lua
     struct report report = {co, end, vm, BUF_EMPTY, BUF_EMPTY};
     count(vm, running, end);
     add_error(&report);
+    cause_failed(running, buf_bytes(&report.error));
     if (co) add_frames(&report);
     write_line(vm, running, &report);
     buf_destroy(&report.error);

@@ -221,7 +221,7 @@ hook vm_hook_add(struct vm *vm, lua_State *L, int index, const char *what)
         vm->hooks = xrealloc(vm->hooks, vm->hook_capacity * sizeof *vm->hooks);
     }
     struct hook_slot *slot = &vm->hooks[vm->hook_count++];
-    *slot = (struct hook_slot){.info = {.what = xstrdup(what), .place = xstrdup(place)}};
+    *slot = (struct hook_slot){.info = {.what = atom_of(what), .place = atom_of(place)}};
     return vm->hook_count;
 }
 
@@ -452,8 +452,8 @@ void vm_free(struct vm *vm)
     CHECK(vm->quota.used_bytes == 0);
     watchdog_stop();
     for (uint32_t i = 0; i < vm->hook_count; i++) {
-        xfree((char *)vm->hooks[i].info.what);
-        xfree((char *)vm->hooks[i].info.place);
+        atom_unref(vm->hooks[i].info.what);
+        atom_unref(vm->hooks[i].info.place);
     }
     xfree(vm->hooks);
     buf_destroy(&vm->faults);

@@ -56,8 +56,8 @@ struct vm_counters {
 
 /* One function that a rule file declared. */
 struct vm_hook {
-    const char *what;  /* "filter of topic user:{user}" */
-    const char *place; /* "rules/posta.lua:12" */
+    struct atom *what;  /* "filter of topic user:{user}"; a reference, as the next */
+    struct atom *place; /* "rules/posta.lua:12" */
     uint64_t runs, errors;
 };
 

@@ -371,7 +371,7 @@ static inline struct world *world_new(void)
     gate_create(&world->gate, &world->clock, 1000, 100);
     world->transport = (struct transport){wire_open, wire_pause, wire_close};
     world->files.serve = world_serve;
-    world->hooks = (struct hooks){world_call, world_cancel};
+    world->hooks = (struct hooks){.call = world_call, .cancel = world_cancel};
     list_create(&world->clients);
     list_create(&world->waiting);
     list_create(&world->wires);

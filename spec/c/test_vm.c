@@ -110,8 +110,8 @@ static void no_is_not_dont_know(void **state)
 
 static void note_hook(void *ctx, const struct vm_hook *info)
 {
-    const char *file = strrchr(info->place, '/');
-    buf_printf(ctx, "%s %s %d %d\n", info->what, file ? file + 1 : "", (int)info->runs,
+    const char *file = strrchr(info->place->text, '/');
+    buf_printf(ctx, "%s %s %d %d\n", info->what->text, file ? file + 1 : "", (int)info->runs,
                (int)info->errors);
 }
 
