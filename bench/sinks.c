@@ -1,7 +1,8 @@
 /*
  * sinks: a hub with a million subscribers whose sinks are in memory: what a subscriber and
  * a delivery cost without a socket, and that their number is bounded by memory alone. It
- * runs the hub that serves production; a sink takes all bytes at once and counts them.
+ * runs the hub that serves production, with explain (engine/explain.h) behind its journal; a
+ * sink takes all bytes at once and counts them.
  *
  *   sinks SUBSCRIBERS ROUNDS [own]
  *
@@ -15,6 +16,7 @@
 #include <unistd.h>
 
 #include "base/hash.h"
+#include "engine/explain.h"
 #include "hub/hub.h"
 #include "hub/subscriber.h"
 
@@ -31,6 +33,7 @@ static struct {
     struct log log;
     struct order order;
     struct verdicts verdicts; /* nobody asks: no topic is filtered */
+    struct explain explain;
     struct hub *hub;
     uint64_t drawn;
     uint64_t bytes;
@@ -90,6 +93,7 @@ static void create_world(void)
     static struct hub_ports ports;
     static const struct hub_limits limits = {
         .forgotten_topics = 65536, .topics = 4000000, .windows = 1000};
+    static const struct explain_limits explain_limits = {.triggers = 1024, .decisions = 16384};
     struct hash_key key = {1, 2};
 
     hash_seed(key);
@@ -100,12 +104,14 @@ static void create_world(void)
     world.log = (struct log){.level = LOG_ERROR, .write = drop_line};
     cursor_epoch_create(&world.order.epoch, 1, key, key);
     world.order.position = 1;
+    explain_create(&world.explain, &explain_limits, &world.clock, NULL);
     ports = (struct hub_ports){.clock = &world.clock,
                                .later = &world.later,
                                .random = &world.random,
                                .log = &world.log,
                                .order = &world.order,
-                               .verdicts = &world.verdicts};
+                               .verdicts = &world.verdicts,
+                               .journal = explain_journal(&world.explain)};
     world.hub = hub_new(&ports, &limits);
 }
 

@@ -7,6 +7,8 @@
 
 #include "base/alloc.h"
 #include "base/check.h"
+#include "engine/explanation.h"
+#include "engine/fates.h"
 #include "event/frame.h"
 #include "rig/client.h"
 #include "rig/network.h"
@@ -41,7 +43,8 @@ static const char *read_env(void *ctx, const char *name)
     return value;
 }
 
-/* world{ scripts, seed, streams, streams_per_user, links, link_rate, env } */
+/* world{ scripts, seed, streams, streams_per_user, links, link_rate, explain_triggers,
+ * explain_decisions, env } */
 static int l_world(lua_State *L)
 {
     luaL_checktype(L, 1, LUA_TTABLE);
@@ -62,6 +65,8 @@ static int l_world(lua_State *L)
         .streams_per_user = (uint32_t)rig_field_number(L, 1, "streams_per_user", 0),
         .links = (uint32_t)rig_field_number(L, 1, "links", 1e6),
         .link_rate = (uint64_t)rig_field_number(L, 1, "link_rate", 1000),
+        .explain = {.triggers = (uint32_t)rig_field_number(L, 1, "explain_triggers", 1024),
+                    .decisions = (uint32_t)rig_field_number(L, 1, "explain_decisions", 16384)},
         .env = read_env,
         .env_ctx = handle};
     handle->world = world_new(&options);
@@ -349,6 +354,39 @@ static int l_placed(lua_State *L)
     return 1;
 }
 
+/* :explain{ topic, user, id, last } -> its answer, as JSON | nil, "foreign" or "old" or "none" */
+static int l_explain(lua_State *L)
+{
+    static const char *const why[] = {"", "foreign", "old", "none"};
+    struct world *world = rig_world(L);
+    luaL_checktype(L, 2, LUA_TTABLE);
+    const struct explanation_query query = {
+        .topic = rig_field_bytes(L, 2, "topic", ""),
+        .user = rig_field_bytes(L, 2, "user", ""),
+        .id = rig_field_bytes(L, 2, "id", ""),
+        .last = (uint32_t)rig_field_number(L, 2, "last", EXPLANATION_LAST)};
+    struct buf answer = BUF_EMPTY;
+    enum explanation given = explanation_write(world->node, &query, &answer);
+    if (given == EXPLANATION_GIVEN)
+        rig_push_buf(L, &answer);
+    else
+        lua_pushnil(L);
+    buf_destroy(&answer);
+    lua_pushstring(L, why[given]);
+    return 2;
+}
+
+/* :fates() -> the names of all outcomes that an explanation knows */
+static int l_fates(lua_State *L)
+{
+    lua_newtable(L);
+    for (enum fate fate = 0; fate < FATES; fate++) {
+        lua_pushstring(L, fate_name(fate));
+        lua_rawseti(L, -2, (int)fate + 1);
+    }
+    return 1;
+}
+
 /* :lines() -> the log so far, and how many lines of level error it has; clears both */
 static int l_lines(lua_State *L)
 {
@@ -397,6 +435,7 @@ static const luaL_Reg methods[] = {
     {"fresh", l_fresh},   {"take", l_take},     {"cut", l_cut},
     {"allow", l_allow},   {"forget", l_forget}, {"links", l_links},
     {"counters", l_counters}, {"lines", l_lines}, {"placed", l_placed},
+    {"explain", l_explain}, {"fates", l_fates},
     {"close", l_close},   {NULL, NULL},
 };
 

@@ -30,6 +30,7 @@ struct world_options {
     uint32_t streams, streams_per_user; /* 0 per user: no bound of its own */
     uint32_t links;
     uint64_t link_rate;
+    struct explain_limits explain;
     const char *(*env)(void *ctx, const char *name); /* what sluice.env sees */
     void *env_ctx;
 };

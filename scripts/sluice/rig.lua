@@ -25,7 +25,8 @@ local here = debug.getinfo(1, "S").source:match "^@(.*)sluice/rig%.lua$" or "scr
 
 --- Loads rule files into a new world.
 -- @param files a path or a list of paths, each one app
--- @param options env (table of what sluice.env sees), seed, streams, streams_per_user, links, link_rate
+-- @param options env (table of what sluice.env sees), seed, streams, streams_per_user, links, link_rate,
+-- explain_triggers, explain_decisions
 -- @return world; raises what a start would have said
 function rig.load(files, options)
   options = options or {}
@@ -37,6 +38,8 @@ function rig.load(files, options)
       streams_per_user = options.streams_per_user,
       links = options.links,
       link_rate = options.link_rate,
+      explain_triggers = options.explain_triggers,
+      explain_decisions = options.explain_decisions,
       env = options.env or {},
     },
     tabs = {},
@@ -174,6 +177,17 @@ function World:log() return self.core:lines() end
 function World:journal(...)
   local list = journal.of(self.journal_entries, { ... })
   return list
+end
+
+--- What became of the last triggers, as /explain and `sluice explain` say it.
+-- @param query { topic =, user =, id =, last = }, at least one of the first three
+-- @return { apps = { { app =, triggers = {…}, calls = {…} } } }; or nil and "foreign", "old" or "none" where an
+-- id is of another world, older than what is kept, or no trigger's
+function World:explain(query)
+  self:run()
+  local answer, why = self.core:explain(query)
+  if not answer then return nil, why end
+  return assert(json.decode(answer))
 end
 
 --- Begins to drain: streams end with a `retry:` of one second and up to `spread` (0) more, new ones
