@@ -17,7 +17,9 @@ void config_engine_limits(const struct config *config, struct engine_limits *lim
                 .topics = (uint32_t)config->topics,
                 .windows = (uint32_t)config->windows},
         .store_entries = (uint32_t)config->store_entries,
-        .store_bytes = config->store_bytes};
+        .store_bytes = config->store_bytes,
+        .explain = {.triggers = (uint32_t)config->explain_triggers,
+                    .decisions = (uint32_t)config->explain_decisions}};
 }
 
 void config_http_limits(const struct config *config, uint64_t connections,

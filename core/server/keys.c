@@ -67,6 +67,14 @@ const struct key keys[] = {
     {"store_bytes", KEY_BYTES, AT(store_bytes), "67108864", 0, 64 * GIB, {0},
      "Bytes of one app's sluice.store, keys and values.",
      "Above, set() says that the store is full."},
+    {"explain_triggers", KEY_COUNT, AT(explain_triggers), "1024", 0, 1e6, {0},
+     "Triggers of one app, and as many calls of its handlers, that `sluice explain` knows of; 0 "
+     "keeps nothing.",
+     "Each costs some 700 bytes. More reach further back."},
+    {"explain_decisions", KEY_COUNT, AT(explain_decisions), "16384", 0, 1e6, {0},
+     "Refusals of one app that `sluice explain` knows of: who did not get a trigger, and why.",
+     "Each costs 16 bytes. A filter that refuses a topic's thousands of subscribers uses up as many "
+     "a trigger; what is older is then said to be unknown."},
 
     {"head_bytes", KEY_BYTES, AT(head_bytes), "16384", 1024, 1e6, {0},
      "The largest request line and headers; above: 431.",
