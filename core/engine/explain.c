@@ -33,7 +33,7 @@ static struct explain_call *slot_of(const struct explain *explain, uint64_t call
     return slot->number == call ? slot : NULL;
 }
 
-static void call_clear(struct explain_call *call)
+static void call_clear(const struct explain_call *call)
 {
     atom_unref(call->what);
     atom_unref(call->place);
@@ -92,7 +92,7 @@ void explain_describe(struct explain_trigger *trigger, struct atom *topic,
     trigger->excerpt_size = (uint32_t)cut(trigger->data, sizeof(trigger->data), emission->data);
 }
 
-static void trigger_clear(struct explain_trigger *trigger)
+static void trigger_clear(const struct explain_trigger *trigger)
 {
     atom_unref(trigger->topic);
     atom_unref(trigger->type);
@@ -101,12 +101,15 @@ static void trigger_clear(struct explain_trigger *trigger)
     atom_unref(trigger->tag);
 }
 
+/* NULL where nothing is kept. */
 static struct explain_trigger *keep(struct explain *explain, struct atom *topic,
                                     const struct emission *emission, enum explain_state state)
 {
     const uint32_t room = explain->_limits.triggers;
+    if (!room) return NULL;
     if (!explain->_triggers) explain->_triggers = xcalloc(room, sizeof(*explain->_triggers));
     struct explain_trigger *trigger = &explain->_triggers[explain->_placed++ % room];
+    if (trigger->number) explain->_oldest_trigger = trigger->number + 1;
     trigger_clear(trigger);
     explain_describe(trigger, atom_ref(topic), emission);
     atom_ref(emission->type);
@@ -123,7 +126,6 @@ static struct explain_trigger *keep(struct explain *explain, struct atom *topic,
 
 void explain_lost(struct explain *explain, struct bytes topic, const struct emission *emission)
 {
-    if (!explain->_limits.triggers) return;
     struct atom *name = atom_get(topic);
     keep(explain, name, emission, EXPLAIN_LOST);
     atom_unref(name);
@@ -136,8 +138,10 @@ static void on_placed(struct journal *journal, const struct placing *placing,
 {
     struct explain *explain = CONTAINER(journal, struct explain, _journal);
     struct explain_trigger *trigger = keep(explain, placing->topic, emission, EXPLAIN_PLACED);
-    trigger->position = placing->position;
-    trigger->subscribers = placing->subscribers;
+    if (trigger) {
+        trigger->position = placing->position;
+        trigger->subscribers = placing->subscribers;
+    }
     struct journal *next = explain->_next;
     if (next && next->placed) next->placed(next, placing, emission);
 }
@@ -154,6 +158,7 @@ static void decide(struct explain *explain, uint64_t position, const struct subs
                    unsigned kind)
 {
     const uint32_t room = explain->_limits.decisions;
+    if (!explain->_limits.triggers) return;
     if (!room) {
         if (kind < SPARED_REASONS && position > explain->_horizon) explain->_horizon = position;
         return;
@@ -163,7 +168,7 @@ static void decide(struct explain *explain, uint64_t position, const struct subs
     if (decision->kind < SPARED_REASONS && decision->position > explain->_horizon)
         explain->_horizon = decision->position;
     *decision = (struct explain_decision){position, kind, subscriber};
-    explain->_decided++;
+    if (explain->_decision_count < room) explain->_decision_count++;
     if (++explain->_decision_at == room) explain->_decision_at = 0;
 }
 
@@ -187,7 +192,7 @@ static void on_resumed(struct journal *journal, uint64_t position,
 
 struct journal *explain_journal(struct explain *explain)
 {
-    return explain->_limits.triggers ? &explain->_journal : explain->_next;
+    return &explain->_journal;
 }
 
 /* ---- life ---- */
@@ -200,7 +205,15 @@ void explain_create(struct explain *explain, const struct explain_limits *limits
         ._next = next,
         ._clock = clock,
         ._limits = *limits,
+        ._oldest_trigger = 1,
     };
+}
+
+static void free_rings(const struct explain *explain)
+{
+    xfree(explain->_calls);
+    xfree(explain->_triggers);
+    xfree(explain->_decisions);
 }
 
 void explain_destroy(struct explain *explain)
@@ -209,9 +222,57 @@ void explain_destroy(struct explain *explain)
         call_clear(&explain->_calls[i]);
     for (uint32_t i = 0; explain->_triggers && i < explain->_limits.triggers; i++)
         trigger_clear(&explain->_triggers[i]);
-    xfree(explain->_calls);
-    xfree(explain->_triggers);
-    xfree(explain->_decisions);
+    free_rings(explain);
+}
+
+/* Numbers stay what they are, since emissions that wait in windows carry them. */
+static void move_calls(struct explain *explain, const struct explain *old)
+{
+    const uint32_t room = explain->_limits.triggers;
+    if (old->_calls && room) explain->_calls = xcalloc(room, sizeof(*explain->_calls));
+    for (uint32_t i = 0; old->_calls && i < old->_limits.triggers; i++) {
+        const struct explain_call *call = &old->_calls[i];
+        if (call->number && call->number + room > old->_called)
+            explain->_calls[(call->number - 1) % room] = *call;
+        else
+            call_clear(call);
+    }
+}
+
+static void move_triggers(struct explain *explain, const struct explain *old)
+{
+    const uint32_t room = explain->_limits.triggers;
+    if (old->_triggers && room) explain->_triggers = xcalloc(room, sizeof(*explain->_triggers));
+    for (uint32_t i = 0; old->_triggers && i < old->_limits.triggers; i++) {
+        const struct explain_trigger *trigger = &old->_triggers[i];
+        if (trigger->number && trigger->number + room > old->_placed)
+            explain->_triggers[(trigger->number - 1) % room] = *trigger;
+        else
+            trigger_clear(trigger);
+    }
+    if (explain->_oldest_trigger + room <= old->_placed)
+        explain->_oldest_trigger = old->_placed + 1 - room;
+}
+
+static void move_decision(void *ctx, const struct explain_decision *decision)
+{
+    decide(ctx, decision->position, decision->subscriber, decision->kind);
+}
+
+void explain_set_limits(struct explain *explain, const struct explain_limits *limits)
+{
+    const struct explain old = *explain;
+    if (limits->triggers == old._limits.triggers && limits->decisions == old._limits.decisions)
+        return;
+    explain->_limits = *limits;
+    explain->_calls = NULL;
+    explain->_triggers = NULL;
+    explain->_decisions = NULL;
+    explain->_decision_at = explain->_decision_count = 0;
+    move_calls(explain, &old);
+    move_triggers(explain, &old);
+    explain_decisions_each(&old, move_decision, explain);
+    free_rings(&old);
 }
 
 /* ---- queries ---- */
@@ -221,33 +282,31 @@ const struct explain_call *explain_call_of(const struct explain *explain, uint64
     return slot_of(explain, call);
 }
 
-static bool is_kept(const struct explain *explain, uint64_t count, uint32_t back)
-{
-    return back < count && back < explain->_limits.triggers;
-}
-
 const struct explain_call *explain_call_at(const struct explain *explain, uint32_t back)
 {
-    if (!is_kept(explain, explain->_called, back)) return NULL;
-    return &explain->_calls[(explain->_called - 1 - back) % explain->_limits.triggers];
+    return back < explain->_called ? slot_of(explain, explain->_called - back) : NULL;
+}
+
+static const struct explain_trigger *trigger_of(const struct explain *explain, uint64_t number)
+{
+    if (!explain->_triggers || number < explain->_oldest_trigger) return NULL;
+    return &explain->_triggers[(number - 1) % explain->_limits.triggers];
 }
 
 const struct explain_trigger *explain_trigger_at(const struct explain *explain, uint32_t back)
 {
-    if (!is_kept(explain, explain->_placed, back)) return NULL;
-    return &explain->_triggers[(explain->_placed - 1 - back) % explain->_limits.triggers];
+    return back < explain->_placed ? trigger_of(explain, explain->_placed - back) : NULL;
 }
 
 const struct explain_trigger *explain_oldest(const struct explain *explain)
 {
-    const uint32_t room = explain->_limits.triggers;
-    const uint64_t kept = explain->_placed < room ? explain->_placed : room;
-    return kept ? explain_trigger_at(explain, (uint32_t)kept - 1) : NULL;
+    const uint64_t oldest = explain->_oldest_trigger;
+    return oldest <= explain->_placed ? trigger_of(explain, oldest) : NULL;
 }
 
 bool explain_forgot(const struct explain *explain)
 {
-    return explain->_placed > explain->_limits.triggers;
+    return explain->_oldest_trigger > 1;
 }
 
 uint64_t explain_horizon(const struct explain *explain)
@@ -260,7 +319,7 @@ void explain_decisions_each(const struct explain *explain,
                             void *ctx)
 {
     const uint32_t room = explain->_limits.decisions;
-    const uint32_t count = explain->_decided < room ? (uint32_t)explain->_decided : room;
+    const uint32_t count = explain->_decision_count;
     for (uint32_t i = 0; i < count; i++)
         each(ctx, &explain->_decisions[(explain->_decision_at + room - count + i) % room]);
 }

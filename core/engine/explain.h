@@ -88,8 +88,9 @@ struct explain {
     struct explain_call *_calls; /* rings; NULL until the first is kept */
     struct explain_trigger *_triggers;
     struct explain_decision *_decisions;
-    uint64_t _called, _placed, _decided; /* how many there ever were */
-    uint32_t _decision_at;
+    uint64_t _called, _placed; /* how many there ever were */
+    uint64_t _oldest_trigger;  /* the number of the oldest that is kept */
+    uint32_t _decision_at, _decision_count;
     uint64_t _horizon;
 };
 
@@ -97,6 +98,9 @@ struct explain {
 void explain_create(struct explain *explain, const struct explain_limits *limits,
                     const struct clock *clock, struct journal *next);
 void explain_destroy(struct explain *explain);
+
+/* Other limits from now on; of what is kept, the newest stays, as far as there is room. */
+void explain_set_limits(struct explain *explain, const struct explain_limits *limits);
 
 /* What a hub is to tell. */
 struct journal *explain_journal(struct explain *explain);

@@ -242,6 +242,7 @@ void node_set_limits(struct node *node, const struct engine_limits *limits)
     for (size_t i = 0; i < node->app_count; i++) {
         hub_set_limits(app_hub(node->apps[i]), &limits->hub);
         store_set_limits(app_store(node->apps[i]), limits->store_entries, limits->store_bytes);
+        explain_set_limits(app_explain(node->apps[i]), &limits->explain);
     }
 }
 

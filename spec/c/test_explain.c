@@ -211,12 +211,57 @@ static void without_room_for_decisions_each_is_the_horizon(void **state)
     expect_decisions("");
 }
 
-static void without_room_for_triggers_nothing_is_heard_or_kept(void **state)
+static void limit(uint32_t triggers, uint32_t decisions)
+{
+    const struct explain_limits limits = {triggers, decisions};
+    explain_set_limits(&explain, &limits);
+}
+
+static void other_limits_leave_the_newest(void **state)
+{
+    (void)state;
+    for (uint64_t i = 1; i <= 6; i++) {
+        place(i, begin("ann"), "");
+        spare(i, 1);
+    }
+    limit(8, 5);
+    assert_int_equal(explain_oldest(&explain)->position, 3);
+    place(7, begin("bob"), "");
+    assert_int_equal(explain_trigger_at(&explain, 4)->position, 3);
+    assert_null(explain_trigger_at(&explain, 5));
+    assert_int_equal(explain_call_of(&explain, 7)->number, 7);
+    assert_int_equal(explain_call_of(&explain, 3)->number, 3);
+    assert_null(explain_call_of(&explain, 2));
+    assert_int_equal(explain_horizon(&explain), 3);
+    expect_decisions("4:1 5:1 6:1 ");
+
+    limit(2, 1);
+    assert_int_equal(explain_oldest(&explain)->position, 6);
+    assert_int_equal(explain_trigger_at(&explain, 0)->position, 7);
+    assert_null(explain_trigger_at(&explain, 2));
+    assert_null(explain_call_of(&explain, 5));
+    assert_int_equal(explain_horizon(&explain), 5);
+    expect_decisions("6:1 ");
+
+    limit(0, 1);
+    assert_null(explain_oldest(&explain));
+    assert_true(explain_forgot(&explain));
+    place(8, 0, "");
+    limit(2, 1);
+    place(9, 0, "");
+    assert_int_equal(explain_oldest(&explain)->position, 9);
+    assert_null(explain_trigger_at(&explain, 1));
+}
+
+static void without_room_for_triggers_nothing_is_kept(void **state)
 {
     (void)state;
     explain_destroy(&explain);
     create(0, DECISIONS);
-    assert_ptr_equal(explain_journal(&explain), &next);
+    place(1, 0, "");
+    spare(1, 1);
+    assert_int_equal(heard, 1);
+    assert_int_equal(explain_horizon(&explain), 0);
     assert_int_equal(begin("ann"), 0);
     explain_end(&explain, 0, EXPLAIN_RETURNED, BYTES(""));
     explain_emitted(&explain, 0, 1);
@@ -243,7 +288,8 @@ int main(void)
                                         tear_down),
         cmocka_unit_test_setup_teardown(without_room_for_decisions_each_is_the_horizon, set_up,
                                         tear_down),
-        cmocka_unit_test_setup_teardown(without_room_for_triggers_nothing_is_heard_or_kept, set_up,
+        cmocka_unit_test_setup_teardown(other_limits_leave_the_newest, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(without_room_for_triggers_nothing_is_kept, set_up,
                                         tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
