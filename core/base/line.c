@@ -42,7 +42,7 @@ static size_t obeyed(const char *text, size_t size, unsigned *code)
     return 0;
 }
 
-static void add_quoted(struct buf *out, struct bytes text)
+void line_quoted(struct buf *out, struct bytes text)
 {
     struct buf quoted = BUF_EMPTY;
     text_json_string(&quoted, text);
@@ -70,12 +70,12 @@ static void add_text(struct buf *out, enum line_form form, struct bytes text)
         while (size && ((unsigned char)text.data[size] & 0xc0) == 0x80) size--;
         buf_add(&cut, text.data, size);
         buf_add_text(&cut, "\xe2\x80\xa6");
-        add_quoted(out, buf_bytes(&cut));
+        line_quoted(out, buf_bytes(&cut));
         buf_destroy(&cut);
     } else if (form == LINE_PAIRS && is_bare(text)) {
         buf_add_bytes(out, text);
     } else {
-        add_quoted(out, text);
+        line_quoted(out, text);
     }
 }
 
@@ -93,10 +93,15 @@ static void add_name(struct buf *out, enum line_form form, const char *name)
     buf_add_text(out, form == LINE_JSON ? "\":" : "=");
 }
 
-/* RFC 3339 with milliseconds. Years begin in March here, so that the leap day is the last of
+void line_word(struct buf *out, struct bytes text)
+{
+    add_text(out, LINE_PAIRS, text);
+}
+
+/* Years begin in March here, so that the leap day is the last of
  * its year and months have lengths by a formula (Hinnant, "chrono-compatible low-level date
  * algorithms", civil_from_days). */
-static void add_time(struct buf *out, uint64_t wall_ms)
+void line_time(struct buf *out, uint64_t wall_ms)
 {
     uint64_t ms = wall_ms % 1000, second = wall_ms / 1000;
     uint64_t day = second / 86400 + 719468; /* since 0000-03-01 */
@@ -116,7 +121,7 @@ void line_write(struct buf *out, enum line_form form, uint64_t wall_ms, const ch
                 const char *message, const struct line_field *fields, size_t count)
 {
     buf_add_text(out, form == LINE_JSON ? "{\"ts\":\"" : "ts=");
-    add_time(out, wall_ms);
+    line_time(out, wall_ms);
     if (form == LINE_JSON) buf_add_char(out, '"');
     add_name(out, form, "level");
     add_text(out, form, bytes_of(level));

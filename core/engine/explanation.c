@@ -6,12 +6,8 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "base/text.h"
-#include "engine/explain.h"
-#include "engine/fates.h"
 #include "engine/generation.h"
 #include "engine/node.h"
-#include "engine/seat.h"
 #include "hub/standing.h"
 
 /* One app's part of an answer. */
@@ -22,6 +18,7 @@ struct part {
     uint64_t position; /* of the id; 0: not asked for */
     struct explain_trigger chosen[EXPLANATION_LAST_MAX];
     uint32_t count;
+    const struct explanation_writer *writer;
     struct buf *out;
 };
 
@@ -79,90 +76,22 @@ static void choose_all(struct part *part)
     for (uint32_t i = 0; (trigger = explain_trigger_at(explain, i)); i++) choose(part, trigger);
 }
 
-/* ---- writing ---- */
+/* ---- what of it ---- */
 
-static void write_name(struct buf *out, const char *name)
+static struct bytes id_of(const struct part *part, uint64_t position, char id[CURSOR_SIZE])
 {
-    buf_printf(out, ",\"%s\":", name);
+    if (!position) return (struct bytes){NULL, 0};
+    cursor_write(&app_ports(part->app)->order->epoch, position, id);
+    return bytes_run(id, CURSOR_SIZE);
 }
 
-static void write_text(struct buf *out, const char *name, struct bytes text)
+static void add_filter(const struct part *part, struct explained *explained)
 {
-    write_name(out, name);
-    if (text.data)
-        text_json_string(out, text);
-    else
-        buf_add_text(out, "null");
-}
-
-static void write_atom(struct buf *out, const char *name, const struct atom *atom)
-{
-    write_text(out, name, atom_bytes(atom));
-}
-
-static void write_number(struct buf *out, const char *name, uint64_t number)
-{
-    buf_printf(out, ",\"%s\":%llu", name, (unsigned long long)number);
-}
-
-/* Seconds since 1970. */
-static void write_time(struct buf *out, const char *name, uint64_t ms)
-{
-    buf_printf(out, "\"%s\":%llu.%03llu", name, (unsigned long long)(ms / 1000),
-               (unsigned long long)(ms % 1000));
-}
-
-static void write_id(struct part *part, const char *name, uint64_t position)
-{
-    char id[CURSOR_SIZE];
-    if (position) cursor_write(&app_ports(part->app)->order->epoch, position, id);
-    write_text(part->out, name, bytes_run(position ? id : NULL, position ? sizeof(id) : 0));
-}
-
-static void write_call(struct buf *out, const struct explain_call *call)
-{
-    static const char *const ends[] = {"waits", "returned", "failed", "dropped"};
-    buf_add_char(out, '{');
-    write_time(out, "at", call->at_ms);
-    write_atom(out, "what", call->what);
-    write_atom(out, "place", call->place);
-    write_atom(out, "source", call->source);
-    write_text(out, "key", bytes_of(call->key));
-    write_text(out, "type", bytes_of(call->type));
-    write_text(out, "id", bytes_of(call->id));
-    write_text(out, "user", bytes_of(call->user));
-    write_number(out, "emitted", call->emitted);
-    write_text(out, "end", bytes_of(ends[call->end]));
-    write_text(out, "error", bytes_of(call->error));
-    buf_add_char(out, '}');
-}
-
-static void write_cause(struct part *part, uint64_t cause)
-{
-    const struct explain_call *call = explain_call_of(app_explain(part->app), cause);
-    write_name(part->out, "cause");
-    if (call)
-        write_call(part->out, call);
-    else
-        buf_add_text(part->out, "null");
-}
-
-/* The filter that the topic has now. */
-static void write_filter(struct part *part, const struct explain_trigger *trigger)
-{
-    const struct plan_topic *topic = app_topic(part->app, atom_bytes(trigger->topic), NULL);
+    const struct bytes name = atom_bytes(explained->trigger->topic);
+    const struct plan_topic *topic = app_topic(part->app, name, NULL);
     struct hooks *hooks = generation_hooks(app_generation(part->app));
-    struct bytes what, place;
-    write_name(part->out, "filter");
-    if (!topic || !topic->filter || !hooks->describe ||
-        !hooks->describe(hooks, topic->filter, &what, &place)) {
-        buf_add_text(part->out, "null");
-        return;
-    }
-    buf_add_text(part->out, "{\"what\":");
-    text_json_string(part->out, what);
-    write_text(part->out, "place", place);
-    buf_add_char(part->out, '}');
+    if (topic && topic->filter && hooks->describe)
+        hooks->describe(hooks, topic->filter, &explained->filter, &explained->filter_place);
 }
 
 /* The next one with the same key that took a place; 0: none yet, or it has no key. */
@@ -181,63 +110,19 @@ static uint64_t newer_than(const struct part *part, const struct explain_trigger
     return newer;
 }
 
-static void write_subscriber(struct buf *out, const struct shown *shown)
+static void write_trigger(struct part *part, uint32_t index, struct fates *fates)
 {
-    const struct seat *seat = seat_of(shown->subscriber);
-    buf_printf(out, "{\"outcome\":\"%s\"", fate_name(shown->fate));
-    write_atom(out, "user", subscriber_user(shown->subscriber));
-    write_atom(out, "tag", subscriber_tag(shown->subscriber));
-    write_atom(out, "stream", seat->stream->at.name);
-    write_number(out, "number", seat_number(seat));
-    buf_add_char(out, '}');
-}
-
-static void write_tally(struct buf *out, const struct tally *tally)
-{
-    const char *comma = "";
-    write_number(out, "gone", tally->gone);
-    write_number(out, "not_looked_at", tally->not_looked_at);
-    buf_add_text(out, ",\"outcomes\":{");
-    for (enum fate fate = 0; fate < FATES; fate++) {
-        if (!tally->counts[fate]) continue;
-        buf_printf(out, "%s\"%s\":%u", comma, fate_name(fate), tally->counts[fate]);
-        comma = ",";
-    }
-    buf_add_text(out, "},\"who\":[");
-    for (uint32_t i = 0; i < tally->shown_count && i < FATES_SHOWN; i++) {
-        if (i) buf_add_char(out, ',');
-        write_subscriber(out, &tally->shown[i]);
-    }
-    buf_add_char(out, ']');
-}
-
-static void write_trigger(struct part *part, const struct explain_trigger *trigger,
-                          struct fates *fates)
-{
-    static const char *const states[] = {"placed", "window", "merged", "lost"};
-    struct buf *out = part->out;
-    buf_add_char(out, '{');
-    write_time(out, "at", trigger->at_ms);
-    write_text(out, "state", bytes_of(states[trigger->state]));
-    write_atom(out, "topic", trigger->topic);
-    write_text(out, "type", trigger->type ? atom_bytes(trigger->type) : BYTES("resync"));
-    write_id(part, "id", trigger->position);
-    write_text(out, "data", bytes_run(trigger->data, trigger->excerpt_size));
-    write_number(out, "size", trigger->data_size);
-    write_atom(out, "user", trigger->user);
-    write_atom(out, "tag", trigger->tag);
-    write_atom(out, "replaces", trigger->replaces);
-    write_number(out, "within_ms", trigger->within_ms);
-    write_id(part, "newer", newer_than(part, trigger));
-    write_cause(part, trigger->cause);
-    write_filter(part, trigger);
-    write_number(out, "subscribers", trigger->subscribers);
-    if (trigger->position) {
-        struct tally tally;
-        fates_tell(fates, trigger, part->user, &tally);
-        write_tally(out, &tally);
-    }
-    buf_add_char(out, '}');
+    const struct explain_trigger *trigger = &part->chosen[index];
+    char id[CURSOR_SIZE], newer[CURSOR_SIZE];
+    struct tally tally;
+    struct explained explained = {.trigger = trigger,
+                                  .cause = explain_call_of(app_explain(part->app), trigger->cause),
+                                  .id = id_of(part, trigger->position, id),
+                                  .newer = id_of(part, newer_than(part, trigger), newer),
+                                  .tally = trigger->position ? &tally : NULL};
+    add_filter(part, &explained);
+    if (trigger->position) fates_tell(fates, trigger, part->user, &tally);
+    part->writer->trigger(part->out, &explained, index == 0);
 }
 
 static void write_triggers(struct part *part)
@@ -248,12 +133,7 @@ static void write_triggers(struct part *part)
             oldest = part->chosen[i].position;
     struct fates fates;
     fates_create(&fates, app_hub(part->app), app_explain(part->app), oldest);
-    buf_add_text(part->out, ",\"triggers\":[");
-    for (uint32_t i = 0; i < part->count; i++) {
-        if (i) buf_add_char(part->out, ',');
-        write_trigger(part, &part->chosen[i], &fates);
-    }
-    buf_add_char(part->out, ']');
+    for (uint32_t i = 0; i < part->count; i++) write_trigger(part, i, &fates);
     fates_destroy(&fates);
 }
 
@@ -286,80 +166,66 @@ static void write_calls(struct part *part)
     const struct explain *explain = app_explain(part->app);
     const struct explain_call *call;
     uint32_t count = 0;
-    buf_add_text(part->out, ",\"calls\":[");
-    for (uint32_t i = 0; count < part->query->last && (call = explain_call_at(explain, i)); i++) {
-        if (!is_call_asked_for(part, call)) continue;
-        if (count++) buf_add_char(part->out, ',');
-        write_call(part->out, call);
-    }
-    buf_add_char(part->out, ']');
+    for (uint32_t i = 0; count < part->query->last && (call = explain_call_at(explain, i)); i++)
+        if (is_call_asked_for(part, call)) part->writer->call(part->out, call, count++ == 0);
 }
 
-/* Where nothing was pushed out, everything is there. */
-static void write_since(struct part *part)
+static void write_part(struct part *part, bool first)
 {
     const struct explain *explain = app_explain(part->app);
     const struct explain_trigger *oldest = explain_oldest(explain);
-    buf_add_char(part->out, ',');
-    if (oldest && explain_forgot(explain))
-        write_time(part->out, "since", oldest->at_ms);
-    else
-        buf_add_text(part->out, "\"since\":null");
-}
-
-static void write_part(struct part *part)
-{
-    buf_add_text(part->out, "{\"app\":");
-    text_json_string(part->out, atom_bytes(app_plan(part->app)->app));
-    write_since(part);
+    const uint64_t since_ms = oldest && explain_forgot(explain) ? oldest->at_ms : 0;
+    part->writer->app(part->out, atom_bytes(app_plan(part->app)->app), first, since_ms);
     write_triggers(part);
+    part->writer->calls(part->out);
     write_calls(part);
-    buf_add_char(part->out, '}');
+    part->writer->end_app(part->out);
 }
 
 /* ---- the answer ---- */
 
-/* Whether the trigger at this position is kept; else why not. */
-static enum explanation look_up(struct node *node, uint64_t position)
+/* Where the trigger with this id stands, if it is kept; else why not. */
+static enum explanation look_up(struct node *node, struct bytes id, uint64_t *position)
 {
     bool forgot = false;
+    if (!node_apps(node)) return EXPLANATION_NO_TRIGGER;
+    const struct order *order = app_ports(node_app(node, 0))->order;
+    const int64_t read = cursor_read(&order->epoch, id);
+    if (read < 0) return EXPLANATION_FOREIGN_ID;
+    *position = (uint64_t)read;
     for (size_t i = 0; i < node_apps(node); i++) {
         const struct explain *explain = app_explain(node_app(node, i));
         const struct explain_trigger *trigger;
         for (uint32_t at = 0; (trigger = explain_trigger_at(explain, at)); at++)
-            if (trigger->position == position) return EXPLANATION_GIVEN;
+            if (trigger->position == *position) return EXPLANATION_GIVEN;
         forgot = forgot || explain_forgot(explain);
     }
     return forgot ? EXPLANATION_OLD_ID : EXPLANATION_NO_TRIGGER;
 }
 
 enum explanation explanation_write(struct node *node, const struct explanation_query *query,
-                                   struct buf *out)
+                                   const struct explanation_writer *writer, struct buf *out)
 {
     uint64_t position = 0;
-    if (query->id.size && node_apps(node)) {
-        const struct order *order = app_ports(node_app(node, 0))->order;
-        const int64_t read = cursor_read(&order->epoch, query->id);
-        if (read < 0) return EXPLANATION_FOREIGN_ID;
-        position = (uint64_t)read;
-        const enum explanation found = look_up(node, position);
+    if (query->id.size) {
+        const enum explanation found = look_up(node, query->id, &position);
         if (found != EXPLANATION_GIVEN) return found;
     }
-    buf_add_text(out, "{\"apps\":[");
     struct atom *user = query->user.size ? atom_get(query->user) : NULL;
     struct part *part = xmalloc(sizeof(*part));
+    writer->begin(out);
     for (size_t i = 0; i < node_apps(node); i++) {
         *part = (struct part){.app = node_app(node, i),
                               .query = query,
                               .user = user,
                               .position = position,
+                              .writer = writer,
                               .out = out};
         choose_all(part);
-        if (i) buf_add_char(out, ',');
-        write_part(part);
+        write_part(part, i == 0);
     }
+    writer->end(out);
     xfree(part);
     atom_unref(user);
-    buf_add_text(out, "]}\n");
     return EXPLANATION_GIVEN;
 }

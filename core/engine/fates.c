@@ -5,9 +5,8 @@
 
 #include "base/alloc.h"
 #include "engine/explain.h"
-#include "hub/hub.h"
+#include "engine/seat.h"
 #include "hub/standing.h"
-#include "hub/subscriber.h"
 
 const char *fate_name(enum fate fate)
 {
@@ -182,10 +181,16 @@ struct telling {
     uint32_t got_count;
 };
 
-static void show(struct telling *telling, struct shown shown)
+static void show(struct telling *telling, struct subscriber *subscriber, enum fate fate)
 {
     struct tally *tally = telling->tally;
-    if (shown.fate > FATE_REPLAYED) {
+    const struct seat *seat = seat_of(subscriber);
+    const struct shown shown = {.fate = fate,
+                                .user = subscriber_user(subscriber),
+                                .tag = subscriber_tag(subscriber),
+                                .stream = seat->stream->at.name,
+                                .number = seat_number(seat)};
+    if (fate > FATE_REPLAYED) {
         if (tally->shown_count < FATES_SHOWN) tally->shown[tally->shown_count++] = shown;
     } else if (telling->got_count < FATES_SHOWN) {
         telling->got[telling->got_count++] = shown;
@@ -207,7 +212,7 @@ static bool tell_one(void *ctx, struct subscriber *subscriber)
     const enum fate fate = fate_of(fates, subscriber, trigger->position, standing);
     tally->counts[fate]++;
     if (fate >= FATE_DENIED && fate <= FATE_LAGGED) telling->spared++;
-    show(telling, (struct shown){subscriber, fate});
+    show(telling, subscriber, fate);
     return true;
 }
 

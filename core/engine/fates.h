@@ -18,7 +18,6 @@ struct explain;
 struct decision;
 struct explain_trigger;
 struct hub;
-struct subscriber;
 
 enum fate {
     FATE_DELIVERED, /* its connection took it */
@@ -41,8 +40,9 @@ const char *fate_name(enum fate fate);
 enum { FATES_SHOWN = 50, FATES_LOOKS = 20000 };
 
 struct shown {
-    struct subscriber *subscriber;
     enum fate fate;
+    struct atom *user, *tag, *stream; /* borrowed; user and tag may be NULL */
+    uint64_t number;                  /* no other one of this process ever has it */
 };
 
 /* One trigger's. */

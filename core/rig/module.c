@@ -366,7 +366,7 @@ static int l_explain(lua_State *L)
         .id = rig_field_bytes(L, 2, "id", ""),
         .last = (uint32_t)rig_field_number(L, 2, "last", EXPLANATION_LAST)};
     struct buf answer = BUF_EMPTY;
-    enum explanation given = explanation_write(world->node, &query, &answer);
+    enum explanation given = explanation_write(world->node, &query, &explanation_json, &answer);
     if (given == EXPLANATION_GIVEN)
         rig_push_buf(L, &answer);
     else

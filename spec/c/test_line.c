@@ -162,7 +162,7 @@ static void knows_the_calendar(void **state)
     };
     for (size_t i = 0; i < COUNT(cases); i++) {
         buf_clear(&written);
-        add_time(&written, cases[i].second * 1000 + 7);
+        line_time(&written, cases[i].second * 1000 + 7);
         assert_text(bytes_run(written.data, 19), cases[i].date);
         assert_text(bytes_run(written.data + 19, written.size - 19), ".007Z");
     }
