@@ -5,6 +5,7 @@
 #include "engine/answer.h"
 #include "engine/node.h"
 #include "server/config.h"
+#include "server/explain.h"
 #include "server/metrics.h"
 #include "server/rules.h"
 #include "server/server.h"
@@ -139,6 +140,7 @@ static const struct page {
     {"GET", "/health", OPEN, answer_health},
     {"GET", "/ready", READS, answer_ready},
     {"GET", "/metrics", READS, answer_metrics},
+    {"GET", "/explain", READS, explain_answer},
     {"POST", "/reload", CHANGES, answer_reload},
     {"POST", "/shadow", CHANGES, shadow_begin},
     {"GET", "/shadow", READS, shadow_report},

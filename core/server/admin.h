@@ -3,6 +3,7 @@
  *   GET  /health    200 while the loop turns
  *   GET  /ready     200 or 503, with what the node has and does, as JSON
  *   GET  /metrics   Prometheus text
+ *   GET  /explain   what became of the last triggers, see explain.h
  *   POST /reload    loads config and rules again, as HUP does; 200, or 409 with the faults
  *   /shadow         POST, GET, DELETE: see shadow.h
  *

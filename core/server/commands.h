@@ -22,5 +22,6 @@ int command_conf(const struct arguments *arguments);
 int command_keys_page(const struct arguments *arguments);
 int command_metrics_page(const struct arguments *arguments);
 int command_reload(const struct arguments *arguments);
+int command_explain(const struct arguments *arguments);
 int command_new(const struct arguments *arguments);
 int command_spec(const struct arguments *arguments);

@@ -19,6 +19,9 @@ static const char help[] =
     "    --shadow                run the new rules beside the running ones, without delivering\n"
     "    --differences           what both made of the same events\n"
     "    --promote, --drop       let them take over, or forget them\n"
+    "  sluice explain            say what became of the last triggers, and why somebody did not get them\n"
+    "    --topic NAME, --user NAME, --id ID    of what: at least one of them\n"
+    "    --last N, --json        so many of each app; as the admin listener answers it\n"
     "  sluice spec [FILE ...]    run specs of rule files: busted with the rig\n"
     "  sluice new APP            write a rule file and its spec to start from\n"
     "  sluice conf               print a config file with every key explained\n"
@@ -59,6 +62,8 @@ static const struct command commands[] = {
     {"check", command_check, 0, {"-c="}},
     {"reload", command_reload, 0,
      {ASK_OPTIONS, "--shadow", "--differences", "--drop", "--promote"}},
+    {"explain", command_explain, 0,
+     {ASK_OPTIONS, "--topic=", "--user=", "--id=", "--last=", "--json"}},
     {"spec", command_spec, 0, {NULL}},
     {"new", command_new, 0, {NULL}},
     {"conf", command_conf, 0, {"-c="}},
