@@ -14,7 +14,7 @@ const struct key keys[] = {
      "Put a TLS proxy in front, or listen on a Unix socket behind it. Port 0 takes a free port and "
      "logs which."},
     {"admin", KEY_ADDRESSES, AT(admin), "\"127.0.0.1:8081\"", 0, 0, {0},
-     "Where /health, /ready and /metrics are served; same form as listen.",
+     "Where /health, /ready, /metrics and /explain are served; same form as listen.",
      "Only loopback and Unix sockets are taken without an admin_key: who reaches it sees user "
      "names."},
     {"admin_key", KEY_TEXT, AT(admin_key), NULL, 0, 0, {0},
