@@ -42,6 +42,7 @@ static void ask(struct subscriber *subscriber, uint32_t index)
     struct slot *slot = queue_at(subscriber->queue, index);
     const uint32_t sequence = slot->sequence;
     const bool replacing = slot->key != 0;
+    const bool permitted = !slot->question; /* by the earlier rules */
     const bool only_counts = slot->question && question_only_counts(slot->question);
     struct frame *frame = frame_ref(slot->frame);
     const struct subscription *subscription = subscriber_find_name(subscriber, frame->topic);
@@ -55,7 +56,7 @@ static void ask(struct subscriber *subscriber, uint32_t index)
         if (question) question_drop(question);
     } else if (verdict == VERDICT_PENDING) {
         question_tie(question, queue_at(subscriber->queue, (uint32_t)at), only_counts);
-    } else {
+    } else if (verdict != VERDICT_YES || !permitted) {
         offer_answered(subscriber, (uint32_t)at, verdict, only_counts);
         if (verdict == VERDICT_NO && replacing) deny_replacing(subscriber, frame->topic);
     }
