@@ -356,7 +356,8 @@ static const struct engine_limits LIMITS = {
     .links = 20,
     .hub = {.forgotten_topics = 100, .topics = 100, .windows = 100},
     .store_entries = 100,
-    .store_bytes = 10000};
+    .store_bytes = 10000,
+    .explain = {.triggers = 20, .decisions = 50}};
 
 static inline struct world *world_new(void)
 {

@@ -65,6 +65,9 @@ static void tells_of_a_trigger_that_found_no_room(void **state)
     emit(world, "user:ann", "lost");
     assert_text(buf_bytes(&world->faults), "a topic cannot be had\n");
     buf_clear(&world->faults);
+    const struct explain_trigger *lost = explain_trigger_at(app_explain(world->app), 0);
+    assert_int_equal(lost->state, EXPLAIN_LOST);
+    assert_string_equal(lost->topic->text, "user:ann");
     client_cut(other);
     settle(world);
     world->names = NULL;

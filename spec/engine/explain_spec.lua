@@ -357,6 +357,20 @@ describe("explain", function()
       assert.matches('"reason":"rule"', resync.data)
     end)
 
+    it("shows a handler that emitted nothing, and one that has not ended", function()
+      local feed = link()
+      local held = world:hold "GET /slow"
+      feed:send("slow", "x")
+      for _, query in ipairs { { user = "ann" }, { topic = "user:ann" } } do
+        local call = ask(query).calls[1]
+        assert.same({ "slow", "feed", "ann", "waits", 0 },
+                    { call.type, call.source, call.key, call["end"], call.emitted })
+      end
+      assert.same({}, ask { topic = "user:bob" }.calls)
+      held:answer { status = 204 }
+      assert.equal("returned", ask { user = "ann" }.calls[1]["end"])
+    end)
+
     it("is the link itself where it was opened again", function()
       link():cut()
       world:advance(60)

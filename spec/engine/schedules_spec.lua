@@ -1,6 +1,7 @@
 -- Seeded random schedules over the whole core: tabs that come, go, stall and return, links that break
 -- and refuse, handlers and filters that wait, rules that are reloaded, events all the while. Afterwards every
--- tab's record is complete and in order, or it was told where it is not; and nothing is left in the core.
+-- tab's record is complete and in order, or it was told where it is not; what explain says is what they
+-- got; and nothing is left in the core.
 --
 -- SCHEDULES=n sets how many, SEED=n the first; a failure names its seed.
 
@@ -190,11 +191,46 @@ function steps.wait_long(self)
   count "long waits"
 end
 
+-- The outcomes that say that the client has a trigger, or that it has not (yet).
+local HAS = {
+  delivered = true, replayed = true, waiting = false, pending = false, denied = false, withheld = false,
+  lagged = false, later = false,
+}
+
+local function received(person)
+  local got = {}
+  for _, event in ipairs(person.tab:events()) do
+    if event.type == "note" then got[event.id] = true end
+  end
+  return got
+end
+
+-- What explain says of every trigger is what the clients have got.
+function steps.explain(self)
+  local got = {}
+  self.world:run()
+  for _, person in ipairs(self.people) do
+    if not person.away then got[person.user .. person.tab.tag] = received(person) end
+  end
+  for _, user in ipairs(USERS) do
+    local triggers = self.world:explain({ topic = "user:" .. user, last = 100 }).apps[1].triggers
+    for _, trigger in ipairs(triggers) do
+      for _, one in ipairs(trigger.type == "note" and trigger.who or {}) do
+        count("explained: " .. one.outcome)
+        local has, mine = HAS[one.outcome], got[one.user .. one.tag]
+        assert(has ~= nil, one.outcome)
+        assert(mine and has == (mine[trigger.id] or false),
+               ("%s of %s: explained as %s"):format(trigger.data, user, one.outcome))
+      end
+    end
+  end
+end
+
 local names = {}
 for name, weight in pairs {
   connect = 3, cut = 3, back = 4, stall = 2, unstall = 3, emit = 10, burst = 2, slow = 3, break_link = 2,
   refuse = 1, hold_filter = 1, release_filter = 1, hold_handler = 1, release_handler = 1, wait = 4,
-  wait_long = 1, reload = 1, hold_session = 1, release_session = 1,
+  wait_long = 1, reload = 1, hold_session = 1, release_session = 1, explain = 1,
 } do
   for _ = 1, weight do names[#names + 1] = name end
 end
@@ -220,6 +256,7 @@ function Schedule:settle()
   self.world:advance(45)
   for _, user in ipairs(USERS) do send(self, user, "note") end
   self.world:advance(5)
+  steps.explain(self)
   for _, person in ipairs(self.people) do keep_record(person) end
 end
 
