@@ -17,13 +17,18 @@ struct client_sink {
     struct client *client;
 };
 
+static void tell(struct client *client)
+{
+    if (list_empty(&client->fresh)) list_append(client->_news, &client->fresh);
+}
+
 /* ---- the answer ---- */
 
 static void keep_headers(struct client *client, int status, const struct http_header *headers,
                          size_t count)
 {
     client->status = status;
-    client->fresh = true;
+    tell(client);
     for (size_t i = 0; i < count; i++)
         buf_printf(&client->head, "%.*s: %.*s\n", (int)headers[i].name.size, headers[i].name.data,
                    (int)headers[i].value.size, headers[i].value.data);
@@ -43,7 +48,7 @@ static size_t sink_write(struct sink *sink, const struct iovec *pieces, int coun
 {
     struct client *client = ((struct client_sink *)sink)->client;
     size_t taken = 0;
-    client->fresh = true;
+    tell(client);
     for (int i = 0; i < count; i++) {
         size_t size = pieces[i].iov_len < client->_allowance ? pieces[i].iov_len
                                                              : client->_allowance;
@@ -63,7 +68,7 @@ static void sink_close(struct sink *sink, const char *why)
     struct client *client = ((struct client_sink *)sink)->client;
     snprintf(client->why, sizeof(client->why), "%s", why);
     client->state = CLIENT_ENDED;
-    client->fresh = true;
+    tell(client);
     client->_sink = NULL;
     later_cancel(&client->_room);
     xfree(sink);
@@ -129,12 +134,14 @@ static void tell_room(struct job *job)
     client->_sink->sink.events->writable(client->_sink->sink.owner);
 }
 
-struct client *client_new(struct http_handler *handler, struct later *later,
+struct client *client_new(struct http_handler *handler, struct later *later, struct list *news,
                           const struct client_request *request)
 {
     struct client *client = xcalloc(1, sizeof(*client));
     struct client_exchange *exchange = xcalloc(1, sizeof(*exchange));
     list_create(&client->node);
+    list_create(&client->fresh);
+    client->_news = news;
     client->_later = later;
     client->_allowance = SIZE_MAX;
     job_create(&client->_room, tell_room);
@@ -176,6 +183,7 @@ void client_free(struct client *client)
 {
     client_cut(client);
     list_remove(&client->node);
+    list_remove(&client->fresh);
     buf_destroy(&client->head);
     buf_destroy(&client->body);
     buf_destroy(&client->_request);

@@ -26,9 +26,10 @@ struct client {
     struct buf head; /* "name: value\n" lines of the answer */
     struct buf body; /* all that came, until client_take */
     char why[32];    /* of the server's end */
-    bool fresh;      /* something changed since the flag was cleared */
+    struct list fresh; /* among those to which something happened since somebody looked */
     /* private */
     struct later *_later;
+    struct list *_news;
     struct buf _request; /* what the request's bytes point into */
     struct http_header *_headers;
     struct exchange *_exchange;
@@ -44,8 +45,9 @@ struct client_request {
     size_t header_count;
 };
 
-/* Sends the request; the answer may be there when this returns, or later. */
-struct client *client_new(struct http_handler *handler, struct later *later,
+/* Sends the request; the answer may be there when this returns, or later. What happens to the client
+ * puts it into `news`. */
+struct client *client_new(struct http_handler *handler, struct later *later, struct list *news,
                           const struct client_request *request);
 
 /* The connection is cut from the client's side. */

@@ -4,12 +4,12 @@
  * can jump over the core's frames. */
 #include <lauxlib.h>
 #include <lua.h>
+#include <stdlib.h>
 
 #include "base/alloc.h"
 #include "base/check.h"
 #include "engine/explanation.h"
 #include "engine/fates.h"
-#include "event/frame.h"
 #include "rig/client.h"
 #include "rig/network.h"
 #include "rig/values.h"
@@ -40,11 +40,11 @@ static const char *read_env(void *ctx, const char *name)
     lua_rawget(handle->L, -2);
     const char *value = lua_tostring(handle->L, -1);
     lua_pop(handle->L, 2); /* the table keeps it alive */
-    return value;
+    return value || !handle->environ ? value : getenv(name);
 }
 
 /* world{ scripts, seed, streams, streams_per_user, links, link_rate, explain_triggers,
- * explain_decisions, env } */
+ * explain_decisions, env, environ, wall_ms, steady } */
 static int l_world(lua_State *L)
 {
     luaL_checktype(L, 1, LUA_TTABLE);
@@ -58,6 +58,7 @@ static int l_world(lua_State *L)
         lua_newtable(L);
     }
     handle->env = luaL_ref(L, LUA_REGISTRYINDEX);
+    handle->environ = rig_field_flag(L, 1, "environ");
     const struct world_options options = {
         .scripts_dir = xstrdup(rig_field_bytes(L, 1, "scripts", "scripts").data),
         .seed = (uint64_t)rig_field_number(L, 1, "seed", 1),
@@ -67,6 +68,8 @@ static int l_world(lua_State *L)
         .link_rate = (uint64_t)rig_field_number(L, 1, "link_rate", 1000),
         .explain = {.triggers = (uint32_t)rig_field_number(L, 1, "explain_triggers", 1024),
                     .decisions = (uint32_t)rig_field_number(L, 1, "explain_decisions", 16384)},
+        .wall_ms = (uint64_t)rig_field_number(L, 1, "wall_ms", 0),
+        .steady = rig_field_flag(L, 1, "steady"),
         .env = read_env,
         .env_ctx = handle};
     handle->world = world_new(&options);
@@ -186,7 +189,8 @@ static int l_now(lua_State *L)
 static struct client *check_client(lua_State *L)
 {
     struct client *client = lua_touserdata(L, 2);
-    LIST_EACH(node, &rig_world(L)->clients) if (node == &client->node) return client;
+    const struct world *world = rig_world(L);
+    LIST_EACH(node, &world->clients) if (node == &client->node) return client;
     luaL_error(L, "no such client");
     return NULL;
 }
@@ -206,7 +210,8 @@ static int l_request(lua_State *L)
         .listener = rig_field_bytes(L, 2, "listener", "127.0.0.1:8080"),
         .headers = headers,
         .header_count = rig_field_headers(L, 2, headers)};
-    struct client *client = client_new(node_handler(world->node), &world->later, &request);
+    struct client *client =
+        client_new(node_handler(world->node), &world->later, &world->news, &request);
     list_append(&world->clients, &client->node);
     lua_pushlightuserdata(L, client);
     return 1;
@@ -232,11 +237,9 @@ static int l_fresh(lua_State *L)
     struct world *world = rig_world(L);
     int count = 0;
     lua_newtable(L);
-    LIST_EACH(node, &world->clients) {
-        struct client *client = CONTAINER(node, struct client, node);
-        if (!client->fresh) continue;
-        client->fresh = false;
-        lua_pushlightuserdata(L, client);
+    LIST_EACH(node, &world->news) {
+        list_remove(node);
+        lua_pushlightuserdata(L, CONTAINER(node, struct client, fresh));
         lua_rawseti(L, -2, ++count);
     }
     return 1;
@@ -302,6 +305,47 @@ static int l_links(lua_State *L)
     return 1;
 }
 
+static void push_upstream(lua_State *L, const struct plan *plan,
+                          const struct plan_upstream *upstream)
+{
+    lua_newtable(L);
+    rig_set_bytes(L, "app", atom_bytes(plan->app));
+    rig_set_bytes(L, "upstream", atom_bytes(upstream->name));
+    lua_newtable(L);
+    for (size_t i = 0; i < upstream->handler_count; i++) {
+        const struct bytes type = atom_bytes(upstream->handlers[i].type);
+        lua_pushlstring(L, type.data, type.size);
+        lua_rawseti(L, -2, (int)i + 1);
+    }
+    lua_setfield(L, -2, "handlers");
+}
+
+/* :upstreams() -> { app, upstream, handlers = event types } of every declared upstream */
+static int l_upstreams(lua_State *L)
+{
+    struct world *world = rig_world(L);
+    int count = 0;
+    lua_newtable(L);
+    for (size_t i = 0; i < node_apps(world->node); i++) {
+        const struct plan *plan = app_plan(node_app(world->node, i));
+        for (size_t j = 0; j < plan->upstream_count; j++) {
+            push_upstream(L, plan, plan->upstreams[j]);
+            lua_rawseti(L, -2, ++count);
+        }
+    }
+    return 1;
+}
+
+/* :cursor() -> that of the newest trigger, or of the beginning */
+static int l_cursor(lua_State *L)
+{
+    struct world *world = rig_world(L);
+    char cursor[CURSOR_SIZE];
+    cursor_write(&world->order.epoch, world->order.position, cursor);
+    lua_pushlstring(L, cursor, sizeof(cursor));
+    return 1;
+}
+
 /* :counters() -> totals over all apps */
 static int l_counters(lua_State *L)
 {
@@ -331,7 +375,7 @@ static int l_counters(lua_State *L)
     return 1;
 }
 
-/* :placed() -> { topic, type, data, cursor, user, tag } of every trigger that took its place in the
+/* :placed() -> { at, topic, type, data, cursor, user, tag } of every trigger that took its place in the
  * order since the last call */
 static int l_placed(lua_State *L)
 {
@@ -342,6 +386,7 @@ static int l_placed(lua_State *L)
         char cursor[CURSOR_SIZE];
         cursor_write(&world->order.epoch, frame->position, cursor);
         lua_newtable(L);
+        rig_set_number(L, "at", (double)frame->at_ms);
         rig_set_bytes(L, "topic", atom_bytes(frame->topic));
         rig_set_bytes(L, "type", frame->type ? atom_bytes(frame->type) : BYTES("resync"));
         rig_set_bytes(L, "data", frame_data(frame));
@@ -436,7 +481,8 @@ static const luaL_Reg methods[] = {
     {"allow", l_allow},   {"forget", l_forget}, {"links", l_links},
     {"counters", l_counters}, {"lines", l_lines}, {"placed", l_placed},
     {"explain", l_explain}, {"fates", l_fates},
-    {"close", l_close},   {NULL, NULL},
+    {"upstreams", l_upstreams}, {"cursor", l_cursor}, {"close", l_close},
+    {NULL, NULL},
 };
 
 int luaopen_sluice_core(lua_State *L)

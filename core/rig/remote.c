@@ -9,6 +9,7 @@ static void request_create(struct remote *remote, struct remote_request *request
                            const struct fetch_request *from)
 {
     request->number = ++remote->_number;
+    remote->made++;
     buf_add_bytes(&request->method, from->method);
     buf_add_bytes(&request->url, from->url);
     buf_add_bytes(&request->body, from->body);
@@ -66,7 +67,6 @@ static struct fetch_call *start(struct fetch *fetch, const struct fetch_request 
     struct remote *remote = CONTAINER(fetch, struct remote, fetch);
     struct fetch_call *call = xcalloc(1, sizeof(*call));
     call->_remote = remote;
-    remote->calls_made++;
     call->_done = done;
     call->_owner = owner;
     request_create(remote, &call->request, request);
@@ -135,18 +135,18 @@ static void on_release(struct job *job)
     if (still && wire->_held_end && !wire->paused) end(wire, NULL, NULL);
 }
 
-/* The rule with the longest path that the URL's path begins with. */
+/* The rule with the longest path that the URL's path begins with; "" is every URL's. */
 static const struct remote_rule *rule_for(struct remote *remote, struct bytes url)
 {
     const char *scheme = memmem(url.data, url.size, "://", 3);
     const char *host = scheme ? scheme + 3 : url.data;
     const char *end = url.data + url.size;
-    const char *path = memchr(host, '/', (size_t)(end - host));
+    const char *slash = memchr(host, '/', (size_t)(end - host)), *path = slash ? slash : end;
     const struct remote_rule *best = NULL;
     LIST_EACH(node, &remote->rules) {
         const struct remote_rule *rule = CONTAINER(node, struct remote_rule, node);
         size_t size = strlen(rule->path);
-        if (path && (size_t)(end - path) >= size && memcmp(path, rule->path, size) == 0 &&
+        if ((size_t)(end - path) >= size && memcmp(path, rule->path, size) == 0 &&
             (!best || size > strlen(best->path)))
             best = rule;
     }
@@ -167,7 +167,7 @@ static void open_wire(struct transport *transport, const struct fetch_request *r
     timer_init(&wire->_timeout, on_wire_timeout);
     request_create(remote, &wire->request, request);
     list_append(&remote->wires, &wire->request.node);
-    clock_after(remote->_clock, &wire->_timeout, connect_timeout_ms);
+    if (!remote->patient) clock_after(remote->_clock, &wire->_timeout, connect_timeout_ms);
     *slot = wire;
     const struct remote_rule *rule = rule_for(remote, request->url);
     if (rule && !rule->status) return;

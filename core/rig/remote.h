@@ -61,7 +61,8 @@ struct remote {
     struct clock *_clock;
     struct later *_later;
     struct list calls, wires, rules;
-    uint64_t calls_made;
+    uint64_t made; /* requests of both kinds, so far */
+    bool patient;  /* a wire waits for its head for ever */
     uint64_t _number;
 };
 

@@ -26,6 +26,14 @@ double rig_field_number(lua_State *L, int index, const char *name, double standa
     return number;
 }
 
+bool rig_field_flag(lua_State *L, int index, const char *name)
+{
+    lua_getfield(L, index, name);
+    const bool flag = lua_toboolean(L, -1);
+    lua_pop(L, 1);
+    return flag;
+}
+
 /* A list of { name, value } pairs. */
 size_t rig_field_headers(lua_State *L, int index, struct http_header *headers)
 {

@@ -17,6 +17,7 @@ struct rig_handle {
     struct world *world; /* NULL: closed */
     lua_State *L;        /* for env, during load only */
     int env;             /* registry reference of the table that sluice.env sees */
+    bool environ;        /* and behind it the process's environment */
 };
 
 /* The world that is argument 1; raises if it is closed. */
@@ -25,6 +26,8 @@ struct world *rig_world(lua_State *L);
 /* Fields of the table at `index`; texts live as long as the table does. */
 struct bytes rig_field_bytes(lua_State *L, int index, const char *name, const char *standard);
 double rig_field_number(lua_State *L, int index, const char *name, double standard);
+
+bool rig_field_flag(lua_State *L, int index, const char *name);
 
 /* Its `headers`, a list of { name, value } pairs; room for RIG_HEADERS_MAX. Returns how many. */
 size_t rig_field_headers(lua_State *L, int index, struct http_header *headers);

@@ -14,6 +14,7 @@
 static uint64_t next_random(struct random *random)
 {
     struct world *world = CONTAINER(random, struct world, random);
+    if (world->_options.steady && world->node) return world->_steps++;
     world->_seed ^= world->_seed >> 12;
     world->_seed ^= world->_seed << 25;
     world->_seed ^= world->_seed >> 27;
@@ -68,7 +69,7 @@ struct world *world_new(const struct world_options *options)
     struct world *world = xcalloc(1, sizeof(*world));
     world->_options = *options;
     world->_seed = options->seed * 2 + 1;
-    world->clock.wall_ms = START_WALL_MS;
+    world->clock.wall_ms = options->wall_ms ? options->wall_ms : START_WALL_MS;
     world->clock.now_ms = 1000;
     wheel_create(&world->clock.wheel, world->clock.now_ms);
     later_create(&world->later);
@@ -77,7 +78,9 @@ struct world *world_new(const struct world_options *options)
     world->files.serve = serve_file;
     world->journal.placed = note_placed;
     list_create(&world->clients);
+    list_create(&world->news);
     remote_create(&world->remote, &world->clock, &world->later);
+    world->remote.patient = options->steady;
     gate_create(&world->gate, &world->clock, options->link_rate, options->link_rate);
     const struct hash_key seal = {next_random(&world->random), next_random(&world->random)};
     const struct hash_key mask = {next_random(&world->random), next_random(&world->random)};
@@ -225,9 +228,9 @@ bool world_run(struct world *world)
 
 bool world_advance(struct world *world, uint64_t *ms)
 {
-    const uint64_t end = world->clock.now_ms + *ms, calls = world->remote.calls_made;
+    const uint64_t end = world->clock.now_ms + *ms, made = world->remote.made;
     bool quiet = world_run(world);
-    while (quiet && world->clock.now_ms < end && world->remote.calls_made == calls) {
+    while (quiet && world->clock.now_ms < end && world->remote.made == made) {
         uint64_t next = wheel_next(&world->clock.wheel);
         if (next > end) next = end;
         if (next <= world->clock.now_ms) next = world->clock.now_ms + 1;

@@ -31,6 +31,10 @@ struct world_options {
     uint32_t links;
     uint64_t link_rate;
     struct explain_limits explain;
+    uint64_t wall_ms; /* the time of day at the beginning; 0: of 2023-11-14 */
+    bool steady; /* for replays: chance is the least of what it may be, so that no attempt is later than
+                    the one recorded, and no wire fails by itself */
+    bool environ; /* sluice.env sees the process's environment behind env */
     const char *(*env)(void *ctx, const char *name); /* what sluice.env sees */
     void *env_ctx;
 };
@@ -50,13 +54,13 @@ struct world {
     struct loaded *loaded[WORLD_APPS_MAX]; /* of the apps, in their order */
     size_t app_count;
     struct loaded *shadow; /* of one of the apps, or NULL */
-    struct list clients;
+    struct list clients, news; /* news: those to which something happened */
     struct journal journal;
     struct frame **placed; /* triggers that took their place since the last look; references */
     size_t placed_count;
     struct buf lines; /* the log */
     uint32_t errors;  /* lines of level error in it */
-    uint64_t _seed;
+    uint64_t _seed, _steps;
     struct world_options _options;
 };
 
@@ -86,7 +90,7 @@ bool world_run(struct world *world);
 bool world_round(struct world *world);
 
 /* Moves the time on, stopping at every due timer; ends early, with what is left of it in *ms, as
- * soon as the core has made an HTTP request, so that the spec can answer it at its time. */
+ * soon as the core has made an HTTP request or asked for a wire, so that the spec can answer it at its time. */
 bool world_advance(struct world *world, uint64_t *ms);
 
 /* Lets go of world->placed. */

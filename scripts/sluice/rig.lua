@@ -25,7 +25,8 @@ local here = debug.getinfo(1, "S").source:match "^@(.*)sluice/rig%.lua$" or "scr
 
 --- Loads rule files into a new world.
 -- @param files a path or a list of paths, each one app
--- @param options env (table of what sluice.env sees), seed, streams, streams_per_user, links, link_rate,
+-- @param options env (table of what sluice.env sees), environ (the process's environment behind it), seed, wall (the
+-- time of day at the beginning, in seconds since 1970), streams, streams_per_user, links, link_rate,
 -- explain_triggers, explain_decisions
 -- @return world; raises what a start would have said
 function rig.load(files, options)
@@ -41,11 +42,15 @@ function rig.load(files, options)
       explain_triggers = options.explain_triggers,
       explain_decisions = options.explain_decisions,
       env = options.env or {},
+      environ = options.environ,
+      wall_ms = options.wall and math.floor(options.wall * 1000 + 0.5),
+      steady = options.steady,
     },
     tabs = {},
     journal_entries = {},
     by_client = {},
     topics = {}, -- of triggers, by cursor
+    placed = {},
     tab_count = 0,
   }, World)
   world.network = network.new(world.core)
@@ -54,6 +59,7 @@ function rig.load(files, options)
     local good, errors = world.core:load(file)
     if not good then
       world.core:close()
+      world.closed = true
       error(errors:gsub("\n$", ""), 2)
     end
   end
@@ -89,7 +95,11 @@ function World:run()
   repeat
     self.core:run()
   until not self.network:serve()
-  for _, trigger in ipairs(self.core:placed()) do self.topics[trigger.cursor] = trigger.topic end
+  for _, trigger in ipairs(self.core:placed()) do
+    trigger.at = trigger.at / 1000 - 1
+    self.topics[trigger.cursor] = trigger.topic
+    self.placed[#self.placed + 1] = trigger
+  end
   for _, client in ipairs(self.core:fresh()) do
     local tab = self.by_client[client]
     if tab then tab:read() end
@@ -172,6 +182,17 @@ function World:counters() return self.core:counters() end
 --- The log so far as text, and the number of error lines; both begin anew.
 function World:log() return self.core:lines() end
 
+--- The triggers so far, in their order: { at, topic, type, data, cursor, user, tag }; a told re-reading has the type
+-- "resync". `at` in seconds since the world began.
+-- @param topic a name, or nil for all
+function World:triggers(topic)
+  local found = {}
+  for _, trigger in ipairs(self.placed) do
+    if not topic or trigger.topic == topic then found[#found + 1] = trigger end
+  end
+  return found
+end
+
 --- What tabs received, in order of receipt: a list of { who, what, topic, data, cursor }, or of only the fields that
 -- are named: `world:journal("who", "what")`. `assert.same` tells line by line how it differs from what was expected.
 function World:journal(...)
@@ -204,6 +225,12 @@ function World:close()
   local good, what = self.core:close()
   if not good then error("the world did not end clean: " .. what, 2) end
 end
+
+--- Runs a recording through rule files: its clients and upstreams at their times, its answers to what the rules ask.
+-- @param path of what `sluice record` wrote
+-- @param options rules (a path or a list), and those of rig.load; env has the process's environment behind it
+-- @return the world after it: :triggers(), :journal(), :log(); .notes is a list of sentences about what did not fit
+function rig.replay(path, options) return require("sluice.rig.replay").run(rig, path, options or {}) end
 
 --- Encodes a value as JSON, as answers and events of the rig do.
 function rig.json(value) return type(value) == "string" and value or json.encode(value) end

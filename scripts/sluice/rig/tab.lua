@@ -50,6 +50,12 @@ function Tab.new(world, path, options, number)
   return self
 end
 
+--- A client whose request is made already, as a tab.
+function Tab.adopt(world, client, path, name)
+  return setmetatable({ world = world, client = client, path = path, options = {}, asked = {}, received = {},
+    pending = "", state = "waiting", name = name, last_id = "" }, Tab)
+end
+
 -- One block of the event stream (WHATWG HTML 9.2.6), as the client would dispatch it.
 function Tab:dispatch(block)
   local data, kind

@@ -1,0 +1,271 @@
+-- Recordings on the rig: what is brought when, which answer is whose, what is said of what did not fit; and how two
+-- lists of triggers are compared.
+
+local changes = require "sluice.rig.changes"
+local json    = require "cjson.safe"
+local rig     = require "sluice.rig"
+local rules   = require "spec.support.rules"
+
+local RULES = [[
+local http, time = require "sluice.http", require "sluice.time"
+local mine = app:topic("user:{user}", { history = { size = 10, ttl = 60 } })
+local session = sluice.identity(function(req)
+  local answer = http.get("http://app/session", { headers = { cookie = req.headers.cookie } })
+  if answer.status == 401 then return nil end
+  return { user = answer:expect(200):json().user }
+end)
+local feed = app:upstream("feed", { key = function(sub) return sub.user end, topic = mine, grace = 1,
+  request = function(key) return "http://app/events/" .. key end })
+feed:on("note", function(ev) mine(ev.key):emit("note", ev.data) end)
+feed:on("hour", function(ev) mine(ev.key):emit("hour", os.date("!%H:%M:%S", os.time())) end)
+feed:on("ask", function(ev)
+  mine(ev.key):emit("answer", http.post("http://app/ask", { json = { a = ev.data, b = 1 } }).body)
+end)
+feed:on("@lost", function(ev) mine(ev.key):emit("lost", ev:json().detail) end)
+app:stream("events", { path = "/events", identity = session, upstreams = { feed },
+  topics = function(_, sub) return mine(sub.user) end })
+]]
+
+local HEAD = { t = 0, what = "recording", version = 1, sluice = "0", wall_ms = 1700000000000, apps = { "demo" },
+  streams_before = 0, cursor = ("0"):rep(32) }
+
+local function request(t, id, cookie, more)
+  local entry = { t = t, what = "request", id = id, method = "GET", path = "/events",
+    headers = { { "cookie", cookie } }, address = "127.0.0.1", listener = "127.0.0.1:8080" }
+  for _, header in ipairs(more or {}) do table.insert(entry.headers, header) end
+  return entry
+end
+
+local function ask(t, id, cookie)
+  return { t = t, what = "fetch", id = id, method = "GET", url = "http://app/session",
+    headers = { { "cookie", cookie } } }
+end
+
+local function answered(t, id, user)
+  return { t = t, what = "fetched", id = id, status = 200, headers = {}, body = json.encode { user = user } }
+end
+
+local function wire(t, id, key)
+  return { t = t, what = "wire", id = id, app = "demo", upstream = "feed", key = key,
+    url = "http://app/events/" .. key }
+end
+
+local function head(t, id, status)
+  return { t = t, what = "head", id = id, status = status or 200, type = "text/event-stream" }
+end
+
+local function event(t, id, type, data) return { t = t, what = "event", id = id, type = type, data = data } end
+
+local function cursor(n) return ("c"):rep(31) .. n end
+
+local function trigger(t, n, type, data)
+  return { t = t, what = "trigger", topic = "user:ann", type = type, data = data, cursor = cursor(n) }
+end
+
+-- Ann's stream from 10 ms on; her link is open at 12.
+local function began(...)
+  local list = { HEAD, request(10, 1, "c=1"), ask(10, 2, "c=1"), answered(11, 2, "ann"), wire(11, 3, "ann"),
+    { t = 11, what = "stream", id = 1, status = 200 }, head(12, 3) }
+  for _, entry in ipairs { ... } do list[#list + 1] = entry end
+  return list
+end
+
+describe("a replay", function()
+  local world, path
+
+  local function replay(entries)
+    path = os.tmpname()
+    local file = assert(io.open(path, "w"))
+    for _, entry in ipairs(entries) do file:write(json.encode(entry), "\n") end
+    file:close()
+    world = rules.with_file(rules.head(RULES), function(rule_file)
+      return rig.replay(path, { rules = rule_file })
+    end)
+    os.remove(path)
+    return world
+  end
+
+  after_each(function()
+    if world then world:close() end
+    world = nil
+  end)
+
+  -- "type data" of each trigger, with its time where asked.
+  local function seen(times)
+    local list = {}
+    for i, placed in ipairs(world:triggers()) do
+      list[i] = (times and ("%.3f "):format(placed.at) or "") .. placed.type .. " " .. placed.data
+    end
+    return list
+  end
+
+  -- Without what is said of handlers that the spec does not care for.
+  local function misfits()
+    local list = {}
+    for _, note in ipairs(world.notes) do
+      if not note:find "no recorded event for" then list[#list + 1] = note end
+    end
+    return list
+  end
+
+  it("brings clients and events at their times, in the time of day that it was", function()
+    replay(began(event(5000, 3, "note", "one"), event(60000, 3, "hour", "x"), { t = 60500, what = "gone", id = 1 }))
+    assert.same({ "5.000 note one", "60.000 hour 22:14:20" }, seen(true))
+    assert.same({}, misfits())
+    assert.equal("client 1", world:journal()[#world:journal()].who)
+    assert.equal(0, world:counters().subscribers)
+  end)
+
+  it("answers each request as the recorded one like it, after the time that it took", function()
+    local list = began(event(100, 3, "ask", "q"),
+      { t = 100, what = "fetch", id = 5, method = "POST", url = "http://elsewhere:1/ask", headers = {},
+        body = '{"b":1,"a":"q"}' },
+      { t = 350, what = "fetched", id = 5, status = 200, headers = {}, body = "yes" })
+    replay(list)
+    assert.same({ "0.350 answer yes" }, seen(true))
+    assert.same({}, misfits())
+  end)
+
+  it("tells two users' requests apart by their headers", function()
+    replay {
+      HEAD, request(10, 1, "c=bob"), request(10, 2, "c=ann"), ask(10, 3, "c=ann"), ask(10, 4, "c=bob"),
+      answered(20, 3, "ann"), answered(30, 4, "bob"), wire(20, 5, "ann"), head(21, 5), wire(30, 6, "bob"), head(31, 6),
+      event(40, 5, "note", "hers"), event(50, 6, "note", "his"),
+    }
+    local got = {}
+    for _, entry in ipairs(world:journal()) do
+      if entry.what == "note" then got[#got + 1] = ("%s of %s: %s"):format(entry.who, entry.topic, entry.data) end
+    end
+    assert.same({ "client 2 of user:ann: hers", "client 1 of user:bob: his" }, got)
+  end)
+
+  it("fails a request that the recording does not have, and says so", function()
+    replay(began(event(100, 3, "ask", "other")))
+    assert.same({}, (function()
+      local answers = {}
+      for _, placed in ipairs(world:triggers()) do if placed.type == "answer" then answers[1] = placed end end
+      return answers
+    end)())
+    assert.same({ "asked, but not in the recording: POST http://app/ask" }, misfits())
+    assert.matches("the recording does not have this request", (world:log()))
+  end)
+
+  it("repeats failures, statuses and reopenings when they were, whatever the backoff draws", function()
+    replay(began(
+      { t = 1000, what = "cut", id = 3, code = "network", sentence = "gone" },
+      wire(1900, 6, "ann"), head(1950, 6, 503),
+      { t = 1950, what = "closed", id = 6 },
+      wire(25000, 7, "ann"), head(25010, 7), event(25020, 7, "note", "back")))
+    local all = seen(true)
+    assert.matches("^1.000 lost", all[1])
+    assert.matches("^1.950 lost.*503", all[2])
+    assert.matches("^25.010 resync", all[3])
+    assert.same({ "25.020 note back", 4 }, { all[4], #all })
+    assert.same({}, misfits())
+  end)
+
+  it("keeps what a wire brings until the rules have opened it", function()
+    local list = began(event(40, 3, "note", "early"))
+    list[4].t = 400 -- the session's answer comes late
+    table.insert(list, table.remove(list, 4))
+    replay(list)
+    assert.same({ "0.400 note early" }, seen(true))
+  end)
+
+  it("resumes by the recorded cursors of the same triggers", function()
+    replay(began(event(100, 3, "note", "one"), trigger(100, 1, "note", "one"), event(200, 3, "note", "two"),
+      trigger(200, 2, "note", "two"), { t = 300, what = "gone", id = 1 },
+      request(400, 8, "c=1", { { "last-event-id", cursor(1) } }), ask(400, 9, "c=1"), answered(401, 9, "ann")))
+    local got = {}
+    for _, entry in ipairs(world:journal()) do
+      if entry.who == "client 8" then got[#got + 1] = entry.what .. " " .. entry.data end
+    end
+    assert.matches('^ready {"resumed":true,', got[1])
+    assert.same({ "note two", 2 }, { got[2], #got })
+  end)
+
+  it("says what was not asked, not opened, answered otherwise, not handled, not reached", function()
+    local list = began(event(100, 3, "note", "one"), event(110, 3, "new", "x"), wire(120, 9, "bob"), head(121, 9),
+      event(122, 9, "note", "to nobody"), ask(130, 10, "c=2"))
+    list[6].status = 401
+    list[1] = { t = 0, what = "recording", version = 1, wall_ms = 0, streams_before = 3 }
+    replay(list)
+    assert.same({
+      "3 streams were open before the recording began, and are not in it",
+      "/events was answered 401, and is 200 now",
+      'recorded, but not opened: upstream feed for "bob"',
+      "recorded, but not asked for: GET http://app/session",
+      "upstream feed of app demo: no recorded event for the handlers of ask, hour",
+      "upstream feed of app demo: no handler for new (1)",
+    }, world.notes)
+  end)
+
+  it("lets rules see the process's environment behind env", function()
+    local text = [[local home, own = sluice.env "HOME", sluice.env "OWN"
+      app:route("env", "GET /env", { run = function() return 200, home .. " " .. own end })]]
+    assert.error_matches(function() rules.load(text, { env = { OWN = "mine" } }) end, "HOME")
+    world = rules.load(text, { environ = true, env = { OWN = "mine" } })
+    assert.equal(os.getenv "HOME" .. " mine", world:request("GET", "/env").body)
+  end)
+
+  it("raises for a file that is none, naming the line", function()
+    assert.error_matches(function() replay { { what = "other" } } end, ":1: this is no recording")
+    assert.error_matches(function() replay { { what = "recording", version = 2 } } end, "version 2; this sluice reads")
+    assert.error_matches(function() replay { HEAD, { t = 1 } } end, ":2: an entry without t or what")
+    assert.error_matches(function() replay { HEAD, 7 } end, ":2: this is no line of a recording: 7")
+    os.remove(path)
+  end)
+end)
+
+describe("the comparison of triggers", function()
+  local function list(...)
+    local triggers = {}
+    for i, text in ipairs { ... } do
+      local topic, type, data = text:match "^(%S+) (%S+) ?(.*)$"
+      triggers[i] = { at = i, topic = topic, type = type, data = data }
+    end
+    return triggers
+  end
+
+  local function compare(was, now, over)
+    local found, same = changes.compare(was, now, over)
+    local words = {}
+    for i, change in ipairs(found) do
+      local before, after = change.was and change.was.data or "", change.now and change.now.data or ""
+      words[i] = ("%s %s>%s"):format(change.change, before, after)
+    end
+    return words, same
+  end
+
+  it("goes topic by topic, in order, and knows missing, new and changed", function()
+    assert.same({}, (compare(list("a x 1", "b x 1", "a x 2"), list("b x 1", "a x 1", "a x 2"))))
+    assert.same({ "missing 1>", "new >1" }, (compare(list("a x 1", "a x 2"), list("a x 2", "a x 1"))))
+    assert.same({ "missing 2>" }, (compare(list("a x 1", "a x 2", "a x 3"), list("a x 1", "a x 3"))))
+    assert.same({ "new >2" }, (compare(list("a x 1", "a x 3"), list("a x 1", "a x 2", "a x 3"))))
+    assert.same({ "changed 2>9", "new >8" },
+      (compare(list("a x 1", "a x 2", "a x 3"), list("a x 1", "a x 9", "a x 8", "a x 3"))))
+    assert.same({ "missing 1>", "new >1" }, (compare(list "a x 1", list "b x 1")))
+    assert.equal(2, select(2, compare(list("a x 1", "a x 2", "a x 3"), list("a x 1", "a x 3"))))
+  end)
+
+  it("compares what JSON means, users and tags", function()
+    assert.same({}, (compare(list 'a x {"a":1,"b":[2,{"c":null}]}', list 'a x { "b":[2,{"c":null}], "a":1.0 }')))
+    assert.same({ 'changed [1]>[2]' }, (compare(list "a x [1]", list "a x [2]")))
+    local was, now = list "a x 1", list "a x 1"
+    was[1].user, was[1].tag, now[1].user, now[1].tag = "ann", "one", "ann", "two"
+    assert.same({ "changed 1>1" }, (compare(was, now)))
+  end)
+
+  it("takes nothing for new behind the recording's end", function()
+    assert.same({ "new >2" }, (compare(list "a x 1", list("a x 1", "a x 2", "a x 3"), 2)))
+  end)
+
+  it("compares long lists without their whole table", function()
+    local was, now = {}, {}
+    for i = 1, 5000 do
+      was[i] = { at = i, topic = "a", type = "x", data = tostring(i) }
+      now[i] = { at = i, topic = "a", type = "x", data = tostring(i == 2500 and "other" or i) }
+    end
+    assert.same({ "changed 2500>other" }, (compare(was, now)))
+  end)
+end)
