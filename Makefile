@@ -16,7 +16,7 @@ TEST_PACKAGES := $(RUN_PACKAGES) git:git luajit:luajit lua-busted lua-check lua-
                  clang:clang libclang-rt-dev valgrind:valgrind curl:curl chromium:chromium
 
 # The floors that know no descriptor, and the adapters. core.so holds the first and the rig.
-FLOORS   := base event ports hub upstream plan engine script
+FLOORS   := base event ports hub upstream tape plan engine script
 ADAPTERS := loop http peers
 
 WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wwrite-strings -Wundef -Wvla

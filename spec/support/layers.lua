@@ -15,6 +15,7 @@ layers.may_include = {
   event    = { "base", "ports" },
   hub      = pure,
   upstream = pure,
+  tape     = pure,
   plan     = { "base", "event", "ports", "hub", "upstream" },  -- it holds their options; they do not know it
   engine   = { "base", "event", "ports", "hub", "upstream", "plan" },
   loop     = pure,
@@ -22,12 +23,14 @@ layers.may_include = {
   peers    = { "base", "event", "ports", "loop" },
   script   = rooms,
   rig      = { "base", "event", "ports", "hub", "upstream", "plan", "engine", "script" },
-  server   = { "base", "event", "ports", "hub", "upstream", "plan", "engine", "script", "loop", "http", "peers" },
+  server   = { "base", "event", "ports", "hub", "upstream", "tape", "plan", "engine", "script", "loop", "http",
+    "peers" },
 }
 
 -- The floors that know no descriptor, no loop, no Lua and no clock: the headers of C itself, and the two
 -- that name plain data (ssize_t, struct iovec).
-local pure_floors = { base = true, event = true, ports = true, hub = true, upstream = true, plan = true, engine = true }
+local pure_floors = { base = true, event = true, ports = true, hub = true, upstream = true, tape = true, plan = true,
+  engine = true }
 local pure_headers = {
   assert = true, ctype = true, errno = true, inttypes = true, limits = true, math = true, stdalign = true,
   stdarg = true, stdbool = true, stddef = true, stdint = true, stdio = true, stdlib = true, string = true,
