@@ -10,6 +10,7 @@ enum { CONNECT_TIMEOUT_S = 5 };
 struct taking {
     CURL *curl;
     call_take_f *take;
+    bool (*go_on)(void *ctx);
     void *ctx;
     bool enough;
 };
@@ -27,6 +28,14 @@ static size_t on_bytes(char *data, size_t one, size_t size, void *owner)
     (void)one;
     taking->enough = !taking->take(taking->ctx, status_of(taking->curl), bytes_run(data, size));
     return taking->enough ? CURL_WRITEFUNC_ERROR : size;
+}
+
+static int on_progress(void *owner, curl_off_t a, curl_off_t b, curl_off_t c, curl_off_t d)
+{
+    struct taking *taking = owner;
+    (void)a, (void)b, (void)c, (void)d;
+    if (!taking->go_on(taking->ctx)) taking->enough = true;
+    return taking->enough;
 }
 
 /* A listener on every address is reached on this machine's own. */
@@ -67,7 +76,7 @@ int call_make(const struct call *call, call_take_f *take, void *ctx, struct buf 
     char why[CURL_ERROR_SIZE] = "";
     CURL *curl = curl_easy_init();
     CHECK(curl);
-    struct taking taking = {.curl = curl, .take = take, .ctx = ctx};
+    struct taking taking = {.curl = curl, .take = take, .go_on = call->go_on, .ctx = ctx};
     struct curl_slist *headers = make_headers(call);
     set_place(curl, call);
     curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, call->method);
@@ -78,6 +87,11 @@ int call_make(const struct call *call, call_take_f *take, void *ctx, struct buf 
     curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, why);
     curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_bytes);
     curl_easy_setopt(curl, CURLOPT_WRITEDATA, &taking);
+    if (call->go_on) {
+        curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L);
+        curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, on_progress);
+        curl_easy_setopt(curl, CURLOPT_XFERINFODATA, &taking);
+    }
     const CURLcode code = curl_easy_perform(curl);
     const int status = code == CURLE_OK || taking.enough ? status_of(curl) : 0;
     if (!status)

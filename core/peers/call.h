@@ -12,11 +12,12 @@ struct call {
     const char *key;     /* the admin key, or NULL */
     const char *method;  /* "GET", "POST" */
     const char *target;  /* "/reload?shadow=1", already encoded */
+    bool (*go_on)(void *ctx); /* or NULL: asked about once a second; false ends the call likewise */
 };
 
 /* A piece of the answer's body. False ends the call, which counts as its good end. */
 typedef bool call_take_f(void *ctx, int status, struct bytes piece);
 
-/* Makes the call and hands over its body. Returns the status; 0: there was no whole answer, and a
+/* Makes the call and hands over its body; ctx is for go_on, too. Returns the status; 0: there was no whole answer, and a
  * sentence in `error` says why. */
 int call_make(const struct call *call, call_take_f *take, void *ctx, struct buf *error);

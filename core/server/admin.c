@@ -7,6 +7,7 @@
 #include "server/config.h"
 #include "server/explain.h"
 #include "server/metrics.h"
+#include "server/record.h"
 #include "server/rules.h"
 #include "server/server.h"
 #include "server/shadow.h"
@@ -141,6 +142,7 @@ static const struct page {
     {"GET", "/ready", READS, answer_ready},
     {"GET", "/metrics", READS, answer_metrics},
     {"GET", "/explain", READS, explain_answer},
+    {"GET", "/record", CHANGES, record_answer},
     {"POST", "/reload", CHANGES, answer_reload},
     {"POST", "/shadow", CHANGES, shadow_begin},
     {"GET", "/shadow", READS, shadow_report},

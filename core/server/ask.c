@@ -16,13 +16,11 @@ static int make(const struct call *call, call_take_f *take, void *ctx)
     return status;
 }
 
-int ask_server(const struct arguments *arguments, const char *method, const char *target,
-               call_take_f *take, void *ctx)
+/* The call with the place and the key of whom it asks. */
+static int ask(const struct arguments *arguments, struct call call, call_take_f *take, void *ctx)
 {
-    struct call call = {.address = arguments_get(arguments, "--admin"),
-                        .key = getenv("SLUICE_ADMIN_KEY"),
-                        .method = method,
-                        .target = target};
+    call.address = arguments_get(arguments, "--admin");
+    call.key = getenv("SLUICE_ADMIN_KEY");
     if (call.address) return make(&call, take, ctx);
     struct config *config = command_config(arguments);
     int status = 0;
@@ -35,6 +33,19 @@ int ask_server(const struct arguments *arguments, const char *method, const char
     }
     config_free(config);
     return status;
+}
+
+int ask_server(const struct arguments *arguments, const char *method, const char *target,
+               call_take_f *take, void *ctx)
+{
+    return ask(arguments, (struct call){.method = method, .target = target}, take, ctx);
+}
+
+int ask_stream(const struct arguments *arguments, const char *target, call_take_f *take,
+               bool (*go_on)(void *ctx), void *ctx)
+{
+    return ask(arguments, (struct call){.method = "GET", .target = target, .go_on = go_on}, take,
+               ctx);
 }
 
 static bool print(void *ctx, int status, struct bytes piece)

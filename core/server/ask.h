@@ -14,5 +14,9 @@ struct arguments;
 int ask_server(const struct arguments *arguments, const char *method, const char *target,
                call_take_f *take, void *ctx);
 
+/* The same for an answer that goes on: see struct call for go_on. */
+int ask_stream(const struct arguments *arguments, const char *target, call_take_f *take,
+               bool (*go_on)(void *ctx), void *ctx);
+
 /* The same, printing the answer: a good one to stdout, another to stderr. */
 int ask_and_print(const struct arguments *arguments, const char *method, const char *target);

@@ -23,5 +23,7 @@ int command_keys_page(const struct arguments *arguments);
 int command_metrics_page(const struct arguments *arguments);
 int command_reload(const struct arguments *arguments);
 int command_explain(const struct arguments *arguments);
+int command_record(const struct arguments *arguments);
+int command_replay(const struct arguments *arguments);
 int command_new(const struct arguments *arguments);
 int command_spec(const struct arguments *arguments);

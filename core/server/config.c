@@ -160,15 +160,30 @@ static void take(void *ctx, const struct setting *setting)
 
 /* ---- defaults, and what only the whole shows ---- */
 
+/* A default's texts, which have no escapes: "a", or { "a", "b" }. */
+static void set_standard_list(struct config_list *list, struct bytes lua)
+{
+    enum { MOST = 32 };
+    struct bytes texts[MOST];
+    size_t count = 0;
+    const char *open = lua.data, *end = lua.data + lua.size;
+    while ((open = memchr(open, '"', (size_t)(end - open)))) {
+        const char *text = open + 1, *close = memchr(text, '"', (size_t)(end - text));
+        CHECK(close && count < MOST);
+        texts[count++] = bytes_run(text, (size_t)(close - text));
+        open = close + 1;
+    }
+    set_list(list, texts, count);
+}
+
 static void set_standard(struct config *config, const struct key *key)
 {
     if (!key->standard) return;
     struct bytes text = bytes_of(key->standard);
-    if (key->type <= KEY_CHOICE) text = bytes_run(text.data + 1, text.size - 2); /* its quotes */
     if (key_is_list(key))
-        set_list(slot_of(config, key), &text, 1);
+        set_standard_list(slot_of(config, key), text);
     else if (key->type <= KEY_CHOICE)
-        set_text(slot_of(config, key), text);
+        set_text(slot_of(config, key), bytes_run(text.data + 1, text.size - 2)); /* its quotes */
     else
         *(uint64_t *)slot_of(config, key) =
             (uint64_t)(strtod(text.data, NULL) * (key->type == KEY_SECONDS ? 1000 : 1) + 0.5);

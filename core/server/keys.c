@@ -32,6 +32,14 @@ const struct key keys[] = {
     {"log_format", KEY_CHOICE, AT(log_format), "\"pairs\"", 0, 0, {"pairs", "json", 0},
      "How a log line looks: key=value pairs or one JSON object; to stderr.",
      "json for log collectors, pairs for people."},
+    {"record_secrets", KEY_LIST, AT(record_secrets),
+     "{ \"token\", \"access_token\", \"refresh_token\", \"id_token\", \"csrf_token\", "
+     "\"x-csrf-token\", \"x-auth-token\", \"api_key\", \"x-api-key\", \"password\", \"secret\", "
+     "\"client_secret\", \"session\", \"session_id\", \"jwt\" }", 0, 0, {0},
+     "Names whose values `sluice record` hides: of headers, query and form fields, JSON members; "
+     "without regard to case, '-' and '_'.",
+     "Add what your app calls its credentials: a list takes the place of the default. "
+     "authorization, cookie and set-cookie are hidden whatever stands here."},
 
     {"streams", KEY_COUNT, AT(streams), "10000", 1, 10e6, {0},
      "Streams that this node takes; above, a new one is refused as the stream says.",

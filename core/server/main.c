@@ -22,6 +22,9 @@ static const char help[] =
     "  sluice explain            say what became of the last triggers, and why somebody did not get them\n"
     "    --topic NAME, --user NAME, --id ID    of what: at least one of them\n"
     "    --last N, --json        so many of each app; as the admin listener answers it\n"
+    "  sluice record             write down what reaches the running server: -o FILE, --for SECONDS\n"
+    "  sluice replay FILE        run a recording through the config's rules, or --rules FILE ...; print\n"
+    "                            the triggers (--json), or what is not as in --expect FILE\n"
     "  sluice spec [FILE ...]    run specs of rule files: busted with the rig\n"
     "  sluice new APP            write a rule file and its spec to start from\n"
     "  sluice conf               print a config file with every key explained\n"
@@ -33,8 +36,8 @@ static const char help[] =
     "the key in SLUICE_ADMIN_KEY).\n"
     "Signals: TERM and INT drain and end it, HUP reloads.\n"
     "Exit codes: 0 well; 1 a server said no, specs failed, or a check found what is good but probably\n"
-    "not meant; 2 the command line, config or rules are wrong, an address is taken, nobody answers, or\n"
-    "there is nothing to run.\n";
+    "not meant, a replay is not as expected; 2 the command line, config or rules are wrong, an address\n"
+    "is taken, nobody answers, or there is nothing to run.\n";
 
 struct command {
     const char *name;
@@ -64,6 +67,8 @@ static const struct command commands[] = {
      {ASK_OPTIONS, "--shadow", "--differences", "--drop", "--promote"}},
     {"explain", command_explain, 0,
      {ASK_OPTIONS, "--topic=", "--user=", "--id=", "--last=", "--json"}},
+    {"record", command_record, 0, {ASK_OPTIONS, "-o=", "--for="}},
+    {"replay", command_replay, 65, {"-c=", "--rules", "--expect=", "--json"}},
     {"spec", command_spec, 0, {NULL}},
     {"new", command_new, 0, {NULL}},
     {"conf", command_conf, 0, {"-c="}},

@@ -25,6 +25,7 @@
 #include "server/describe.h"
 #include "server/doubts.h"
 #include "server/limits.h"
+#include "server/record.h"
 #include "server/rules.h"
 #include "upstream/gate.h"
 
@@ -90,15 +91,18 @@ static void make_ports(struct server *server)
     parts->fetches_multi = multi_new(loop, &fetches);
     parts->transport = transport_new(parts->streams_multi);
     parts->fetch = fetch_new(parts->fetches_multi);
+    server->recorder = recorder_new(server, parts->fetch, parts->transport, &parts->order);
+    struct taps *taps = recorder_taps(server->recorder);
     static_create(&parts->files, log, FILE_BYTES_MAX);
     parts->ports = (struct engine_ports){.clock = loop_clock(loop),
                                          .later = loop_later(loop),
                                          .random = random,
                                          .log = log,
-                                         .transport = parts->transport,
-                                         .fetch = parts->fetch,
+                                         .transport = &taps->transport,
+                                         .fetch = &taps->fetch,
                                          .gate = &parts->gate,
-                                         .order = &parts->order};
+                                         .order = &parts->order,
+                                         .journal = &taps->journal};
     shadow_ports_create(&parts->shadow_ports, &parts->ports);
 }
 
@@ -136,7 +140,7 @@ static bool open_listeners(struct server *server, struct buf *errors)
     const struct config_list *listen = &server->config->listen, *admin = &server->config->admin;
     parts->listeners = xcalloc(listen->count + admin->count, sizeof(struct listener *));
     parts->public_count = listen->count;
-    return listen_on(parts, server->http, listen, node_handler(server->node), errors) &&
+    return listen_on(parts, server->http, listen, &recorder_taps(server->recorder)->handler, errors) &&
            listen_on(parts, parts->admin_http, admin, &server->admin.handler, errors);
 }
 
@@ -159,6 +163,7 @@ struct server *server_new(struct config *config, bool check, struct buf *errors)
     server->http = make_http(server->loop, config, config->connections);
     parts->admin_http = make_http(server->loop, config, ADMIN_CONNECTIONS);
     server->node = make_node(parts, config);
+    taps_handle(recorder_taps(server->recorder), node_handler(server->node));
     admin_create(&server->admin, server);
     server->rules = rules_load(config, &parts->ports, &parts->shadow_ports, server->node, errors);
     if (rules_good(server->rules) && (check || open_listeners(server, errors))) return server;
@@ -307,6 +312,7 @@ int server_run(struct server *server)
 void server_free(struct server *server)
 {
     struct parts *parts = server->_parts;
+    recorder_end(server->recorder, "the server ended");
     http_free(server->http);
     http_free(parts->admin_http);
     loop_turn(server->loop, false);
@@ -317,6 +323,7 @@ void server_free(struct server *server)
     rules_free(server->rules);
     loop_turn(server->loop, false);
     shadow_ports_destroy(&parts->shadow_ports);
+    recorder_free(server->recorder);
     fetch_free(parts->fetch);
     transport_free(parts->transport);
     multi_free(parts->fetches_multi);

@@ -12,6 +12,7 @@ struct config;
 struct http;
 struct loop;
 struct node;
+struct recorder;
 struct rules;
 struct server;
 
@@ -22,6 +23,7 @@ struct server {
     struct rules *rules;
     struct http *http; /* of the public listeners */
     struct loop *loop;
+    struct recorder *recorder;
     struct admin admin;
     struct last_reload {
         enum { RELOAD_NONE, RELOAD_GOOD, RELOAD_REFUSED } outcome;
