@@ -12,25 +12,13 @@
 #include "engine/fates.h"
 #include "rig/client.h"
 #include "rig/network.h"
+#include "rig/rules.h"
 #include "rig/values.h"
 #include "rig/world.h"
 #include "script/loaded.h"
 #include "upstream/link.h"
 
-
 __attribute__((visibility("default"))) int luaopen_sluice_core(lua_State *L);
-
-/* true, or nil and the errors, which it destroys. */
-static int push_outcome(lua_State *L, bool good, struct buf *errors)
-{
-    if (good)
-        lua_pushboolean(L, true);
-    else
-        lua_pushnil(L);
-    rig_push_buf(L, errors);
-    buf_destroy(errors);
-    return 2;
-}
 
 static const char *read_env(void *ctx, const char *name)
 {
@@ -73,77 +61,6 @@ static int l_world(lua_State *L)
         .env = read_env,
         .env_ctx = handle};
     handle->world = world_new(&options);
-    return 1;
-}
-
-/* :load(path) -> true | nil, errors */
-static int l_load(lua_State *L)
-{
-    struct rig_handle *handle = luaL_checkudata(L, 1, RIG_WORLD);
-    struct buf errors = BUF_EMPTY;
-    handle->L = L;
-    bool good = world_load(rig_world(L), luaL_checkstring(L, 2), &errors);
-    return push_outcome(L, good, &errors);
-}
-
-/* :reload(path), or :reload{ path, ... } of all apps -> true | nil, errors */
-static int l_reload(lua_State *L)
-{
-    struct rig_handle *handle = luaL_checkudata(L, 1, RIG_WORLD);
-    const char *paths[WORLD_APPS_MAX];
-    const bool only = lua_istable(L, 2);
-    const size_t count = only ? lua_objlen(L, 2) : 1;
-    luaL_argcheck(L, count <= WORLD_APPS_MAX, 2, "too many apps");
-    paths[0] = only ? NULL : luaL_checkstring(L, 2);
-    for (size_t i = 0; only && i < count; i++) {
-        lua_rawgeti(L, 2, (int)i + 1);
-        paths[i] = luaL_checkstring(L, -1);
-        lua_pop(L, 1); /* the table keeps it alive */
-    }
-    struct buf errors = BUF_EMPTY;
-    handle->L = L;
-    bool good = world_reload(rig_world(L), paths, count, only, &errors);
-    return push_outcome(L, good, &errors);
-}
-
-/* :shadow(path) -> true | nil, errors; without a path it ends */
-static int l_shadow(lua_State *L)
-{
-    struct rig_handle *handle = luaL_checkudata(L, 1, RIG_WORLD);
-    struct buf errors = BUF_EMPTY;
-    bool good = true;
-    handle->L = L;
-    if (lua_isnoneornil(L, 2))
-        world_unshadow(rig_world(L));
-    else
-        good = world_shadow(rig_world(L), luaL_checkstring(L, 2), &errors);
-    return push_outcome(L, good, &errors);
-}
-
-static void push_difference(void *ctx, struct bytes event, struct bytes lines)
-{
-    lua_State *L = ctx;
-    lua_newtable(L);
-    rig_set_bytes(L, "event", event);
-    rig_set_bytes(L, "lines", lines);
-    lua_rawseti(L, -2, (int)lua_objlen(L, -2) + 1);
-}
-
-/* :shadowed() -> { events, different, failed, skipped, unsent, differences } | nil */
-static int l_shadowed(lua_State *L)
-{
-    const struct world *world = rig_world(L);
-    if (!world->shadow) return 0;
-    const struct shadow_counters *counters = shadow_counters(world->shadow->shadow);
-    lua_newtable(L);
-    rig_set_number(L, "events", (double)counters->events);
-    rig_set_number(L, "different", (double)counters->different);
-    rig_set_number(L, "failed", (double)counters->failed);
-    rig_set_number(L, "skipped", (double)counters->skipped);
-    rig_set_number(L, "unsent", (double)world->shadow_ports.mirror.unsent);
-    lua_newtable(L);
-    shadow_differences_each(world->shadow->shadow, push_difference, L);
-    lua_setfield(L, -2, "differences");
     return 1;
 }
 
@@ -460,7 +377,7 @@ static int l_close(lua_State *L)
 {
     struct buf errors = BUF_EMPTY;
     const bool good = end_world(L, luaL_checkudata(L, 1, RIG_WORLD), &errors);
-    return push_outcome(L, good, &errors);
+    return rig_push_outcome(L, good, &errors);
 }
 
 /* A spec that failed left it as it was. */
@@ -473,8 +390,7 @@ static int l_collect(lua_State *L)
 }
 
 static const luaL_Reg methods[] = {
-    {"load", l_load},     {"reload", l_reload}, {"shadow", l_shadow},
-    {"shadowed", l_shadowed}, {"run", l_run},
+    {"run", l_run},
     {"advance", l_advance}, {"round", l_round}, {"drain", l_drain},
     {"now", l_now},       {"request", l_request}, {"client", l_client},
     {"fresh", l_fresh},   {"take", l_take},     {"cut", l_cut},
@@ -491,6 +407,7 @@ int luaopen_sluice_core(lua_State *L)
     lua_newtable(L);
     luaL_register(L, NULL, methods);
     rig_network_register(L);
+    rig_rules_register(L);
     lua_setfield(L, -2, "__index");
     lua_pushcfunction(L, l_collect);
     lua_setfield(L, -2, "__gc");

@@ -78,3 +78,14 @@ void rig_set_bytes(lua_State *L, const char *name, struct bytes bytes)
     lua_pushlstring(L, bytes.data ? bytes.data : "", bytes.size);
     lua_setfield(L, -2, name);
 }
+
+int rig_push_outcome(lua_State *L, bool good, struct buf *errors)
+{
+    if (good)
+        lua_pushboolean(L, true);
+    else
+        lua_pushnil(L);
+    rig_push_buf(L, errors);
+    buf_destroy(errors);
+    return 2;
+}

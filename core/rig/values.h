@@ -2,6 +2,7 @@
 #pragma once
 
 #include <lua.h>
+#include <stdbool.h>
 
 #include "base/buf.h"
 #include "base/bytes.h"
@@ -33,6 +34,9 @@ bool rig_field_flag(lua_State *L, int index, const char *name);
 size_t rig_field_headers(lua_State *L, int index, struct http_header *headers);
 
 void rig_push_buf(lua_State *L, const struct buf *buf);
+
+/* true, or nil and the errors, which it destroys. */
+int rig_push_outcome(lua_State *L, bool good, struct buf *errors);
 
 /* Set a field of the table on top. */
 void rig_set_buf(lua_State *L, const char *name, const struct buf *buf);
