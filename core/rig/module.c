@@ -31,8 +31,8 @@ static const char *read_env(void *ctx, const char *name)
     return value || !handle->environ ? value : getenv(name);
 }
 
-/* world{ scripts, seed, streams, streams_per_user, links, link_rate, explain_triggers,
- * explain_decisions, env, environ, wall_ms, steady } */
+/* world{ scripts, seed, streams, streams_per_user, links, link_rate, slice_ms, memory, quarantine,
+ * explain_triggers, explain_decisions, env, environ, wall_ms, steady } */
 static int l_world(lua_State *L)
 {
     luaL_checktype(L, 1, LUA_TTABLE);
@@ -58,6 +58,9 @@ static int l_world(lua_State *L)
                     .decisions = (uint32_t)rig_field_number(L, 1, "explain_decisions", 16384)},
         .wall_ms = (uint64_t)rig_field_number(L, 1, "wall_ms", 0),
         .steady = rig_field_flag(L, 1, "steady"),
+        .slice_ms = (uint32_t)rig_field_number(L, 1, "slice_ms", 500),
+        .memory_bytes = (size_t)rig_field_number(L, 1, "memory", 64 << 20),
+        .quarantine_after = (uint32_t)rig_field_number(L, 1, "quarantine", 5),
         .env = read_env,
         .env_ctx = handle};
     handle->world = world_new(&options);

@@ -113,12 +113,13 @@ static struct loaded *load(struct world *world, const struct engine_ports *ports
 {
     const struct vm_options options = {.ports = ports,
                                        .scripts_dir = world->_options.scripts_dir,
-                                       .memory_bytes = 64 << 20,
-                                       .slice_ms = 500,
+                                       .memory_bytes = world->_options.memory_bytes,
+                                       .slice_ms = world->_options.slice_ms,
                                        .deadline_ms = 10000,
                                        .end_ms = 30000,
                                        .tasks_max = 10000,
                                        .background_max = 1000,
+                                       .quarantine_after = world->_options.quarantine_after,
                                        .env = world->_options.env,
                                        .env_ctx = world->_options.env_ctx};
     return loaded_new(&options, path, errors);

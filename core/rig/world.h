@@ -35,6 +35,9 @@ struct world_options {
     bool steady; /* for replays: chance is the least of what it may be, so that no attempt is later than
                     the one recorded, and no wire fails by itself */
     bool environ; /* sluice.env sees the process's environment behind env */
+    uint32_t slice_ms;
+    size_t memory_bytes;
+    uint32_t quarantine_after;
     const char *(*env)(void *ctx, const char *name); /* what sluice.env sees */
     void *env_ctx;
 };

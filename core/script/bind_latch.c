@@ -106,13 +106,14 @@ static int l_latch_gc(lua_State *L)
     return 0;
 }
 
-/* background(what, seconds, function, after): true, or false: too many of them */
+/* background(what, seconds, function, after, hook): true, or false: too many of them */
 static int l_background(lua_State *L)
 {
     lua_Number seconds = luaL_checknumber(L, 2);
     luaL_checktype(L, 3, LUA_TFUNCTION);
     lua_pushboolean(L, call_background(L, luaL_checkstring(L, 1), 3, lua_isfunction(L, 4) ? 4 : 0,
-                                       (uint64_t)(seconds * 1000)));
+                                       (uint64_t)(seconds * 1000),
+                                       (hook)luaL_optinteger(L, 5, 0)));
     return 1;
 }
 

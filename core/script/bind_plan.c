@@ -308,11 +308,16 @@ static int l_declaring(lua_State *L)
     return 0;
 }
 
-/* hook(function, what): its number */
+/* hook(function, what, the rule's function in it, what runs in its place in quarantine): its number */
 static int l_hook(lua_State *L)
 {
     luaL_checktype(L, 1, LUA_TFUNCTION);
-    lua_pushinteger(L, vm_hook_add(vm_of(L), L, 1, luaL_checkstring(L, 2)));
+    struct vm *vm = vm_of(L);
+    const hook spare = (hook)luaL_optinteger(L, 4, 0);
+    const hook number =
+        vm_hook_add(vm, L, 1, luaL_checkstring(L, 2), lua_isfunction(L, 3) ? 3 : 1);
+    vm_hook_info(vm, number)->spare = spare;
+    lua_pushinteger(L, number);
     return 1;
 }
 

@@ -12,6 +12,8 @@
 #include "engine/shadow.h"
 #include "script/cause.h"
 #include "script/fault.h"
+#include "script/quarantine.h"
+#include "script/quota.h"
 #include "script/vm.h"
 
 enum { IDLE_MAX = 256, TEXT_KEPT = 64 << 10 };
@@ -97,6 +99,7 @@ static void background_ended(struct running *running, bool returned)
     luaL_unref(L, LUA_REGISTRYINDEX, running->function);
     running->function = running->after;
     running->after = LUA_NOREF;
+    running->call.hook = 0;
     running->before_returned = returned;
     if (running->function != LUA_NOREF && !calls->_closing) {
         start_soon(calls, running);
@@ -149,6 +152,7 @@ static void ended(struct task *task, enum task_end end, lua_State *co)
         else
             fault_report(running->vm, running, end, co);
     }
+    quarantine_judge(running->vm, running, end, end == TASK_RETURNED || refusal, co);
     if (background)
         background_ended(running, end == TASK_RETURNED);
     else
@@ -159,23 +163,47 @@ static const struct task_events events = {begin, finish, ended};
 
 /* Hooks */
 
+/* The hook to run for this one; 0: none, it is not to be run. */
+static hook admit(struct calls *calls, hook number)
+{
+    const struct vm_hook *info = vm_hook_info(calls->_vm, number);
+    CHECK(info);
+    if (vm_is_shut(calls->_vm)) return 0;
+    return quarantine_holds(calls->_vm, info) ? info->spare : number;
+}
+
+static bool run(struct running *running, uint64_t deadline_ms)
+{
+    struct vm_hook *info = vm_hook_info(running->vm, running->call.hook);
+    if (info) info->runs++;
+    running->refusals_before = vm_quota(running->vm)->refusals;
+    return task_start(&running->task, deadline_ms);
+}
+
+static struct running *answer_unrun(hook_done_f *done, void *owner)
+{
+    const struct hook_result unknown = {.outcome = OUTCOME_UNKNOWN};
+    if (done) done(owner, &unknown);
+    return NULL;
+}
+
 static struct running *call(struct hooks *hooks, const struct hook_call *call, hook_done_f *done,
                             void *owner)
 {
     struct calls *calls = (struct calls *)hooks;
+    const hook admitted = admit(calls, call->hook);
+    if (!admitted) return answer_unrun(done, owner);
     struct running *running = take(calls);
-    struct vm_hook *info = vm_hook_info(calls->_vm, call->hook);
-    CHECK(info);
     vm_relax(calls->_vm);
-    info->runs++;
     running->phase = (enum phase)call->kind;
     running->call = *call;
+    running->call.hook = admitted;
     running->done = done;
     running->owner = owner;
     running->cancelled = false;
     running->result = (struct hook_result){.outcome = OUTCOME_NO};
     cause_begin(running);
-    return task_start(&running->task, vm_options(calls->_vm)->deadline_ms) ? running : NULL;
+    return run(running, vm_options(calls->_vm)->deadline_ms) ? running : NULL;
 }
 
 static void cancel(struct hooks *hooks, struct running *running)
@@ -208,7 +236,10 @@ static void start_background(struct job *job)
         struct running *running = CONTAINER(round.next, struct running, _node);
         list_remove(&running->_node);
         list_append(&calls->_begun, &running->_node);
-        task_start(&running->task, running->deadline_ms);
+        if (quarantine_holds(calls->_vm, vm_hook_info(calls->_vm, running->call.hook)))
+            background_ended(running, false);
+        else
+            run(running, running->deadline_ms);
     }
 }
 
@@ -225,7 +256,8 @@ static int reference(lua_State *L, int index)
     return luaL_ref(L, LUA_REGISTRYINDEX);
 }
 
-bool call_background(lua_State *L, const char *what, int index, int after, uint64_t deadline_ms)
+bool call_background(lua_State *L, const char *what, int index, int after, uint64_t deadline_ms,
+                     hook of)
 {
     struct vm *vm = vm_of(L);
     struct calls *calls = vm_calls(vm);
@@ -235,7 +267,7 @@ bool call_background(lua_State *L, const char *what, int index, int after, uint6
     struct running *running = take(calls);
     calls->background++;
     running->phase = PHASE_BACKGROUND;
-    running->call = (struct hook_call){0};
+    running->call = (struct hook_call){.hook = of};
     running->done = NULL;
     snprintf(running->what, sizeof running->what, "%s", what);
     running->function = function;

@@ -28,6 +28,7 @@ struct running {
     void *owner;
     uint64_t deadline_ms;
     bool cancelled;
+    uint64_t refusals_before; /* what the quota had refused when it began */
     struct batch batch;
     struct hook_result result;
     struct buf text;       /* what the result's bytes may point into */
@@ -69,9 +70,10 @@ struct running *call_running(struct vm *vm);
 
 /* Starts a task of the library's own at the end of the turn: it calls the function at `index`. Once
  * that has ended, however it ended, the function at `after` (0: none) is called in a task of its
- * own, with true if it returned, else false. `what` names it in the log. False: too many. May raise. */
+ * own, with true if it returned, else false. `what` names it in the log; `of` is the hook whose
+ * function it calls, which answers for its failures (0: none). False: too many. May raise. */
 bool call_background(struct lua_State *L, const char *what, int index, int after,
-                     uint64_t deadline_ms);
+                     uint64_t deadline_ms, hook of);
 
 /* arguments.c: pushes what the hook of this kind is called with; returns how many. */
 int call_push_arguments(struct running *running, struct lua_State *L);

@@ -86,6 +86,7 @@ static void write_line(struct vm *vm, struct running *running, struct report *re
     struct vm_hook *info = vm_hook_info(vm, running->call.hook);
     const struct engine_ports *ports = vm_options(vm)->ports;
     uint64_t kept_back;
+    if (vm_is_shut(vm)) return; /* vm_shut says it for all of them */
     if (!paced(vm_pace(vm, running->call.hook), ports->clock->now_ms, &kept_back)) return;
     LOG(ports->log, LOG_ERROR, "rule failed", F_TEXT("app", vm_name(vm)),
         F_TEXT("in", info ? info->what->text : running->what),

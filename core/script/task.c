@@ -192,19 +192,26 @@ void tasks_create(struct tasks *tasks, lua_State *L, struct clock *clock, struct
     tasks->_trampoline = luaL_ref(L, LUA_REGISTRYINDEX);
 }
 
-static void cancel_all(struct list *list)
+static void end_all(struct list *list, enum task_end how)
 {
-    while (!list_empty(list)) task_cancel(CONTAINER(list->next, struct task, _node));
+    while (!list_empty(list)) end(CONTAINER(list->next, struct task, _node), how);
 }
 
 void tasks_destroy(struct tasks *tasks)
 {
     CHECK(!tasks->running);
     while (tasks->alive) { /* what ends may start others */
-        cancel_all(&tasks->_waiting);
-        cancel_all(&tasks->_ready);
+        end_all(&tasks->_waiting, TASK_CANCELLED);
+        end_all(&tasks->_ready, TASK_CANCELLED);
     }
     later_cancel(&tasks->_job);
+}
+
+void tasks_expire(struct tasks *tasks)
+{
+    CHECK(!tasks->running);
+    end_all(&tasks->_waiting, TASK_LATE);
+    end_all(&tasks->_ready, TASK_LATE);
 }
 
 void task_create(struct task *task, struct tasks *tasks, const struct task_events *events)

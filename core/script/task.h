@@ -110,6 +110,9 @@ void tasks_create(struct tasks *tasks, struct lua_State *L, struct clock *clock,
 /* Cancels what still waits. No task may be running. */
 void tasks_destroy(struct tasks *tasks);
 
+/* Ends what still waits as LATE. No task may be running, and what ends must start no others. */
+void tasks_expire(struct tasks *tasks);
+
 void task_create(struct task *task, struct tasks *tasks, const struct task_events *events);
 
 /* Must be idle. Drops its coroutine; starting it again makes a new one. */

@@ -50,6 +50,7 @@ struct vm {
     char *path, *name;
     uint64_t digest;
     bool ready; /* tasks stand */
+    bool shut;
     struct buf faults, scratch;
     int functions; /* registry reference of the table of hooks */
     struct hook_slot *hooks;
@@ -134,6 +135,11 @@ bool vm_idle(const struct vm *vm)
     return vm->tasks.alive == 0;
 }
 
+bool vm_is_shut(const struct vm *vm)
+{
+    return vm->shut;
+}
+
 const struct quota *vm_quota(const struct vm *vm)
 {
     return &vm->quota;
@@ -205,11 +211,11 @@ void here_room(lua_State *L, size_t bytes)
 
 /* Hooks */
 
-hook vm_hook_add(struct vm *vm, lua_State *L, int index, const char *what)
+hook vm_hook_add(struct vm *vm, lua_State *L, int index, const char *what, int placed)
 {
     char place[120];
     lua_Debug frame;
-    lua_pushvalue(L, index);
+    lua_pushvalue(L, placed);
     lua_getinfo(L, ">S", &frame);
     snprintf(place, sizeof place, "%s:%d", frame.short_src, frame.linedefined);
     lua_rawgeti(L, LUA_REGISTRYINDEX, vm->functions);
@@ -400,7 +406,7 @@ static int start(lua_State *L)
     lua_getfield(L, LUA_REGISTRYINDEX, "sluice.start");
     for (int i = 1, count = (int)lua_objlen(L, -1); i <= count; i++) {
         lua_rawgeti(L, -1, i);
-        call_background(L, "start", lua_gettop(L), 0, vm_of(L)->options.deadline_ms);
+        call_background(L, "start", lua_gettop(L), 0, vm_of(L)->options.deadline_ms, 0);
         lua_pop(L, 1);
     }
     return 0;
@@ -439,6 +445,17 @@ void vm_relax(struct vm *vm)
 void vm_retire(struct vm *vm)
 {
     if (vm->ready) calls_close(&vm->calls);
+}
+
+void vm_shut(struct vm *vm)
+{
+    if (!vm->ready || vm->shut) return;
+    vm_retire(vm);
+    vm->shut = true;
+    const uint32_t alive = vm->tasks.alive;
+    tasks_expire(&vm->tasks);
+    LOG(vm->options.ports->log, LOG_WARN, "earlier rules shut", F_TEXT("app", vm_name(vm)),
+        F_NUMBER("killed", alive));
 }
 
 void vm_free(struct vm *vm)

@@ -39,6 +39,7 @@ struct vm_options {
     uint32_t end_ms;                  /* what goes on in it after a reload has so long; 30,000 */
     uint32_t tasks_max;               /* alive at once, background ones too; 10,000 */
     uint32_t background_max;          /* the library's own; 1,000 */
+    uint32_t quarantine_after;        /* kills in a row; see quarantine.h; 0: never */
     const struct vm_standard *standards; /* what options are that rules leave out; ends with a
                                            NULL name; read while loading only */
     const char *(*env)(void *ctx, const char *name); /* for sluice.env; NULL: the process's */
@@ -52,6 +53,8 @@ struct vm_counters {
     uint64_t errors;            /* that rules raised */
     uint64_t stopped, late;     /* killed: slice, deadline */
     uint64_t refused;           /* not begun: tasks_max, memory */
+    uint32_t quarantined;       /* hooks that are not run any more, */
+    uint64_t held;              /* and their calls that were answered so */
 };
 
 /* One function that a rule file declared. */
@@ -59,6 +62,9 @@ struct vm_hook {
     struct atom *what;  /* "filter of topic user:{user}"; a reference, as the next */
     struct atom *place; /* "rules/posta.lua:12" */
     uint64_t runs, errors;
+    uint32_t kills; /* in a row, see quarantine.h */
+    bool quarantined;
+    hook spare; /* what is run in its place in quarantine; 0: nothing */
 };
 
 struct vm *vm_new(const struct vm_options *options);
@@ -86,6 +92,10 @@ struct hooks *vm_hooks(struct vm *vm);
  * being answered. */
 void vm_retire(struct vm *vm);
 
+/* The time of an old generation is over: retires it, kills what is alive as late, and has every later
+ * call answered UNKNOWN without running. One line in the log for all of it. Not from within a hook's `done`. */
+void vm_shut(struct vm *vm);
+
 /* No task is alive: nothing of an old generation is left. */
 bool vm_idle(const struct vm *vm);
 
@@ -112,8 +122,9 @@ void vm_set_plan(struct vm *vm, struct plan *plan);
 const char *vm_path(const struct vm *vm); /* the rule file's, as given to vm_load */
 const char *vm_name(const struct vm *vm); /* the app's, or the file's before it said one */
 
-/* Keeps the function at the index; its number from 1. `what` is copied. May raise. */
-hook vm_hook_add(struct vm *vm, struct lua_State *L, int index, const char *what);
+/* Keeps the function at the index; its number from 1. `what` is copied; where it stands is told by
+ * the function at `placed`. May raise. */
+hook vm_hook_add(struct vm *vm, struct lua_State *L, int index, const char *what, int placed);
 void vm_hook_push(struct vm *vm, struct lua_State *L, hook number);
 struct vm_hook *vm_hook_info(struct vm *vm, hook number); /* NULL for 0 */
 
@@ -128,6 +139,9 @@ void vm_relax(struct vm *vm);
 
 /* Of all files that it has read: equal ones are, all but surely, of equal files. */
 uint64_t vm_digest(const struct vm *vm);
+
+/* vm_shut was called. */
+bool vm_is_shut(const struct vm *vm);
 
 struct vm_counters *vm_counters(struct vm *vm);
 const struct quota *vm_quota(const struct vm *vm);

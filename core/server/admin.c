@@ -4,6 +4,7 @@
 #include "base/text.h"
 #include "engine/answer.h"
 #include "engine/node.h"
+#include "script/vm.h"
 #include "server/config.h"
 #include "server/explain.h"
 #include "server/metrics.h"
@@ -77,6 +78,43 @@ static void write_reload(const struct last_reload *last, struct buf *body)
     buf_add_char(body, '}');
 }
 
+struct quarantined {
+    struct buf *body;
+    const char *app;
+    bool some;
+};
+
+static void add_quarantined(void *ctx, const struct vm_hook *info)
+{
+    struct quarantined *list = ctx;
+    if (!info->quarantined) return;
+    buf_add_text(list->body, list->some ? ",{\"app\":" : "{\"app\":");
+    text_json_string(list->body, bytes_of(list->app));
+    buf_add_text(list->body, ",\"hook\":");
+    text_json_string(list->body, atom_bytes(info->what));
+    buf_add_text(list->body, ",\"place\":");
+    text_json_string(list->body, atom_bytes(info->place));
+    buf_add_char(list->body, '}');
+    list->some = true;
+}
+
+static void add_apps(const struct server *server, struct buf *body)
+{
+    const struct node *node = server->node;
+    struct quarantined list = {.body = body};
+    buf_add_text(body, "\"apps\":[");
+    for (size_t i = 0; i < node_apps(node); i++) {
+        if (i) buf_add_char(body, ',');
+        text_json_string(body, atom_bytes(app_plan(node_app(node, i))->app));
+    }
+    buf_add_text(body, "],\"quarantined\":[");
+    for (size_t i = 0; i < node_apps(node); i++) {
+        list.app = app_plan(node_app(node, i))->app->text;
+        rules_hooks_each(server->rules, node_app(node, i), add_quarantined, &list);
+    }
+    buf_add_char(body, ']');
+}
+
 static void answer_ready(struct server *server, struct exchange *exchange)
 {
     const struct node *node = server->node;
@@ -91,14 +129,11 @@ static void answer_ready(struct server *server, struct exchange *exchange)
     }
     buf_printf(&body,
                "{\"ready\":%s,\"mode\":\"%s\",\"generation\":%u,\"subscribers\":%u,\"users\":%u,"
-               "\"topics\":%u,\"links\":%u,\"redis\":null,\"apps\":[",
+               "\"topics\":%u,\"links\":%u,\"redis\":null,",
                ready ? "true" : "false", ready ? "serving" : "draining",
                rules_generation(server->rules), subscribers, users, topics, node_links(node));
-    for (size_t i = 0; i < node_apps(node); i++) {
-        if (i) buf_add_char(&body, ',');
-        text_json_string(&body, atom_bytes(app_plan(node_app(node, i))->app));
-    }
-    buf_add_text(&body, "],\"reload\":");
+    add_apps(server, &body);
+    buf_add_text(&body, ",\"reload\":");
     write_reload(&server->reload, &body);
     buf_add_text(&body, "}\n");
     admin_answer(exchange, ready ? 200 : 503, "application/json", &body);

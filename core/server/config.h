@@ -29,7 +29,8 @@ struct config {
     uint64_t head_bytes, body_bytes, head_timeout_ms, body_timeout_ms, keepalive_timeout_ms;
     uint64_t stall_timeout_ms, verdict_timeout_ms, heartbeat_ms, retry_ms;
     uint64_t queue_frames, queue_bytes, replay_max;
-    uint64_t app_memory_bytes, handler_deadline_ms, handler_slice_ms, reload_deadline_ms;
+    uint64_t app_memory_bytes, handler_deadline_ms, handler_slice_ms, quarantine_after;
+    uint64_t reload_deadline_ms;
     uint64_t http_timeout_ms, http_answer_bytes;
     uint64_t drain_timeout_ms, drain_spread_ms;
 };

@@ -140,6 +140,11 @@ const struct key keys[] = {
      "as failed, and their memory is free.",
      "Above handler_deadline; longer only where arrivals ask many slow questions one after the "
      "other."},
+    {"quarantine_after", KEY_COUNT, AT(quarantine_after), "5", 0, 1e6, {0},
+     "A rule that was stopped by handler_slice or app_memory so many times with no good end in "
+     "between is not run any more until the next reload; 0: it always is.",
+     "Its calls are answered at once as if it had failed. Without this bound it holds everybody up "
+     "for a slice at each call."},
     {"http_timeout", KEY_SECONDS, AT(http_timeout_ms), "5", 0.05, 600, {0},
      "Seconds for a sluice.http request that names no time-out.",
      "Keep it below handler_deadline, or the rule ends before the request does."},

@@ -95,6 +95,8 @@ VM_READ(read_stopped, stopped)
 VM_READ(read_late, late)
 VM_READ(read_tasks, tasks)
 VM_READ(read_memory, memory_bytes)
+VM_READ(read_quarantined, quarantined)
+VM_READ(read_held, held)
 
 static double read_generation(const struct server *server, size_t index)
 {
@@ -202,6 +204,11 @@ static const struct family families[] = {
      app_label, read_stopped},
     {"sluice_rule_late_total", "counter", "Rules ended because they waited too long.", "app", 0,
      app_label, read_late},
+    {"sluice_rule_quarantined", "gauge",
+     "Hooks in quarantine: killed too often, not run until the next reload.", "app", 0, app_label,
+     read_quarantined},
+    {"sluice_rule_quarantined_calls_total", "counter",
+     "Calls of hooks in quarantine, answered as failed.", "app", 0, app_label, read_held},
     {"sluice_rule_tasks", "gauge", "Rules that run or wait now.", "app", 0, app_label, read_tasks},
     {"sluice_rule_memory_bytes", "gauge", "Memory of the app's Lua.", "app", 0, app_label,
      read_memory},

@@ -71,7 +71,8 @@ static struct loaded *load_file(const struct engine_ports *ports, const struct c
                                        .end_ms = (uint32_t)config->reload_deadline_ms,
                                        .standards = standards,
                                        .tasks_max = 100000,
-                                       .background_max = 10000};
+                                       .background_max = 10000,
+                                       .quarantine_after = (uint32_t)config->quarantine_after};
     return loaded_new(&options, path, errors);
 }
 
@@ -301,12 +302,23 @@ void rules_free(struct rules *rules)
     xfree(rules);
 }
 
-void rules_count(const struct rules *rules, const struct app *app, struct vm_counters *counters)
+static const struct vm *vm_of_app(const struct rules *rules, const struct app *app)
 {
     const struct rule_file *file =
         file_of(&rules->files, rules->files.count, app_plan(app));
     CHECK(file);
-    vm_count(file->loaded->vm, counters);
+    return file->loaded->vm;
+}
+
+void rules_count(const struct rules *rules, const struct app *app, struct vm_counters *counters)
+{
+    vm_count(vm_of_app(rules, app), counters);
+}
+
+void rules_hooks_each(const struct rules *rules, const struct app *app,
+                      void (*each)(void *ctx, const struct vm_hook *hook), void *ctx)
+{
+    vm_hooks_each(vm_of_app(rules, app), each, ctx);
 }
 
 const struct plan *rules_plan(const struct rules *rules, size_t index, const char **path)

@@ -14,6 +14,7 @@ struct rules;
 struct shadow;
 struct shadow_ports;
 struct vm_counters;
+struct vm_hook;
 
 /* All but errors must outlive the rules. Where anything is wrong rules_good is false, errors has a
  * line a fault, and the node has got no app. */
@@ -55,3 +56,7 @@ void rules_count(const struct rules *rules, const struct app *app, struct vm_cou
 
 /* What the app at this index declared, and the file that did; NULL behind the last. */
 const struct plan *rules_plan(const struct rules *rules, size_t index, const char **path);
+
+/* What the rules of that app declared to be called. */
+void rules_hooks_each(const struct rules *rules, const struct app *app,
+                      void (*each)(void *ctx, const struct vm_hook *hook), void *ctx);

@@ -62,7 +62,7 @@ return function(app, name, options)
   if not stream then return fail.fault("%s: 'path': %s", what, why) end
   app.at_finish(function()
     core.stream_hooks(stream,
-      schema.hook(watchers.connect(checked.connect), "connect of stream " .. name),
-      schema.hook(watchers.disconnect(checked.disconnect), "disconnect of stream " .. name))
+      watchers.connect(checked.connect, "connect of stream " .. name),
+      watchers.disconnect(checked.disconnect, "disconnect of stream " .. name))
   end)
 end

@@ -61,7 +61,7 @@ function start(self, item)
   item.latch, item.due = core.latch(), nil
   local begun = core.background("watermark " .. self.name, DEADLINE,
     function() self.deliver(item.owner, item.name, row) end,
-    function(delivered) finished(self, item, row, delivered) end)
+    function(delivered) finished(self, item, row, delivered) end, self.hook)
   if not begun then finished(self, item, row, false) end
 end
 
@@ -144,7 +144,7 @@ end
 local posting = {}
 
 --- @param options { name =, prefix = of its keys in the store, min =, max = backoff in seconds,
---   deliver = function(owner, name, row), raises if it fails }
+--   deliver = function(owner, name, row), raises if it fails, hook = of the rule's function that it calls }
 function posting.new(options)
   local self = setmetatable({ active = {}, beating = false }, Posting)
   for name, value in pairs(options) do self[name] = value end

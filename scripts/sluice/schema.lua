@@ -129,8 +129,10 @@ function schema.name(what, name)
 end
 
 --- The hook number of an option that is a function, 0 without one.
-function schema.hook(run, what)
-  return run and core.hook(run, what) or 0
+-- @param rule the rule's function where the library's is around it: whose place is told
+-- @param spare the hook that is run in its place while it is in quarantine
+function schema.hook(run, what, rule, spare)
+  return run and core.hook(run, what, rule, spare) or 0
 end
 
 --- The hook number of an `identity` option.

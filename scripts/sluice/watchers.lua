@@ -1,5 +1,7 @@
 --- What the library itself wants to know of streams that begin and end, before the rules do.
 
+local schema = require "sluice.schema"
+
 local watchers = {}
 
 local connected, disconnected = {}, {}
@@ -17,8 +19,14 @@ local function join(list, run)
   end
 end
 
---- The hook that a stream gets: the watchers, then the rule's own; nil if there is nothing to call.
-function watchers.connect(run) return join(connected, run) end
-function watchers.disconnect(run) return join(disconnected, run) end
+-- A rule in quarantine does not keep the watchers from what they want to know.
+local function declare(list, run, what)
+  local own = run and #list > 0 and schema.hook(join(list), "the library's part of " .. what) or nil
+  return schema.hook(join(list, run), what, run, own)
+end
+
+--- The number of the hook that a stream gets: the watchers, then the rule's own; 0 if there is nothing to call.
+function watchers.connect(run, what) return declare(connected, run, what) end
+function watchers.disconnect(run, what) return declare(disconnected, run, what) end
 
 return watchers

@@ -123,6 +123,7 @@ function watermark.new(app, name, options)
     prefix  = prefix .. "row:",
     min     = checked.backoff.min,
     max     = checked.backoff.max,
+    hook    = schema.hook(checked.post, "post of watermark " .. tostring(name)),
     deliver = function(user, peer, row) checked.post(user, data_of(self_, user), peer, row) end,
   }
   local self = setmetatable({}, Watermark)

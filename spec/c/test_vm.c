@@ -160,6 +160,55 @@ static void failures_are_logged_at_a_pace(void **state)
     world_free(world);
 }
 
+static unsigned lines_of(struct world *world, const char *part)
+{
+    unsigned count = 0;
+    for (const char *at = buf_text(&world->lines); (at = strstr(at, part)); at++) count++;
+    return count;
+}
+
+/* The time of an old generation is over: what waits is killed, what comes is not run, and the log has
+ * one line for all of it. */
+static void shut_rules_run_no_more(void **state)
+{
+    (void)state;
+    struct world *world = world_of(HEAD
+        "local http, time, store = require 'sluice.http', require 'sluice.time', require 'sluice.store'\n"
+        "local all = app:topic('all')\n"
+        "local read = require 'sluice.watermark'.new(app, 'read', { post = function() http.get('http://x/') end })\n"
+        "app:stream('s', { path = '/s', topics = function() return all() end })\n"
+        "app:route('fetch', 'GET /fetch', { run = function()\n"
+        "  all():emit('begun') http.get('http://x/') return 204 end })\n"
+        "app:route('sleep', 'GET /sleep', { run = function() pcall(time.sleep, 60) return 204 end })\n"
+        "app:route('post', 'GET /post', { run = function() read:open('ann', nil, 'bob', 1) return 204 end })\n"
+        "app:route('fine', 'GET /fine', { run = function() return 204 end })\n");
+    struct client *tab = ask(world, "GET /s", NULL, NULL);
+    struct client *waiting[] = {ask(world, "GET /fetch", NULL, NULL), ask(world, "GET /sleep", NULL, NULL)};
+    assert_int_equal(ask(world, "GET /post", NULL, NULL)->status, 204);
+    assert_int_equal(fetches_open(world), 2);
+    story_of(tab);
+    buf_clear(&world->lines);
+    vm_shut(world->vm);
+    assert_true(vm_idle(world->vm));
+    assert_int_equal(fetches_open(world), 0);
+    for (size_t i = 0; i < COUNT(waiting); i++) assert_int_equal(waiting[i]->status, 500);
+    struct vm_counters before, after;
+    vm_count(world->vm, &before);
+    assert_int_equal(before.late, 2);
+    assert_int_equal(before.background, 0);
+    for (int i = 0; i < 3; i++) assert_int_equal(ask(world, "GET /fine", NULL, NULL)->status, 500);
+    assert_int_equal(ask(world, "GET /s", NULL, NULL)->status, 503);
+    advance(world, 60000);
+    vm_shut(world->vm);
+    vm_count(world->vm, &after);
+    assert_int_equal(after.runs, before.runs);
+    assert_string_equal(story_of(tab), "");
+    assert_int_equal(lines_of(world, "rule failed"), 0);
+    assert_int_equal(lines_of(world, "earlier rules shut"), 1);
+    assert_logged(world, "level=warn msg=\"earlier rules shut\" app=demo killed=2");
+    world_free(world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -168,6 +217,7 @@ int main(void)
         cmocka_unit_test(no_is_not_dont_know),
         cmocka_unit_test(what_runs_is_counted),
         cmocka_unit_test(failures_are_logged_at_a_pace),
+        cmocka_unit_test(shut_rules_run_no_more),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

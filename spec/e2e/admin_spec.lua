@@ -82,6 +82,31 @@ describe("the admin listener", function()
     assert.equal(0, server:metric "sluice_streams")
   end)
 
+  it("names the rules that are in quarantine, until they are mended and loaded again", function()
+    local path, text = e2e.folder() .. "/bad.lua", [[
+      local app = require("sluice").app "bad"
+      app:route("loop", "GET /loop", { run = function() while true do end end })
+      app:route("fine", "GET /fine", { run = function() return 204 end })
+    ]]
+    local server = e2e.server {
+      conf   = ("rules = %q\nquarantine_after = 2\nhandler_slice = 0.02"):format(e2e.write(path, text)),
+      errors = 'msg="rule ',
+    }
+    for _ = 1, 4 do assert.equal(500, http.get(server.address, "/loop").status) end
+    assert.equal(204, http.get(server.address, "/fine").status)
+    assert.same({ { app = "bad", hook = "route loop", place = path .. ":2" } }, server:ready().quarantined)
+    assert.equal(1, server:metric 'sluice_rule_quarantined{app="bad"}')
+    assert.equal(2, server:metric 'sluice_rule_quarantined_calls_total{app="bad"}')
+    assert.equal(2, server:metric 'sluice_rule_stopped_total{app="bad"}')
+    server:wait_log "rule quarantined"
+    e2e.write(path, (text:gsub("while true do end", "return 204")))
+    server.process:signal "HUP"
+    server:wait_log "reloaded"
+    assert.equal(204, http.get(server.address, "/loop").status)
+    assert.same({}, server:ready().quarantined)
+    assert.equal(0, server:metric 'sluice_rule_quarantined{app="bad"}')
+  end)
+
   it("answers to addresses and localhost only, as a page with a name of its own must not read it", function()
     local server = e2e.server { rules = RULES, env = { UPSTREAM = "http://127.0.0.1:1" } }
     local function status(host) return http.get(server.admin, "/ready", { Host = host }).status end
