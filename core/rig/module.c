@@ -16,6 +16,7 @@
 #include "rig/values.h"
 #include "rig/world.h"
 #include "script/loaded.h"
+#include "script/phase.h"
 #include "upstream/link.h"
 
 __attribute__((visibility("default"))) int luaopen_sluice_core(lua_State *L);
@@ -266,11 +267,19 @@ static int l_cursor(lua_State *L)
     return 1;
 }
 
+/* Calls of rules that failed, in whatever way. */
+static double count_failures(const struct vm *vm)
+{
+    struct vm_counters counters;
+    vm_count(vm, &counters);
+    return (double)(counters.errors + counters.stopped + counters.late + counters.refused);
+}
+
 /* :counters() -> totals over all apps */
 static int l_counters(lua_State *L)
 {
     struct world *world = rig_world(L);
-    double subscribers = 0, topics = 0, users = 0, delivered = 0, lagged = 0, emitted = 0;
+    double subscribers = 0, topics = 0, users = 0, delivered = 0, lagged = 0, emitted = 0, failures = 0;
     for (size_t i = 0; i < node_apps(world->node); i++) {
         const struct hub_counters *counters = hub_counters(app_hub(node_app(world->node, i)));
         subscribers += counters->subscribers;
@@ -279,6 +288,7 @@ static int l_counters(lua_State *L)
         delivered += (double)counters->delivered;
         emitted += (double)counters->emitted;
         lagged += (double)counters->lagged;
+        failures += count_failures(world->loaded[i]->vm);
     }
     lua_newtable(L);
     rig_set_number(L, "subscribers", subscribers);
@@ -287,6 +297,7 @@ static int l_counters(lua_State *L)
     rig_set_number(L, "emitted", emitted);
     rig_set_number(L, "delivered", delivered);
     rig_set_number(L, "lagged", lagged);
+    rig_set_number(L, "failures", failures);
     rig_set_number(L, "streams", node_counters(world->node)->streams);
     rig_set_number(L, "links", node_links(world->node));
     rig_set_number(L, "vms", loaded_live());
@@ -392,6 +403,19 @@ static int l_collect(lua_State *L)
     return 0;
 }
 
+/* phases() -> the names of all phases in which rules run: each kind of hook, and the library's tasks */
+static int l_phases(lua_State *L)
+{
+    int count = 0;
+    lua_newtable(L);
+    for (unsigned phase = 0; phase < PHASES; phase++) {
+        if (phase == PHASE_LOAD) continue;
+        lua_pushstring(L, phase_name((enum phase)phase));
+        lua_rawseti(L, -2, ++count);
+    }
+    return 1;
+}
+
 static const luaL_Reg methods[] = {
     {"run", l_run},
     {"advance", l_advance}, {"round", l_round}, {"drain", l_drain},
@@ -417,5 +441,7 @@ int luaopen_sluice_core(lua_State *L)
     lua_newtable(L);
     lua_pushcfunction(L, l_world);
     lua_setfield(L, -2, "world");
+    lua_pushcfunction(L, l_phases);
+    lua_setfield(L, -2, "phases");
     return 1;
 }

@@ -172,12 +172,12 @@ static hook admit(struct calls *calls, hook number)
     return quarantine_holds(calls->_vm, info) ? info->spare : number;
 }
 
-static bool run(struct running *running, uint64_t deadline_ms)
+static bool run(struct running *running)
 {
     struct vm_hook *info = vm_hook_info(running->vm, running->call.hook);
     if (info) info->runs++;
     running->refusals_before = vm_quota(running->vm)->refusals;
-    return task_start(&running->task, deadline_ms);
+    return task_start(&running->task, running->deadline_ms);
 }
 
 static struct running *answer_unrun(hook_done_f *done, void *owner)
@@ -203,7 +203,8 @@ static struct running *call(struct hooks *hooks, const struct hook_call *call, h
     running->cancelled = false;
     running->result = (struct hook_result){.outcome = OUTCOME_NO};
     cause_begin(running);
-    return run(running, vm_options(calls->_vm)->deadline_ms) ? running : NULL;
+    running->deadline_ms = vm_options(calls->_vm)->deadline_ms;
+    return run(running) ? running : NULL;
 }
 
 static void cancel(struct hooks *hooks, struct running *running)
@@ -239,7 +240,7 @@ static void start_background(struct job *job)
         if (quarantine_holds(calls->_vm, vm_hook_info(calls->_vm, running->call.hook)))
             background_ended(running, false);
         else
-            run(running, running->deadline_ms);
+            run(running);
     }
 }
 

@@ -18,6 +18,7 @@ struct report {
     lua_State *co;
     enum task_end end;
     struct vm *vm;
+    const struct running *running;
     struct buf error, trace;
 };
 
@@ -27,6 +28,7 @@ static void add_frames(struct report *report)
     unsigned shown = 0;
     for (int level = 0; shown < TRACE_LEVELS && lua_getstack(report->co, level, &frame); level++) {
         lua_getinfo(report->co, "Sl", &frame);
+        if (frame.currentline < 0) frame.currentline = frame.linedefined; /* no memory: it is lost */
         if (!raise_is_rule(&frame)) continue;
         buf_printf(&report->trace, "%s%s:%d", shown++ ? " < " : "", frame.short_src,
                    frame.currentline);
@@ -41,12 +43,14 @@ static void add_error(struct report *report)
     const char *code, *message;
     switch (report->end) {
     case TASK_STOPPED:
-        buf_printf(&report->error, "%s: stopped: ran for more than %u ms without a pause",
-                   vm_tasks(report->vm)->stopped_at, options->slice_ms);
+        if (*vm_tasks(report->vm)->stopped_at) /* else every frame is gone, in tail calls */
+            buf_printf(&report->error, "%s: ", vm_tasks(report->vm)->stopped_at);
+        buf_printf(&report->error, "stopped: ran for more than %u ms without a pause",
+                   options->slice_ms);
         return;
     case TASK_LATE:
-        buf_printf(&report->error, "killed: not done after its deadline of %u ms",
-                   options->deadline_ms);
+        buf_printf(&report->error, "killed: not done after its deadline of %llu ms",
+                   (unsigned long long)report->running->deadline_ms);
         return;
     case TASK_REFUSED:
         buf_printf(&report->error,
@@ -117,7 +121,7 @@ static void count(struct vm *vm, struct running *running, enum task_end end)
 
 void fault_report(struct vm *vm, struct running *running, enum task_end end, lua_State *co)
 {
-    struct report report = {co, end, vm, BUF_EMPTY, BUF_EMPTY};
+    struct report report = {co, end, vm, running, BUF_EMPTY, BUF_EMPTY};
     count(vm, running, end);
     add_error(&report);
     cause_failed(running, buf_bytes(&report.error));
@@ -129,7 +133,7 @@ void fault_report(struct vm *vm, struct running *running, enum task_end end, lua
 
 void fault_note(struct vm *vm, struct running *running, const char *sentence)
 {
-    struct report report = {NULL, TASK_RETURNED, vm, BUF_EMPTY, BUF_EMPTY};
+    struct report report = {NULL, TASK_RETURNED, vm, running, BUF_EMPTY, BUF_EMPTY};
     count(vm, running, TASK_RAISED);
     buf_add_text(&report.error, sentence);
     write_line(vm, running, &report);

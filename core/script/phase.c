@@ -6,8 +6,9 @@
 
 #include <lauxlib.h>
 #include <lua.h>
-#include <stdbool.h>
+#include <string.h>
 
+#include "base/check.h"
 #include "script/call.h"
 #include "script/here.h"
 #include "script/raise.h"
@@ -24,6 +25,8 @@ static const unsigned allowed[CALL_KINDS] = {
     [CALL_DECLARE] = AT(PHASE_LOAD),         [CALL_EMIT] = ACTING,   [CALL_WAIT] = RUNNING,
     [CALL_APP] = RUNNING & ~AT(HOOK_FILTER), [CALL_STORE] = RUNNING, [CALL_SEAT] = ACTING,
 };
+
+static const char *const waits[] = {"http", "time.sleep", "latch:wait"};
 
 static const char *const names[PHASES] = {
     [HOOK_AUTHENTICATE] = "an identity function",
@@ -60,8 +63,31 @@ static int refuse(lua_State *L, enum call_kind kind, enum phase phase, const cha
     return raise_sentence(L, "%s", lua_tostring(L, -1));
 }
 
+bool phase_allows(enum phase phase, enum call_kind kind)
+{
+    return allowed[kind] & AT(phase);
+}
+
+const char *phase_name(enum phase phase)
+{
+    return names[phase];
+}
+
+const char *phase_wait(unsigned index)
+{
+    return index < sizeof waits / sizeof waits[0] ? waits[index] : NULL;
+}
+
+static bool is_wait(const char *name)
+{
+    unsigned index = 0;
+    while (index < sizeof waits / sizeof waits[0] && strcmp(waits[index], name) != 0) index++;
+    return phase_wait(index) != NULL;
+}
+
 void phase_check(lua_State *L, enum call_kind kind, const char *name)
 {
+    CHECK(kind != CALL_WAIT || is_wait(name));
     const struct running *running = here_running(L);
     enum phase phase = running ? running->phase : PHASE_LOAD;
     if (!(allowed[kind] & AT(phase))) refuse(L, kind, phase, name);

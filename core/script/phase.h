@@ -1,6 +1,8 @@
 /* phase: what rule code may call where, in one table. */
 #pragma once
 
+#include <stdbool.h>
+
 #include "engine/hooks.h"
 
 struct lua_State;
@@ -19,6 +21,13 @@ enum call_kind {
     CALL_KINDS
 };
 
+/* What the table says, for tests that go through all of it. */
+bool phase_allows(enum phase phase, enum call_kind kind);
+const char *phase_name(enum phase phase); /* "a filter" */
+
+/* The name of a call that waits, as phase_check is given it; NULL behind the last. */
+const char *phase_wait(unsigned index);
+
 /* Raises "handle:emit cannot be called in a filter; it can in an event handler, ..." unless the
- * table allows it now. `name` is what the rule wrote. */
+ * table allows it now. `name` is what the rule wrote; one of a CALL_WAIT stands in the list above. */
 void phase_check(struct lua_State *L, enum call_kind kind, const char *name);

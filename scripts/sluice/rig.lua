@@ -179,8 +179,8 @@ function World:upstream(name, key) return Upstream.new(self, name, key) end
 --- Every link: { upstream, key, state, leases, last_id }.
 function World:links() return self.core:links() end
 
---- Totals: subscribers, topics, users, emitted, delivered, lagged, streams, links; and of the process: vms (also
--- those that still end), atoms, blocks of memory.
+--- Totals: subscribers, topics, users, emitted, delivered, lagged, streams, links, failures (of rules' calls, since
+-- the last reload); and of the process: vms (also those that still end), atoms, blocks of memory.
 function World:counters() return self.core:counters() end
 
 --- The log so far as text, and the number of error lines; both begin anew.
@@ -235,6 +235,9 @@ end
 -- @param options rules (a path or a list), and those of rig.load; env has the process's environment behind it
 -- @return the world after it: :triggers(), :journal(), :log(); .notes is a list of sentences about what did not fit
 function rig.replay(path, options) return require("sluice.rig.replay").run(rig, path, options or {}) end
+
+--- The names of all phases in which rules run, as the core's own messages say them: "a filter", "a route", …
+function rig.phases() return core.phases() end
 
 --- Encodes a value as JSON, as answers and events of the rig do.
 function rig.json(value) return type(value) == "string" and value or json.encode(value) end

@@ -145,7 +145,10 @@ describe("a hook that is killed again and again", function()
       app:stream("s", { path = "/s", identity = who, topics = function() return "t" end,
         disconnect = function() while true do end end })
       app:topic "t"
-      app:route("open", "POST /open", { run = function() read:open("ann", "a-tab-of-ann-0001", "bob", 1) return 204 end })
+      app:route("open", "POST /open", { run = function()
+        read:open("ann", "a-tab-of-ann-0001", "bob", 1)
+        return 204
+      end })
       app:route("new", "POST /new", { run = function() return 200, tostring(read:advance("ann", "bob", 2)) end })
     ]]
     world:reply("POST /read", { status = 204 })
@@ -161,7 +164,10 @@ describe("a hook that is killed again and again", function()
   it("may be one that the library calls: a watermark's post", function()
     load [[
       local read = require "sluice.watermark".new(app, "read", { post = function() while true do end end })
-      app:route("open", "POST /open/{peer}", { run = function(_, params) read:open("ann", nil, params.peer, 1) return 204 end })
+      app:route("open", "POST /open/{peer}", { run = function(_, params)
+        read:open("ann", nil, params.peer, 1)
+        return 204
+      end })
     ]]
     for i = 1, KILLS do world:request("POST", "/open/" .. i) end
     local lines, errors = world:log()
