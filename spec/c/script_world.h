@@ -402,8 +402,7 @@ static inline bool world_try(struct world *world, const char *rules)
     return world->plan != NULL;
 }
 
-/* Its app runs these rules. */
-static inline void world_begin(struct world *world, const char *rules)
+static inline void world_make_node(struct world *world)
 {
     static const struct engine_limits limits = {
         .streams = 100,
@@ -411,8 +410,14 @@ static inline void world_begin(struct world *world, const char *rules)
         .hub = {.forgotten_topics = 100, .topics = 1000, .windows = 100},
         .store_entries = 1000,
         .store_bytes = 1 << 20};
-    if (!world_try(world, rules)) fail_msg("%s", buf_text(&world->errors));
     world->node = node_new(&world->ports, &limits, NULL);
+}
+
+/* Its app runs these rules. */
+static inline void world_begin(struct world *world, const char *rules)
+{
+    if (!world_try(world, rules)) fail_msg("%s", buf_text(&world->errors));
+    world_make_node(world);
     struct generation *generation =
         generation_new(world->plan, vm_hooks(world->vm), &world->later, NULL, NULL);
     world->app = node_add_app(world->node, generation, &world->errors);
@@ -438,7 +443,8 @@ static inline void client_forget(struct client *client)
     xfree(client->body);
 }
 
-/* Everybody leaves; nothing may stay behind. */
+/* Everybody leaves; nothing may stay behind. Its VM and plan may be others' (then NULL here), which go
+ * with the node. */
 static inline void world_free(struct world *world)
 {
     char command[128];
@@ -449,7 +455,7 @@ static inline void world_free(struct world *world)
         assert_true(node_idle(world->node));
     }
     advance(world, 0);
-    vm_free(world->vm);
+    if (world->vm) vm_free(world->vm);
     settle(world);
     if (world->node) node_free(world->node);
     settle(world);
