@@ -36,7 +36,7 @@ describe("docs/rules.md", function()
 
   local function load(block)
     local text = block.text:find "sluice%.app " and block.text or head .. "\n" .. block.text
-    world = rules.load_file(text)
+    world = rules.load_file(text, { slice = 0.1 }) -- the config's default
   end
 
   for i, block in ipairs(all) do
