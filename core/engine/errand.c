@@ -29,13 +29,23 @@ void errand_over(struct errand *errand)
     if (ended._generation) generation_unref(ended._generation);
 }
 
-void errand_cancel(struct errand *errand)
+static void give_up(struct errand *errand, bool late)
 {
     struct errand given_up = take(errand);
     if (!given_up._running) return;
     struct hooks *hooks = generation_hooks(given_up._generation);
-    hooks->cancel(hooks, given_up._running);
+    hooks->cancel(hooks, given_up._running, late);
     generation_unref(given_up._generation);
+}
+
+void errand_cancel(struct errand *errand)
+{
+    give_up(errand, false);
+}
+
+void errand_expire(struct errand *errand)
+{
+    give_up(errand, true);
 }
 
 bool errand_waits(const struct errand *errand)

@@ -24,4 +24,7 @@ void errand_over(struct errand *errand);
 /* `done` will not be called. Harmless when none is under way. */
 void errand_cancel(struct errand *errand);
 
+/* The same, because it took too long: that is logged and counted as the rule's failure. */
+void errand_expire(struct errand *errand);
+
 bool errand_waits(const struct errand *errand);

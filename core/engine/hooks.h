@@ -96,7 +96,9 @@ struct running; /* a call that waits */
 struct hooks {
     struct running *(*call)(struct hooks *hooks, const struct hook_call *call, hook_done_f *done,
                             void *owner);
-    void (*cancel)(struct hooks *hooks, struct running *running);
+
+    /* `done` will not be called. `late`: the caller's time for it is over, which is the rule's failure. */
+    void (*cancel)(struct hooks *hooks, struct running *running, bool late);
 
     /* What a hook is, and where it stands: "filter of topic user:{user}", "rules/posta.lua:12". False:
      * it is not known. */

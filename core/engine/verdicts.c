@@ -84,10 +84,13 @@ static enum verdict ask(struct verdicts *port, const struct topic_options *optio
     return verdict;
 }
 
-static void cancel(struct verdicts *port, struct asking *asking)
+static void cancel(struct verdicts *port, struct asking *asking, bool late)
 {
     (void)port;
-    errand_cancel(&asking->errand);
+    if (late)
+        errand_expire(&asking->errand);
+    else
+        errand_cancel(&asking->errand);
     asking_drop(asking);
 }
 

@@ -65,7 +65,7 @@ static void expire(struct timer *timer)
 {
     struct question *question = CONTAINER(timer, struct question, timer);
     struct verdicts *verdicts = question->subscriber->hub->ports.verdicts;
-    verdicts->cancel(verdicts, question->asking);
+    verdicts->cancel(verdicts, question->asking, true);
     answer(question, VERDICT_UNKNOWN);
 }
 
@@ -99,7 +99,7 @@ void question_tie(struct question *question, struct slot *slot, bool only_count)
 void question_drop(struct question *question)
 {
     struct verdicts *verdicts = question->subscriber->hub->ports.verdicts;
-    verdicts->cancel(verdicts, question->asking);
+    verdicts->cancel(verdicts, question->asking, false);
     keep(question);
 }
 

@@ -35,10 +35,10 @@ static struct stale **find(struct subscriber *subscriber, const struct topic *to
     return at;
 }
 
-static void stop_asking(struct stale *stale)
+static void stop_asking(struct stale *stale, bool late)
 {
     struct verdicts *verdicts = stale->subscriber->hub->ports.verdicts;
-    if (stale->asking) verdicts->cancel(verdicts, stale->asking);
+    if (stale->asking) verdicts->cancel(verdicts, stale->asking, late);
     stale->asking = NULL;
 }
 
@@ -54,7 +54,7 @@ static void settle(struct stale *stale, uint64_t to)
     struct hub *hub = stale->subscriber->hub;
     *find(stale->subscriber, stale->topic) = stale->next;
     told_close(&hub->told, stale->stretch, to);
-    stop_asking(stale);
+    stop_asking(stale, false);
     clock_cancel(hub->ports.clock, &stale->timer);
     stale->dead = true;
     if (!stale->busy) discard(stale);
@@ -98,7 +98,7 @@ static void ask_again(struct stale *stale)
                                          done, stale, &asking);
     stale->busy = false;
     if (stale->dead) {
-        if (verdict == VERDICT_PENDING) verdicts->cancel(verdicts, asking);
+        if (verdict == VERDICT_PENDING) verdicts->cancel(verdicts, asking, false);
         discard(stale);
     } else if (verdict == VERDICT_PENDING) {
         stale->asking = asking;
@@ -112,7 +112,7 @@ static void fire(struct timer *timer)
 {
     struct stale *stale = CONTAINER(timer, struct stale, timer);
     if (stale->asking) { /* no answer in time */
-        stop_asking(stale);
+        stop_asking(stale, true);
         answer(stale, VERDICT_UNKNOWN);
     } else if (!stale->topic->options->filtered) { /* not any more */
         answer(stale, VERDICT_YES);

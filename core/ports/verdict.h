@@ -4,6 +4,8 @@
  * answer is yes again. */
 #pragma once
 
+#include <stdbool.h>
+
 struct frame;
 struct subscriber;
 struct topic_options;
@@ -20,5 +22,7 @@ struct verdicts {
     enum verdict (*ask)(struct verdicts *verdicts, const struct topic_options *topic,
                         struct subscriber *subscriber, struct frame *frame, verdict_done_f *done,
                         void *owner, struct asking **asking);
-    void (*cancel)(struct verdicts *verdicts, struct asking *asking);
+
+    /* Gives it up; `late`: because there was no answer in time, which is the answerer's failure. */
+    void (*cancel)(struct verdicts *verdicts, struct asking *asking, bool late);
 };

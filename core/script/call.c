@@ -176,6 +176,7 @@ static bool run(struct running *running)
 {
     struct vm_hook *info = vm_hook_info(running->vm, running->call.hook);
     if (info) info->runs++;
+    running->begun_ms = vm_options(running->vm)->ports->clock->now_ms;
     running->refusals_before = vm_quota(running->vm)->refusals;
     return task_start(&running->task, running->deadline_ms);
 }
@@ -207,11 +208,16 @@ static struct running *call(struct hooks *hooks, const struct hook_call *call, h
     return run(running) ? running : NULL;
 }
 
-static void cancel(struct hooks *hooks, struct running *running)
+static void cancel(struct hooks *hooks, struct running *running, bool late)
 {
     (void)hooks;
     running->cancelled = true;
-    task_cancel(&running->task);
+    if (!late) {
+        task_cancel(&running->task);
+        return;
+    }
+    running->deadline_ms = vm_options(running->vm)->ports->clock->now_ms - running->begun_ms;
+    task_expire(&running->task);
 }
 
 static bool describe(struct hooks *hooks, hook number, struct bytes *what, struct bytes *place)

@@ -26,7 +26,7 @@ struct running {
     struct hook_call call;
     hook_done_f *done;
     void *owner;
-    uint64_t deadline_ms;
+    uint64_t begun_ms, deadline_ms;
     bool cancelled;
     uint64_t refusals_before; /* what the quota had refused when it began */
     struct batch batch;

@@ -254,6 +254,12 @@ void task_cancel(struct task *task)
         end(task, TASK_CANCELLED);
 }
 
+void task_expire(struct task *task)
+{
+    CHECK(task->_state != TASK_RUNNING);
+    if (task->_state != TASK_IDLE) end(task, TASK_LATE);
+}
+
 int task_park(lua_State *L, struct tasks *tasks, const struct wait_ops *ops, void *ctx)
 {
     struct task *task = tasks->running;

@@ -126,6 +126,9 @@ bool task_start(struct task *task, uint64_t deadline_ms);
  * above it on the C stack) runs on to its end or its next wait. Harmless on an idle task. */
 void task_cancel(struct task *task);
 
+/* The same to one that waits, as LATE: it was waited for as long as it may be. */
+void task_expire(struct task *task);
+
 /* In a C function called from Lua, as `return task_park(L, tasks, ops, ctx);`: the coroutine stops
  * here. The Lua code around it must call a function made of task_collect right after. Where
  * nothing can wait (outside a task, under a C function such as table.sort) it releases and raises. */

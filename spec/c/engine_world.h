@@ -183,8 +183,9 @@ static struct running *world_call(struct hooks *hooks, const struct hook_call *c
     return NULL;
 }
 
-static void world_cancel(struct hooks *hooks, struct running *running)
+static void world_cancel(struct hooks *hooks, struct running *running, bool late)
 {
+    (void)late;
     struct world *world = CONTAINER(hooks, struct world, hooks);
     assert_true(touch(&running->call) != UINT64_MAX);
     world->cancelled++;

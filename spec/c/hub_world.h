@@ -141,8 +141,9 @@ static inline enum verdict world_ask(struct verdicts *verdicts, const struct top
     return VERDICT_PENDING;
 }
 
-static inline void world_cancel(struct verdicts *verdicts, struct asking *asking)
+static inline void world_cancel(struct verdicts *verdicts, struct asking *asking, bool late)
 {
+    (void)late;
     CONTAINER(verdicts, struct world, verdicts)->cancelled++;
     list_remove(&asking->node);
     xfree(asking);

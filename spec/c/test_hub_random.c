@@ -224,14 +224,14 @@ static void on_asked(struct world *world, struct subscriber *subscriber, struct 
     }
 }
 
-static void on_cancelled(struct verdicts *verdicts, struct asking *asking)
+static void on_cancelled(struct verdicts *verdicts, struct asking *asking, bool late)
 {
     struct connection *connection = subscriber_owner(asking->subscriber);
     /* Because of time, of room or of a newer one with its key: the last is not withheld, but
      * then it is replaced. */
     if (connection->client && !subscriber_ended(asking->subscriber)) happened[TIMED_OUT]++;
     withheld(asking->subscriber, asking->frame);
-    world_cancel(verdicts, asking);
+    world_cancel(verdicts, asking, late);
 }
 
 static void answer_random(void)
