@@ -36,7 +36,7 @@ static void on_over(void *owner)
 
 static void on_end(struct timer *timer)
 {
-    vm_retire(CONTAINER(timer, struct loaded, end)->vm);
+    vm_shut(CONTAINER(timer, struct loaded, end)->vm);
 }
 
 struct loaded *loaded_new(const struct vm_options *options, const char *path, struct buf *errors)

@@ -525,6 +525,20 @@ describe("a reload", function()
     assert.is_true(feed().open)
   end)
 
+  it("ends what the rules of before began and have not done within the deadline", function()
+    start { handler = [[function(ev) require "sluice.time".sleep(9) mine(ev.key):emit(VERSION, ev.data) end]] }
+    local tab = connect()
+    for i = 1, 20 do feed():send("note", tostring(i)) end
+    reload { version = "two", upstreams = {} }
+    world:advance(29)
+    assert.equal(2, world:counters().vms)
+    world:advance(2)
+    assert.equal(1, world:counters().vms)
+    assert.same({ "one", "one", "one", "resync" }, { unpack(tab:types(), 1, 4) })
+    assert.same({ 1, true }, { world:counters().vms, tab:is_open() })
+    assert.matches("earlier rules shut", (world:log()))
+  end)
+
   it("leaves the running rules in place where the new ones are wrong", function()
     start()
     local tab = connect()
