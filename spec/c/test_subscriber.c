@@ -412,7 +412,7 @@ static void a_slow_answer_holds_nobody_else(void **state)
     struct asking *second = CONTAINER(world->askings.prev, struct asking, node);
     assert_ptr_equal(second->subscriber, fast->subscriber);
     second->done(second->owner, VERDICT_YES);
-    world_cancel(&world->verdicts, second);
+    world_cancel(&world->verdicts, second, false);
     settle(world);
     assert_read(fast, "t 1\n");
     assert_read(slow, "");
@@ -1048,7 +1048,7 @@ static void the_end_is_told_once_and_writes_what_is_ready(void **state)
     settle(world);
     struct asking *first = CONTAINER(world->askings.next, struct asking, node);
     first->done(first->owner, VERDICT_YES);
-    world_cancel(&world->verdicts, first);
+    world_cancel(&world->verdicts, first, false);
     subscriber_end(tab->subscriber, END_DRAIN);
     assert_true(subscriber_ended(tab->subscriber));
     assert_int_equal(tab->ended, 0);

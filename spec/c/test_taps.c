@@ -364,11 +364,13 @@ static void writes_triggers(void **state)
                               .data = BYTES("d"), .user = atom_of("ann"), .tag = atom_of("tab"),
                               .position = 3};
     struct frame *frame = frame_new(&trigger);
+    const struct placing placing = {.frame = frame, .topic = trigger.topic, .position = 3};
+    const struct emission emission = {.type = trigger.type, .data = trigger.data};
     char cursor[CURSOR_SIZE + 1] = "", want[256];
     cursor_write(&epoch, 3, cursor);
-    taps.journal.placed(&taps.journal, frame);
+    taps.journal.placed(&taps.journal, &placing, &emission);
     record();
-    taps.journal.placed(&taps.journal, frame);
+    taps.journal.placed(&taps.journal, &placing, &emission);
     snprintf(want, sizeof(want), "{\"t\":0,\"what\":\"trigger\",\"topic\":\"t\",\"type\":\"note\",\"data\":\"d\","
              "\"user\":\"ann\",\"tag\":\"tab\",\"cursor\":\"%s\"}\n", cursor);
     taped(want);
