@@ -12,7 +12,7 @@
  *
  * What waits in a queue needs the new rules' yes (hub/recheck.h); who is live is asked
  * again, bit by bit, which topics it has (engine/review.h), and each link what it
- * should have been opened with (engine/feeds.h).
+ * is to be opened with (engine/renewal.h).
  *
  * What else runs in the earlier generation - a handler, an arrival, a visit - ends
  * there; the next event goes to the new one. */
