@@ -362,6 +362,11 @@ void *subscriber_owner(const struct subscriber *subscriber)
     return subscriber->owner;
 }
 
+struct sink *subscriber_sink(const struct subscriber *subscriber)
+{
+    return subscriber->sink;
+}
+
 bool subscriber_ended(const struct subscriber *subscriber)
 {
     return subscriber->state == STATE_ENDED;

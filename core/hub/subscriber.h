@@ -84,6 +84,7 @@ struct hub *subscriber_hub(const struct subscriber *subscriber);
 struct atom *subscriber_user(const struct subscriber *subscriber);
 struct atom *subscriber_tag(const struct subscriber *subscriber);
 void *subscriber_owner(const struct subscriber *subscriber);
+struct sink *subscriber_sink(const struct subscriber *subscriber); /* NULL: gone or closed */
 bool subscriber_ended(const struct subscriber *subscriber);
 uint32_t subscriber_topic_count(const struct subscriber *subscriber);
 struct topic *subscriber_topic(const struct subscriber *subscriber, uint32_t index);

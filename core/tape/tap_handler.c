@@ -1,8 +1,9 @@
-/* Requests of clients. One that comes while nothing is recorded goes to the node as
- * it is; one that is recorded goes on in a copy, whose answer, stream or end comes
- * through here. Of answers the status is written: what they say is the rules' doing
- * and comes again in a replay. */
+/* Requests of clients. Each goes to the node in a copy, whose answer, stream or end
+ * comes through here, also while nothing is recorded: a stream lives for hours, and
+ * a recording that begins meanwhile shall have its end. Of answers the status is
+ * written: what they say is the rules' doing and comes again in a replay. */
 #include "base/alloc.h"
+#include "base/atom.h"
 #include "base/check.h"
 #include "tape/taps.h"
 
@@ -17,7 +18,8 @@ struct tapped_sink {
     struct sink sink; /* what the subscriber sees */
     struct sink *inner;
     struct taps *taps;
-    uint64_t number, recording;
+    struct atom *listener;
+    uint64_t number, recording; /* 0: none yet */
 };
 
 /* What is written of an exchange after its request. */
@@ -49,13 +51,19 @@ static size_t write_sink(struct sink *sink, const struct iovec *pieces, int coun
     return inner->ops->write(inner, pieces, count);
 }
 
+static void free_sink(struct tapped_sink *tapped)
+{
+    atom_unref(tapped->listener);
+    xfree(tapped);
+}
+
 static void close_sink(struct sink *sink, const char *why)
 {
     struct tapped_sink *tapped = CONTAINER(sink, struct tapped_sink, sink);
     const struct note note = {.number = tapped->number, .why = why};
     add_note(tapped->taps, tapped->recording, "end", &note);
     tapped->inner->ops->close(tapped->inner, why);
-    xfree(tapped);
+    free_sink(tapped);
 }
 
 static const struct sink_ops sink_ops = {.write = write_sink, .close = close_sink};
@@ -73,7 +81,7 @@ static void on_sink_gone(void *owner, const char *why)
     const struct sink_events *events = tapped->sink.events;
     void *sink_owner = tapped->sink.owner;
     add_note(tapped->taps, tapped->recording, "gone", &note);
-    xfree(tapped);
+    free_sink(tapped);
     events->gone(sink_owner, why);
 }
 
@@ -86,7 +94,10 @@ static struct sink *stream(struct exchange *exchange, int status,
     struct tapped_sink *sink = xcalloc(1, sizeof(*sink));
     const struct note note = {.number = tapped->number, .status = status};
     add_note(tapped->taps, tapped->recording, "stream", &note);
+    /* The request goes with the answer. */
+    struct atom *listener = atom_get(tapped->exchange.request.listener);
     *sink = (struct tapped_sink){.sink = {.ops = &sink_ops},
+                                 .listener = listener,
                                  .inner = tapped->inner->ops->stream(tapped->inner, status, headers,
                                                                      count),
                                  .taps = tapped->taps,
@@ -96,6 +107,41 @@ static struct sink *stream(struct exchange *exchange, int status,
     sink->inner->owner = sink;
     xfree(tapped);
     return &sink->sink;
+}
+
+/* ---- streams from before ---- */
+
+struct noting {
+    const struct tapped_sink *sink;
+    const struct tap_stream *stream;
+};
+
+static void write_stream(struct entry *entry, const void *ctx)
+{
+    const struct noting *noting = ctx;
+    const struct tap_stream *stream = noting->stream;
+    entry_number(entry, "id", (long long)noting->sink->number);
+    entry_number(entry, "status", 200);
+    entry_flag(entry, "before");
+    entry_text(entry, "app", stream->app);
+    entry_text(entry, "stream", stream->name);
+    entry_path(entry, "path", stream->path);
+    entry_query(entry, "query", stream->query);
+    entry_text(entry, "listener", atom_bytes(noting->sink->listener));
+    entry_text(entry, "user", stream->user);
+    entry_text(entry, "tag", stream->tag);
+    entry_body(entry, "data", BYTES("application/json"), stream->data);
+    entry_list(entry, "topics", stream->topics, stream->topic_count);
+}
+
+bool taps_note_stream(struct taps *taps, struct sink *sink, const struct tap_stream *stream)
+{
+    struct tapped_sink *tapped = CONTAINER(sink, struct tapped_sink, sink);
+    CHECK(sink->ops == &sink_ops);
+    if (!taps->tape || taps_in(taps, tapped->recording)) return false;
+    tapped->recording = taps->_recording;
+    tape_add(taps->tape, "stream", write_stream, &(struct noting){tapped, stream});
+    return true;
 }
 
 /* ---- requests ---- */
@@ -138,19 +184,15 @@ static void write_request(struct entry *entry, const void *ctx)
 static void handle(struct http_handler *handler, struct exchange *exchange)
 {
     struct taps *taps = CONTAINER(handler, struct taps, handler);
-    if (!taps->tape) {
-        taps->_handler->handle(taps->_handler, exchange);
-        return;
-    }
     struct tapped *tapped = xcalloc(1, sizeof(*tapped));
     *tapped = (struct tapped){.exchange = {.ops = &exchange_ops, .request = exchange->request},
                               .inner = exchange,
                               .taps = taps,
                               .number = ++taps->_numbers,
-                              .recording = taps->_recording};
+                              .recording = taps->tape ? taps->_recording : 0};
     exchange->gone = on_gone;
     exchange->owner = tapped;
-    tape_add(taps->tape, "request", write_request, tapped);
+    if (taps->tape) tape_add(taps->tape, "request", write_request, tapped);
     taps->_handler->handle(taps->_handler, &tapped->exchange);
 }
 

@@ -2,10 +2,10 @@
  * through which its triggers show. While there is a tape they write down what
  * passes; the engine and the adapters know nothing of it.
  *
- * Always in place, since a recording begins on a running server: without a tape, a request passes
- * by one branch, and each fetch and each upstream's wire has a small block of its own, which is what
- * lets a recording go on with the wires that are open when it begins. Streams that are open then
- * are not in it: who holds them, and with what, was said in requests that are gone. */
+ * Always in place, since a recording begins on a running server: each request, stream, fetch and
+ * upstream's wire has a small block of its own, which is what lets a recording go on with the streams
+ * and wires that are open when it begins. Who holds such a stream was said in a request that is gone:
+ * the owner of the taps, who knows it otherwise, notes them. */
 #pragma once
 
 #include <stdbool.h>
@@ -16,12 +16,20 @@
 #include "ports/exchange.h"
 #include "ports/fetch.h"
 #include "ports/journal.h"
+#include "ports/sink.h"
 #include "ports/transport.h"
 #include "tape/tape.h"
 
 /* Whose a wire is, found by who opened it. */
 struct tap_owner {
     struct bytes app, upstream, key;
+};
+
+/* A stream that is open when a recording begins. Texts whose data is NULL are not there. */
+struct tap_stream {
+    struct bytes app, name, path, query, user, tag, data; /* name: of its declaration */
+    const struct bytes *topics;
+    size_t topic_count;
 };
 
 struct taps {
@@ -53,6 +61,10 @@ void taps_handle(struct taps *taps, struct http_handler *handler);
 /* What passes goes to this tape from now on, which first gets the wires that are open; NULL: to
  * none. */
 void taps_set(struct taps *taps, struct tape *tape);
+
+/* The stream on this sink is in the recording from now on, and so is its end. The sink is what the
+ * node's handler got from its exchange. False: there is no recording, or it is in it already. */
+bool taps_note_stream(struct taps *taps, struct sink *sink, const struct tap_stream *stream);
 
 /* Is a recording under way, and is it the one of this number? For the rooms of the taps. */
 static inline bool taps_in(const struct taps *taps, uint64_t recording)

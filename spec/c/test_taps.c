@@ -149,7 +149,8 @@ static struct http_handler node = {handle};
 
 static void record(void)
 {
-    const struct tape_options options = {.clock = &at, .secrets_max = 100, .most_bytes = 1 << 20,
+    static const char *const names[] = {"csrf"};
+    const struct tape_options options = {.clock = &at, .names = names, .name_count = 1, .secrets_max = 100, .most_bytes = 1 << 20,
                                          .written = on_written};
     tape = tape_new(&options);
     taps_set(&taps, tape);
@@ -248,20 +249,63 @@ static void writes_a_stream_and_its_end_by_either_side(void **state)
     heard("stream 200\nclose drain\n");
 }
 
-/* Neither without a tape nor in another recording than the one it began in. */
-static void writes_nothing_of_a_stream_from_before(void **state)
+static void writes_nothing_while_nothing_is_recorded(void **state)
 {
     struct exchange client = ask("/s");
     (void)state;
     taps.handler.handle(&taps.handler, &client);
-    assert_ptr_equal(handled, &client);
+    assert_text(handled->request.path, "/s");
     record();
+    handled->ops->respond(handled, &(struct http_response){.status = 204});
+    taped("");
+    heard("respond 204\n");
+}
+
+/* Of a stream that began in another recording, or in none. */
+static void writes_nothing_of_a_stream_from_before(void **state)
+{
+    struct exchange client = ask("/s");
+    (void)state;
+    begin_stream(&client);
+    record();
+    client_sink.events->gone(client_sink.owner, "client");
+    taped("");
+    heard("stream 200\nsub client\n");
     struct sink *sink = begin_stream(&client);
     stop();
     record();
     sink->ops->close(sink, "drain");
     taped("");
     heard("stream 200\nclose drain\n");
+}
+
+static void goes_on_with_a_stream_that_is_noted(void **state)
+{
+    struct exchange client = ask("/s");
+    const struct bytes topics[] = {BYTES("user:ann"), BYTES("news")};
+    const struct tap_stream noted = {.app = BYTES("posta"), .name = BYTES("events"), .path = BYTES("/s"),
+                                     .query = BYTES("csrf=abcdefgh"), .user = BYTES("ann"), .tag = BYTES("tab"),
+                                     .data = BYTES("{\"a\":[{\"csrf\":\"qrstuvwx\"}]}"),
+                                     .topics = topics, .topic_count = 2};
+    const struct tap_stream bare = {.app = BYTES("posta"), .name = BYTES("events"), .path = BYTES("/s")};
+    (void)state;
+    client.request.listener = BYTES("main");
+    struct sink *sink = begin_stream(&client);
+    assert_false(taps_note_stream(&taps, sink, &noted));
+    record();
+    assert_true(taps_note_stream(&taps, sink, &noted));
+    assert_false(taps_note_stream(&taps, sink, &noted));
+    taped("{\"t\":0,\"what\":\"stream\",\"id\":1,\"status\":200,\"before\":true,\"app\":\"posta\","
+          "\"stream\":\"events\",\"path\":\"/s\",\"query\":\"csrf=secret-1\",\"listener\":\"main\",\"user\":\"ann\","
+          "\"tag\":\"tab\",\"data\":\"{\\\"a\\\":[{\\\"csrf\\\":\\\"secret-2\\\"}]}\",\"topics\":[\"user:ann\",\"news\"]}\n");
+    stop();
+    record();
+    assert_true(taps_note_stream(&taps, sink, &bare));
+    taped("{\"t\":0,\"what\":\"stream\",\"id\":1,\"status\":200,\"before\":true,\"app\":\"posta\","
+          "\"stream\":\"events\",\"path\":\"/s\",\"listener\":\"main\",\"topics\":[]}\n");
+    client_sink.events->gone(client_sink.owner, "client");
+    taped("{\"t\":0,\"what\":\"gone\",\"id\":1,\"why\":\"client\"}\n");
+    heard("stream 200\nsub client\n");
 }
 
 static void writes_what_rules_ask_and_are_answered(void **state)
@@ -388,7 +432,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(writes_a_request_and_its_answer),
         TEST(writes_a_stream_and_its_end_by_either_side),
+        TEST(writes_nothing_while_nothing_is_recorded),
         TEST(writes_nothing_of_a_stream_from_before),
+        TEST(goes_on_with_a_stream_that_is_noted),
         TEST(writes_what_rules_ask_and_are_answered),
         TEST(writes_a_wires_events_and_signs_of_life),
         TEST(goes_on_with_wires_that_are_open),
