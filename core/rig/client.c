@@ -149,8 +149,19 @@ struct client *client_new(struct http_handler *handler, struct later *later, str
     exchange->client = client;
     keep_request(client, request, &exchange->exchange.request);
     client->_exchange = &exchange->exchange;
+    client->_known = request->known;
+    if (request->user.data) client->_who.user = atom_get(request->user);
+    if (request->data.data) client->_who.data = atom_get(request->data);
     handler->handle(handler, &exchange->exchange);
     return client;
+}
+
+bool client_known(const struct http_request *request, struct identity *who)
+{
+    const struct exchange *exchange = CONTAINER(request, const struct exchange, request);
+    const struct client *client = ((const struct client_exchange *)exchange)->client;
+    if (client->_known) *who = client->_who;
+    return client->_known;
 }
 
 void client_cut(struct client *client)
@@ -187,6 +198,8 @@ void client_free(struct client *client)
     buf_destroy(&client->head);
     buf_destroy(&client->body);
     buf_destroy(&client->_request);
+    atom_unref(client->_who.user);
+    atom_unref(client->_who.data);
     xfree(client->_headers);
     xfree(client);
 }

@@ -9,6 +9,7 @@
 
 #include "base/buf.h"
 #include "base/list.h"
+#include "engine/hooks.h"
 #include "ports/exchange.h"
 #include "ports/later.h"
 
@@ -34,6 +35,8 @@ struct client {
     struct http_header *_headers;
     struct exchange *_exchange;
     struct client_sink *_sink;
+    bool _known;
+    struct identity _who;
     size_t _allowance;
     bool _owed; /* a write took less than all: tell when there is room */
     struct job _room;
@@ -43,12 +46,17 @@ struct client_request {
     struct bytes method, path, query, body, address, listener;
     const struct http_header *headers;
     size_t header_count;
+    bool known;              /* who it is, so that no identity is asked: */
+    struct bytes user, data; /* as in engine/hooks.h; data NULL: none */
 };
 
 /* Sends the request; the answer may be there when this returns, or later. What happens to the client
  * puts it into `news`. */
 struct client *client_new(struct http_handler *handler, struct later *later, struct list *news,
                           const struct client_request *request);
+
+/* Who it is, if its request said so; see vm_options. The request must be a client's. */
+bool client_known(const struct http_request *request, struct identity *who);
 
 /* The connection is cut from the client's side. */
 void client_cut(struct client *client);

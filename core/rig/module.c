@@ -116,7 +116,7 @@ static struct client *check_client(lua_State *L)
     return NULL;
 }
 
-/* :request{ method, path, query, body, address, listener, headers } -> client */
+/* :request{ method, path, query, body, address, listener, headers, known, user, data } -> client */
 static int l_request(lua_State *L)
 {
     struct world *world = rig_world(L);
@@ -130,7 +130,10 @@ static int l_request(lua_State *L)
         .address = rig_field_bytes(L, 2, "address", "127.0.0.1"),
         .listener = rig_field_bytes(L, 2, "listener", "127.0.0.1:8080"),
         .headers = headers,
-        .header_count = rig_field_headers(L, 2, headers)};
+        .header_count = rig_field_headers(L, 2, headers),
+        .known = rig_field_flag(L, 2, "known"),
+        .user = rig_field_bytes(L, 2, "user", NULL),
+        .data = rig_field_bytes(L, 2, "data", NULL)};
     struct client *client =
         client_new(node_handler(world->node), &world->later, &world->news, &request);
     list_append(&world->clients, &client->node);

@@ -121,7 +121,8 @@ static struct loaded *load(struct world *world, const struct engine_ports *ports
                                        .background_max = 1000,
                                        .quarantine_after = world->_options.quarantine_after,
                                        .env = world->_options.env,
-                                       .env_ctx = world->_options.env_ctx};
+                                       .env_ctx = world->_options.env_ctx,
+                                       .known = client_known};
     return loaded_new(&options, path, errors);
 }
 

@@ -44,6 +44,9 @@ struct vm_options {
                                            NULL name; read while loading only */
     const char *(*env)(void *ctx, const char *name); /* for sluice.env; NULL: the process's */
     void *env_ctx;
+    /* Whom the rules are not asked about: true, and who they are (borrowed). For a rig, whose
+     * clients say who they are; NULL: nobody. */
+    bool (*known)(const struct http_request *request, struct identity *who);
 };
 
 struct vm_counters {

@@ -10,6 +10,16 @@ local function encode(text)
   return (tostring(text):gsub("[^%w%-%._~]", function(c) return ("%%%02X"):format(c:byte()) end))
 end
 
+-- Whom the request is known to be of, so that no identity is asked. Data may be JSON already.
+local function add_known(request, as)
+  if not as then return request end
+  local data = as.data
+  if type(data) == "string" and json.decode(data) == nil then error("as.data is a text that is no JSON", 0) end
+  if data ~= nil and type(data) ~= "string" then data = assert(json.encode(data)) end
+  request.known, request.user, request.data = true, as.user, data
+  return request
+end
+
 -- The core's request out of a path with its query and the options of connect and request.
 local function build(method, path, options)
   local bare, query = path:match "^([^?]*)%??(.*)$"
@@ -31,8 +41,8 @@ local function build(method, path, options)
     body = json.encode(options.json)
     add("content-type", "application/json")
   end
-  return { method = method, path = bare, query = query, headers = headers, body = body,
-    address = options.address, listener = options.listener }
+  return add_known({ method = method, path = bare, query = query, headers = headers, body = body,
+    address = options.address, listener = options.listener }, options.as)
 end
 
 function Tab.new(world, path, options, number)
@@ -174,7 +184,7 @@ end
 for _, method in ipairs { "get", "post", "put", "delete", "patch" } do
   --- tab:post(path, options): a request of this tab's page, with its tag and its cookie.
   Tab[method] = function(self, path, options)
-    local sent = { cookie = self.asked.cookie, tag = self.tag, address = self.asked.address }
+    local sent = { cookie = self.asked.cookie, tag = self.tag, address = self.asked.address, as = self.asked.as }
     for name, value in pairs(options or {}) do sent[name] = value end
     if not sent.headers then sent.headers = self.asked.headers end
     return Tab.request(self.world, method:upper(), path, sent)
