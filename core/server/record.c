@@ -7,15 +7,18 @@
 #include "loop/loop.h"
 #include "server/admin.h"
 #include "server/config.h"
+#include "server/roll.h"
 #include "server/server.h"
 #include "server/version.h"
+#include "upstream/link.h"
 
-enum { WAITING_MAX = 16 << 20, SECRETS_MAX = 200000, APPS_MAX = 64 };
+enum { WAITING_MAX = 16 << 20, WAITING_ROLL = 4 << 20, SECRETS_MAX = 200000, APPS_MAX = 64 };
 
 struct recorder {
     struct server *server;
     const struct order *order;
     struct taps taps;
+    struct roll roll;
     struct tape *tape; /* NULL: nobody reads */
     struct sink *sink;
     bool blocked; /* the sink took less than all */
@@ -28,6 +31,7 @@ static void finish(struct recorder *recorder, const char *why)
 {
     LOG(loop_log(recorder->server->loop), LOG_INFO, "recording ended", F_TEXT("why", why),
         F_NUMBER("entries", tape_entries(recorder->tape)));
+    roll_stop(&recorder->roll);
     taps_set(&recorder->taps, NULL);
     later_cancel(&recorder->flush);
     tape_free(recorder->tape);
@@ -44,6 +48,7 @@ static void flush(struct recorder *recorder)
         const size_t taken = sink->ops->write(sink, &piece, 1);
         recorder->blocked = taken < waiting.size;
         tape_take(recorder->tape, taken);
+        roll_go_on(&recorder->roll);
     }
     if (recorder->blocked || !tape_over(recorder->tape)) return;
     finish(recorder, "over");
@@ -102,6 +107,41 @@ static void write_beginning(struct entry *entry, const void *ctx)
     entry_text(entry, "cursor", bytes_run(cursor, sizeof(cursor)));
 }
 
+/* A link that was open once, and is not now, opens again: what its rules hear then is something else
+ * than at a first opening. */
+struct lost {
+    struct recorder *recorder;
+    struct tap_owner owner;
+};
+
+static void write_link(struct entry *entry, const void *ctx)
+{
+    const struct tap_owner *owner = ctx;
+    entry_text(entry, "app", owner->app);
+    entry_text(entry, "upstream", owner->upstream);
+    entry_text(entry, "key", owner->key);
+}
+
+static void look_lost(void *ctx, const struct plan_upstream *upstream, struct bytes key,
+                      struct link *link)
+{
+    struct lost *lost = ctx;
+    if (!link_ever_opened(link) || link_state(link) == LINK_OPEN) return;
+    lost->owner.upstream = atom_bytes(upstream->name);
+    lost->owner.key = key;
+    tape_add(lost->recorder->tape, "lost", write_link, &lost->owner);
+}
+
+static void write_lost(struct recorder *recorder)
+{
+    const struct node *node = recorder->server->node;
+    for (size_t i = 0; i < node_apps(node); i++) {
+        struct lost lost = {.recorder = recorder,
+                            .owner = {.app = atom_bytes(app_plan(node_app(node, i))->app)}};
+        app_links_each(node_app(node, i), look_lost, &lost);
+    }
+}
+
 static void begin(struct recorder *recorder)
 {
     struct server *server = recorder->server;
@@ -117,6 +157,8 @@ static void begin(struct recorder *recorder)
     recorder->blocked = false;
     tape_add(recorder->tape, "recording", write_beginning, recorder);
     taps_set(&recorder->taps, recorder->tape);
+    write_lost(recorder);
+    roll_begin(&recorder->roll);
     LOG(loop_log(server->loop), LOG_INFO, "recording",
         F_NUMBER("streams", node_counters(server->node)->streams));
 }
@@ -186,6 +228,7 @@ struct recorder *recorder_new(struct server *server, struct fetch *fetch,
     recorder->server = server;
     recorder->order = order;
     taps_create(&recorder->taps, fetch, transport, &order->epoch, find_owner, recorder);
+    roll_create(&recorder->roll, server, &recorder->taps, WAITING_ROLL);
     job_create(&recorder->flush, on_flush);
     return recorder;
 }
