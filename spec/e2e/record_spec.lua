@@ -11,6 +11,9 @@ local tree = require "spec.support.tree"
 local wait = require "spec.support.wait"
 
 local RULES = { e2e.root .. "/rules/posta.lua", e2e.root .. "/spec/fixtures/door.lua" }
+-- What must stand in no recording, in any spelling.
+local SECRETS = { "hunter2", "cookie-of-ann", "token/of", "token%2Fof", "token\\/of", "access-of", "0123456789",
+  "wrong password", "wrong+password", "wrong%20password" }
 local BOB   = "https:%2F%2Fposta.no%2F@bob"
 
 local function start(options)
@@ -125,8 +128,7 @@ describe("sluice record", function()
       io.popen("stat -c %A " .. path):read "*l"):sub(2))
 
     local text = tree.read(path)
-    for _, secret in ipairs { "hunter2", "cookie-of-ann", "token/of", "token%2Fof", "token\\/of", "access-of",
-                              "0123456789", "wrong password", "wrong+password", "wrong%20password" } do
+    for _, secret in ipairs(SECRETS) do
       assert.is_nil(text:find(secret, 1, true), secret)
     end
     assert.is_truthy(text:find('"what":"over","why":"its reader ended it"}\n$'))
@@ -191,22 +193,98 @@ describe("sluice record", function()
                                                      headers = { ["X-Sluice-Admin"] = "1" } }).status)
   end)
 
-  it("goes on with the links that are open, and says which streams it does not have", function()
+  it("begins amid open streams, whose ends and links it has, and a replay repeats it", function()
+    local chat, posta = start()
+    local cookie      = log_in(chat, "ann")
+    local one, two    = open(chat, cookie, "one"), open(chat, cookie, "two")
+    wait.wait_until(function() return posta:ready().subscribers == 1 end, 5, "the link")
+    say(posta, "ann", 1)
+    one:next "contact-changed"
+    two:next "contact-changed"
+
+    local recorder = record(chat, path)
+    say(posta, "ann", 2)
+    two:wait_count("contact-changed", 2)
+    two:close()
+    say(posta, "ann", 3)
+    one:wait_count("contact-changed", 3)
+    two = open(chat, cookie, "two", two.last_id())
+    two:next "contact-changed"
+    say(posta, "ann", 4, { type = "outbound-state" })
+    one:wait_count("contact-changed", 4)
+    local resyncs = one:count "resync"
+    posta:kill()
+    posta:start(true)
+    one:wait_count("resync", resyncs + 1, 15)
+    wait.wait_until(function() return posta:ready().subscribers == 1 end, 5, "the link to be back")
+    one:close()
+    wait.pass(0.2)
+    say(posta, "ann", 5)
+    two:wait_count("contact-changed", 3)
+    wait.pass(0.2)
+    assert.equal(0, (stop(recorder)))
+
+    local text = tree.read(path)
+    assert.is_truthy(text:find('"streams_before":2', 1, true))
+    assert.is_truthy(text:find('"what":"noted","streams":2,"ended":0', 1, true))
+    assert.is_truthy(text:find('"what":"stream","id":%d+,"status":200,"before":true,"app":"posta","stream":"events",' ..
+      '"path":"/events","listener":"[^"]+","user":"ann","tag":"one%-+","data":"[^\n]*secret%-[^\n]*",' ..
+      '"topics":%["user:ann"%]'))
+    assert.is_truthy(text:find('"upstream":"inbox","key":"ann",.-"before":true}'))
+    for _, secret in ipairs(SECRETS) do
+      assert.is_nil(text:find(secret, 1, true), secret)
+    end
+
+    local code, output = replay(path, RULES, { "--expect", path })
+    assert.equal(0, code, output .. text)
+    assert.matches("1%d triggers are the same, 0 missing, 0 new, 0 changed", output)
+    for _, misfit in ipairs { "not in the recording", "not asked for", "not opened", "not in it", "was answered" } do
+      assert.is_nil(output:find(misfit, 1, true), output)
+    end
+
+    local edited = tree.read(RULES[1]):gsub('"thread%-updated"', '"thread-changed"')
+    code, output = replay(path, { e2e.write(folder .. "/edited.lua", edited), RULES[2] }, { "--expect", path })
+    assert.equal(1, code, output)
+    local _, updates = text:gsub('"what":"trigger","topic":"user:ann","type":"thread%-updated"', "")
+    assert.equal(4, updates)
+    assert.matches("%d+ triggers are the same, 0 missing, 0 new, 4 changed", output)
+    local _, were = output:gsub("\n%-[ %d.]+  user:ann  thread%-updated", "")
+    assert.equal(4, were + (output:find "^%-" and 1 or 0))
+  end)
+
+  it("begins while a link that was open is not, and a replay opens it again", function()
     local chat, posta = start()
     local tab = open(chat, "sid=cookie-of-ann-0123456789", "one")
     wait.wait_until(function() return posta:ready().subscribers == 1 end, 5, "the link")
+    posta:kill()
+    wait.wait_until(function() return chat:metric "sluice_links_lost_total" >= 1 end, 5, "the link's loss")
     local recorder = record(chat, path)
+    local resyncs = tab:count "resync"
+    posta:start(true)
+    tab:wait_count("resync", resyncs + 1, 15)
     say(posta, "ann", 1)
     tab:next "contact-changed"
-    tab:close()
     assert.equal(0, (stop(recorder)))
-    local text = tree.read(path)
-    assert.is_truthy(text:find('"streams_before":1', 1, true))
-    assert.is_truthy(text:find('"upstream":"inbox","key":"ann",.-"before":true}'))
-    assert.is_truthy(text:find('"what":"event",.-"type":"inbound"'))
-    local _, output = replay(path)
-    assert.matches("1 streams were open before the recording began", output)
-    assert.matches('recorded, but not opened: upstream inbox for "ann"', output)
+    assert.is_truthy(tree.read(path):find('"what":"lost","app":"posta","upstream":"inbox","key":"ann"', 1, true))
+    local code, output = replay(path, RULES, { "--expect", path })
+    assert.equal(0, code, output .. tree.read(path))
+  end)
+
+  it("notes many streams, a portion at a time, the oldest first, each once", function()
+    local chat, tabs = start { conf = "streams_per_user = 0" }, {}
+    for i = 1, 300 do tabs[i] = open(chat, "sid=cookie-of-ann-0123456789", ("tab-%03d-"):format(i)) end
+    local recorder = record(chat, path)
+    wait.wait_until(function() return tree.read(path):find '"what":"noted"' end, 10, "the end of the roll")
+    tabs[7]:close()
+    assert.equal(0, (stop(recorder)))
+    local text, seen, last = tree.read(path), 0, 0
+    for number in text:gmatch '"before":true,"app":"posta"[^\n]-"tag":"tab%-(%d+)' do
+      seen = seen + 1
+      assert.is_true(tonumber(number) > last)
+      last = tonumber(number)
+    end
+    assert.equal(300, seen)
+    assert.is_truthy(text:find('"what":"noted","streams":300,"ended":0', 1, true))
   end)
 
   it("hides what record_secrets names", function()

@@ -12,18 +12,27 @@ local mine = app:topic("user:{user}", { history = { size = 10, ttl = 60 } })
 local session = sluice.identity(function(req)
   local answer = http.get("http://app/session", { headers = { cookie = req.headers.cookie } })
   if answer.status == 401 then return nil end
-  return { user = answer:expect(200):json().user }
+  local who = answer:expect(200):json()
+  return { user = who.user, data = who.data }
 end)
 local feed = app:upstream("feed", { key = function(sub) return sub.user end, topic = mine, grace = 1,
-  request = function(key) return "http://app/events/" .. key end })
+  request = function(key, data)
+    return { url = "http://app/events/" .. key, headers = { token = data and data.token } }
+  end })
 feed:on("note", function(ev) mine(ev.key):emit("note", ev.data) end)
 feed:on("hour", function(ev) mine(ev.key):emit("hour", os.date("!%H:%M:%S", os.time())) end)
 feed:on("ask", function(ev)
   mine(ev.key):emit("answer", http.post("http://app/ask", { json = { a = ev.data, b = 1 } }).body)
 end)
+feed:on("@open", function(ev) if ev:json().reopened then mine(ev.key):emit("again", "") end end)
 feed:on("@lost", function(ev) mine(ev.key):emit("lost", ev:json().detail) end)
 app:stream("events", { path = "/events", identity = session, upstreams = { feed },
   topics = function(_, sub) return mine(sub.user) end })
+app:stream("listed", { path = "/listed", identity = session, upstreams = { feed },
+  connect = function(sub) mine(sub.user):emit("hello", sub.data.token) return true end,
+  topics = function(_, sub)
+    return http.get("http://app/topics", { headers = { token = sub.data.token } }):expect(200):json()
+  end })
 ]]
 
 local HEAD = { t = 0, what = "recording", version = 1, sluice = "0", wall_ms = 1700000000000, apps = { "demo" },
@@ -41,13 +50,28 @@ local function ask(t, id, cookie)
     headers = { { "cookie", cookie } } }
 end
 
-local function answered(t, id, user)
-  return { t = t, what = "fetched", id = id, status = 200, headers = {}, body = json.encode { user = user } }
+local function answered(t, id, user, data)
+  local body = json.encode { user = user, data = data }
+  return { t = t, what = "fetched", id = id, status = 200, headers = {}, body = body }
 end
 
 local function wire(t, id, key)
   return { t = t, what = "wire", id = id, app = "demo", upstream = "feed", key = key,
     url = "http://app/events/" .. key }
+end
+
+-- Ann's stream and link, from before the recording.
+local function stream_before(id, more)
+  local entry = { t = 0, what = "stream", id = id, status = 200, before = true, app = "demo", stream = "events",
+    path = "/events", listener = "127.0.0.1:8080", user = "ann", tag = ("one-"):rep(5), topics = { "user:ann" } }
+  for name, value in pairs(more or {}) do entry[name] = value end
+  return entry
+end
+
+local function wire_before(id)
+  local entry = wire(0, id, "ann")
+  entry.before, entry.headers = true, nil
+  return entry
 end
 
 local function head(t, id, status)
@@ -160,7 +184,7 @@ describe("a replay", function()
     assert.matches("^1.000 lost", all[1])
     assert.matches("^1.950 lost.*503", all[2])
     assert.matches("^25.010 resync", all[3])
-    assert.same({ "25.020 note back", 4 }, { all[4], #all })
+    assert.same({ "25.010 again ", "25.020 note back", 5 }, { all[4], all[5], #all })
     assert.same({}, misfits())
   end)
 
@@ -182,6 +206,79 @@ describe("a replay", function()
     end
     assert.matches('^ready {"resumed":true,', got[1])
     assert.same({ "note two", 2 }, { got[2], #got })
+  end)
+
+  describe("of streams from before the recording", function()
+    local function began_amid(streams, ...)
+      local first = {}
+      for name, value in pairs(HEAD) do first[name] = value end
+      first.streams_before = streams
+      return replay { first, ... }
+    end
+
+    it("opens them and their links first, and says nothing of it", function()
+      began_amid(1, wire_before(2), head(0, 2), stream_before(1), event(5, 2, "note", "one"),
+        { t = 10, what = "cut", id = 2, code = "network", sentence = "gone" }, wire(900, 6, "ann"), head(950, 6),
+        { t = 1000, what = "gone", id = 1 })
+      local all = seen(true)
+      assert.equal("0.005 note one", all[1])
+      assert.matches("^0.010 lost", all[2])
+      assert.matches("^0.950 resync", all[3])
+      assert.same({ "0.950 again ", 4 }, { all[4], #all })
+      assert.same({}, misfits())
+      assert.equal(0, world:counters().subscribers)
+    end)
+
+    it("lets rules have what identity had said of them, and asks it nothing", function()
+      began_amid(1, wire_before(2), head(0, 2), stream_before(1, { data = '{"token":"secret-1"}' }),
+        event(5, 2, "note", "one"))
+      assert.same({ "0.005 note one" }, seen(true))
+      assert.equal("secret-1", world:upstream("feed", "ann").headers.token)
+      assert.same({}, world:requests "GET /session")
+      assert.same({ { who = "client 1", what = "note", topic = "user:ann" } }, world:journal("who", "what", "topic"))
+    end)
+
+    it("opens again what was open once and is not", function()
+      began_amid(1, { t = 0, what = "lost", app = "demo", upstream = "feed", key = "ann" }, stream_before(1),
+        wire(900, 6, "ann"), head(950, 6), event(960, 6, "note", "back"))
+      local all = seen(true)
+      assert.matches("^0.950 resync", all[1])
+      assert.same({ "0.950 again ", "0.960 note back", 3 }, { all[2], all[3], #all })
+      assert.same({}, misfits())
+    end)
+
+    it("opens for the first time what was not open yet", function()
+      began_amid(1, wire_before(2), stream_before(1), head(300, 2), event(310, 2, "note", "first"))
+      assert.same({ "0.310 note first" }, seen(true))
+      assert.same({}, misfits())
+    end)
+
+    it("answers what is asked for them by a later answer, which stays for who asks then", function()
+      local as = { path = "/listed", stream = "listed", data = '{"token":"secret-1"}' }
+      local function topics(t, id, token)
+        return { t = t, what = "fetch", id = id, method = "GET", url = "http://app/topics",
+          headers = { { "token", token } } }
+      end
+      local function list(t, id, names)
+        return { t = t, what = "fetched", id = id, status = 200, headers = {}, body = json.encode(names) }
+      end
+      local come = request(100, 3, "c=1")
+      come.path = "/listed"
+      began_amid(1, stream_before(1, as), wire(0, 7, "ann"), head(1, 7), event(10, 7, "note", "one"),
+        topics(50, 4, "secret-2"), list(51, 4, { "user:bob" }),
+        come, ask(100, 8, "c=1"), answered(100, 8, "ann", { token = "secret-1" }),
+        topics(100, 5, "secret-1"), list(101, 5, { "user:ann" }))
+      assert.same({ "0.010 note one", "0.101 hello secret-1" }, seen(true)) -- and no hello before
+      assert.equal("client 1", world:journal("who")[1].who)
+      assert.same({ "recorded, but not asked for: GET http://app/topics" }, misfits())
+      assert.equal(1, world.network.noted[misfits()[1]])
+    end)
+
+    it("says which it does not have", function()
+      began_amid(3, stream_before(1))
+      assert.same({ 'opened, but not in the recording: upstream feed for "ann"',
+        "2 streams were open before the recording began, and are not in it" }, misfits())
+    end)
   end)
 
   it("says what was not asked, not opened, answered otherwise, not handled, not reached", function()

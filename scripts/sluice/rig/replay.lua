@@ -8,10 +8,13 @@ local Tab       = require "sluice.rig.tab"
 local network   = require "sluice.rig.network"
 local recording = require "sluice.rig.recording"
 
-local parts = { require "sluice.rig.replay.questions", require "sluice.rig.replay.wires",
-  require "sluice.rig.replay.misfits" }
+local parts = { require "sluice.rig.replay.before", require "sluice.rig.replay.questions",
+  require "sluice.rig.replay.wires", require "sluice.rig.replay.misfits" }
 
 local TAIL = 1 -- seconds behind the last entry: what the recorded triggers' own times were later by
+
+-- Of links that were open when the recording began, all open in its first moment.
+local LINK_RATE = 1e6
 
 local Play = setmetatable({}, { __index = network })
 Play.__index = Play
@@ -67,9 +70,12 @@ function Play:request(entry)
   if entry.body_size then self:note("a request whose body is not in the recording: %s %s", entry.method, entry.path) end
   local client = self.core:request { method = entry.method, path = entry.path, query = query, headers = headers,
     body = entry.body or "", address = entry.address, listener = entry.listener }
-  local tab = Tab.adopt(self.world, client, entry.path, "client " .. entry.id)
-  self.tabs[entry.id] = tab
-  self.world.by_client[client] = tab
+  self:add_tab(entry.id, Tab.adopt(self.world, client, entry.path, "client " .. entry.id))
+end
+
+function Play:add_tab(id, tab)
+  self.tabs[id] = tab
+  self.world.by_client[tab.client] = tab
   self.world.tabs[#self.world.tabs + 1] = tab
 end
 
@@ -115,7 +121,7 @@ function Play:step()
     due.run()
   else
     self.next = self.next + 1
-    if not act[entry.what] then return end
+    if entry.played or not act[entry.what] then return end
     act[entry.what](self, entry)
   end
   self.world:run()
@@ -158,7 +164,7 @@ local function new(world, tape)
   local play = setmetatable({
     world = world, core = world.core, head = tape.head, entries = tape.entries, next = 1,
     stop = tape.over + TAIL * 1000, agenda = {}, notes = {}, noted = {}, requests = {},
-    calls_seen = 0, wires_seen = 0, first_cursor = world.core:cursor(),
+    calls_seen = 0, wires_seen = 0, first_cursor = world.core:cursor(), before = {},
     questions = {}, asked = {}, wires = {}, wires_of = {}, tabs = {}, counts = {}, places = {},
   }, Play)
   for _, entry in ipairs(tape.entries) do
@@ -174,15 +180,16 @@ function replay.run(rig, path, options)
   local tape, loading = recording.read(path), {}
   for name, value in pairs(options) do loading[name] = value end
   loading.wall, loading.steady, loading.environ = tape.head.wall_ms / 1000, true, true
+  loading.link_rate = options.link_rate or LINK_RATE
   if not options.rules then error("rig.replay: which rules? options.rules is a path or a list of paths", 0) end
   local world = rig.load(options.rules, loading)
   local play = new(world, tape)
   world.network, world.notes = play, play.notes
   world.core:wire_rule("", 0) -- every wire waits for its recorded head
+  world:run()
+  play:open_before()
   play:run()
-  if tape.head.streams_before > 0 then
-    play:note("%d streams were open before the recording began, and are not in it", tape.head.streams_before)
-  end
+  play:note_streams()
   play:note_statuses()
   play:note_unasked()
   play:note_handlers()

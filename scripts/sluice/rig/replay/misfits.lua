@@ -9,6 +9,14 @@ function Misfits:note(text, ...)
   self.noted[sentence] = (self.noted[sentence] or 0) + 1
 end
 
+--- Streams that were open when the recording began, and are not in it.
+function Misfits:note_streams()
+  local missing = self.head.streams_before - #self.before
+  if missing > 0 then
+    self:note("%d streams were open before the recording began, and are not in it", missing)
+  end
+end
+
 function Misfits:note_statuses()
   for _, entry in ipairs(self.entries) do
     local tab = (entry.what == "answer" or entry.what == "stream") and self.tabs[entry.id]

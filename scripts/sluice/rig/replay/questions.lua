@@ -26,13 +26,15 @@ local function same_headers(a, b)
 end
 
 -- Method, target and body (JSON in any spelling) must be the recorded ones; of several, the first whose headers and
--- origin are, too: two users' requests differ by a header, and the app's address may be another one today.
-function Questions:find_question(request)
+-- origin are, too: two users' requests differ by a header, and the app's address may be another one today. `again`:
+-- also one that was taken, but none with other headers.
+function Questions:find_question(request, again)
   local best, best_score
   local body = changes.meaning(request.body)
   for _, question in ipairs(self.questions[request.method .. " " .. target_of(request.url)] or {}) do
-    if not question.taken and question.meaning == body then
-      local score = (same_headers(question.by_name, request.headers) and 2 or 0)
+    local same = same_headers(question.by_name, request.headers)
+    if question.meaning == body and (same or not again) and (again or not question.taken) then
+      local score = (same and 2 or 0)
         + (origin_of(question.url) == origin_of(request.url) and 1 or 0)
       if not best or score > best_score then best, best_score = question, score end
     end
@@ -40,9 +42,15 @@ function Questions:find_question(request)
   return best
 end
 
+function Questions:answer(call, reply)
+  self.core:answer(call.number, { status = reply.status, headers = reply.headers, body = reply.body,
+    code = reply.code, sentence = reply.sentence })
+end
+
 function Questions:ask(call)
   local request = network.describe(call)
   self.requests[#self.requests + 1] = request
+  if self.opening then return self:answer_before(call, request) end
   local question = self:find_question(request)
   if not question then
     self:note("asked, but not in the recording: %s %s", request.method, request.url)
@@ -55,10 +63,7 @@ function Questions:ask(call)
   if reply.body_size then
     self:note("an answer whose body is not in the recording: %s %s", request.method, request.url)
   end
-  self:later(self:now() + reply.t - question.t, reply.index, function()
-    self.core:answer(call.number, { status = reply.status, headers = reply.headers, body = reply.body,
-      code = reply.code, sentence = reply.sentence })
-  end)
+  self:later(self:now() + reply.t - question.t, reply.index, function() self:answer(call, reply) end)
   return false
 end
 

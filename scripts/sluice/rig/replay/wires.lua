@@ -72,12 +72,17 @@ end
 
 -- ---- reading it in ----
 
-function Wires.readers.wire(self, entry)
+-- One more for the rules to open; at its place among those of its key, or as the last.
+function Wires:add_wire(entry, place)
   local name = wire_name(entry)
   entry.waiting = {}
-  self.wires[entry.id] = entry
   self.wires_of[name] = self.wires_of[name] or {}
-  table.insert(self.wires_of[name], entry)
+  table.insert(self.wires_of[name], place or #self.wires_of[name] + 1, entry)
+end
+
+function Wires.readers.wire(self, entry)
+  self.wires[entry.id] = entry
+  self:add_wire(entry)
 end
 
 return Wires
