@@ -7,6 +7,7 @@
 #include "loop/loop.h"
 #include "server/admin.h"
 #include "server/config.h"
+#include "server/owners.h"
 #include "server/roll.h"
 #include "server/server.h"
 #include "server/version.h"
@@ -18,6 +19,7 @@ struct recorder {
     struct server *server;
     const struct order *order;
     struct taps taps;
+    struct owners owners;
     struct roll roll;
     struct tape *tape; /* NULL: nobody reads */
     struct sink *sink;
@@ -156,7 +158,9 @@ static void begin(struct recorder *recorder)
     recorder->tape = tape_new(&options);
     recorder->blocked = false;
     tape_add(recorder->tape, "recording", write_beginning, recorder);
+    owners_sort(&recorder->owners, server->node);
     taps_set(&recorder->taps, recorder->tape);
+    owners_drop(&recorder->owners);
     write_lost(recorder);
     roll_begin(&recorder->roll);
     LOG(loop_log(server->loop), LOG_INFO, "recording",
@@ -191,34 +195,11 @@ void record_answer(struct server *server, struct exchange *exchange)
 
 /* ---- life ---- */
 
-struct search {
-    const void *owner;
-    struct tap_owner *found;
-    const struct plan *plan;
-    bool there;
-};
-
-static void look(void *ctx, const struct plan_upstream *upstream, struct bytes key,
-                 struct link *link)
-{
-    struct search *search = ctx;
-    if ((const void *)link != search->owner) return;
-    search->there = true;
-    *search->found = (struct tap_owner){.app = atom_bytes(search->plan->app),
-                                        .upstream = atom_bytes(upstream->name),
-                                        .key = key};
-}
-
 /* A wire is opened by its link. */
 static bool find_owner(void *ctx, const void *owner, struct tap_owner *found)
 {
-    const struct node *node = ((struct recorder *)ctx)->server->node;
-    struct search search = {.owner = owner, .found = found};
-    for (size_t i = 0; i < node_apps(node) && !search.there; i++) {
-        search.plan = app_plan(node_app(node, i));
-        app_links_each(node_app(node, i), look, &search);
-    }
-    return search.there;
+    const struct recorder *recorder = ctx;
+    return owners_find(&recorder->owners, recorder->server->node, owner, found);
 }
 
 struct recorder *recorder_new(struct server *server, struct fetch *fetch,
