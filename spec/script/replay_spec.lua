@@ -238,13 +238,23 @@ describe("a replay", function()
       assert.same({ { who = "client 1", what = "note", topic = "user:ann" } }, world:journal("who", "what", "topic"))
     end)
 
-    it("opens again what was open once and is not", function()
-      began_amid(1, { t = 0, what = "lost", app = "demo", upstream = "feed", key = "ann" }, stream_before(1),
-        wire(900, 6, "ann"), head(950, 6), event(960, 6, "note", "back"))
+    local lost = { t = 0, what = "lost", app = "demo", upstream = "feed", key = "ann" }
+
+    local function opened_again()
       local all = seen(true)
       assert.matches("^0.950 resync", all[1])
       assert.same({ "0.950 again ", "0.960 note back", 3 }, { all[2], all[3], #all })
       assert.same({}, misfits())
+    end
+
+    it("opens again what was open once and is not", function()
+      began_amid(1, lost, stream_before(1), wire(900, 6, "ann"), head(950, 6), event(960, 6, "note", "back"))
+      opened_again()
+    end)
+
+    it("opens again what was being opened again", function()
+      began_amid(1, wire_before(2), lost, stream_before(1), head(950, 2), event(960, 2, "note", "back"))
+      opened_again()
     end)
 
     it("opens for the first time what was not open yet", function()
