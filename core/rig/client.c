@@ -108,6 +108,7 @@ static void keep_request(struct client *client, const struct client_request *fro
 {
     size_t size = from->method.size + from->path.size + from->query.size + from->body.size +
                   from->address.size + from->listener.size + 1;
+    for (size_t i = 0; i < from->topic_count; i++) size += from->topics[i].size;
     for (size_t i = 0; i < from->header_count; i++)
         size += from->headers[i].name.size + from->headers[i].value.size;
     struct buf *buf = &client->_request;
@@ -124,6 +125,9 @@ static void keep_request(struct client *client, const struct client_request *fro
                                                    keep(buf, from->headers[i].value)};
     to->headers = client->_headers;
     to->header_count = from->header_count;
+    client->_topics = xcalloc(from->topic_count, sizeof(struct bytes));
+    client->_topic_count = from->topic_count;
+    for (size_t i = 0; i < from->topic_count; i++) client->_topics[i] = keep(buf, from->topics[i]);
 }
 
 static void tell_room(struct job *job)
@@ -150,18 +154,31 @@ struct client *client_new(struct http_handler *handler, struct later *later, str
     keep_request(client, request, &exchange->exchange.request);
     client->_exchange = &exchange->exchange;
     client->_known = request->known;
+    client->_named = request->named;
     if (request->user.data) client->_who.user = atom_get(request->user);
     if (request->data.data) client->_who.data = atom_get(request->data);
     handler->handle(handler, &exchange->exchange);
     return client;
 }
 
-bool client_known(const struct http_request *request, struct identity *who)
+bool client_known(const struct hook_call *call, struct hook_result *result)
 {
-    const struct exchange *exchange = CONTAINER(request, const struct exchange, request);
+    if (!call->request || call->request->kept) return false;
+    const struct exchange *exchange = CONTAINER(call->request, const struct exchange, request);
     const struct client *client = ((const struct client_exchange *)exchange)->client;
-    if (client->_known) *who = client->_who;
-    return client->_known;
+    switch (call->kind) {
+    case HOOK_AUTHENTICATE:
+        result->who = client->_who;
+        return client->_known;
+    case HOOK_TOPICS:
+        result->names = client->_topics;
+        result->name_count = client->_topic_count;
+        return client->_named;
+    case HOOK_SUBSCRIBE:
+        return client->_named;
+    default:
+        return false;
+    }
 }
 
 void client_cut(struct client *client)
@@ -201,5 +218,6 @@ void client_free(struct client *client)
     atom_unref(client->_who.user);
     atom_unref(client->_who.data);
     xfree(client->_headers);
+    xfree(client->_topics);
     xfree(client);
 }

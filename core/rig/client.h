@@ -35,8 +35,10 @@ struct client {
     struct http_header *_headers;
     struct exchange *_exchange;
     struct client_sink *_sink;
-    bool _known;
+    bool _known, _named;
     struct identity _who;
+    struct bytes *_topics;
+    size_t _topic_count;
     size_t _allowance;
     bool _owed; /* a write took less than all: tell when there is room */
     struct job _room;
@@ -48,6 +50,9 @@ struct client_request {
     size_t header_count;
     bool known;              /* who it is, so that no identity is asked: */
     struct bytes user, data; /* as in engine/hooks.h; data NULL: none */
+    bool named;              /* and its topics, so that rules are asked for none: */
+    const struct bytes *topics;
+    size_t topic_count;
 };
 
 /* Sends the request; the answer may be there when this returns, or later. What happens to the client
@@ -55,8 +60,8 @@ struct client_request {
 struct client *client_new(struct http_handler *handler, struct later *later, struct list *news,
                           const struct client_request *request);
 
-/* Who it is, if its request said so; see vm_options. The request must be a client's. */
-bool client_known(const struct http_request *request, struct identity *who);
+/* What its request said that is known; see vm_options. */
+bool client_known(const struct hook_call *call, struct hook_result *result);
 
 /* The connection is cut from the client's side. */
 void client_cut(struct client *client);

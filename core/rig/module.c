@@ -116,11 +116,13 @@ static struct client *check_client(lua_State *L)
     return NULL;
 }
 
-/* :request{ method, path, query, body, address, listener, headers, known, user, data } -> client */
+/* :request{ method, path, query, body, address, listener, headers, known, user, data,
+ * named, topics } -> client */
 static int l_request(lua_State *L)
 {
     struct world *world = rig_world(L);
     struct http_header headers[RIG_HEADERS_MAX];
+    struct bytes topics[RIG_TOPICS_MAX];
     luaL_checktype(L, 2, LUA_TTABLE);
     const struct client_request request = {
         .method = rig_field_bytes(L, 2, "method", "GET"),
@@ -133,7 +135,10 @@ static int l_request(lua_State *L)
         .header_count = rig_field_headers(L, 2, headers),
         .known = rig_field_flag(L, 2, "known"),
         .user = rig_field_bytes(L, 2, "user", NULL),
-        .data = rig_field_bytes(L, 2, "data", NULL)};
+        .data = rig_field_bytes(L, 2, "data", NULL),
+        .named = rig_field_flag(L, 2, "named"),
+        .topics = topics,
+        .topic_count = rig_field_topics(L, 2, topics)};
     struct client *client =
         client_new(node_handler(world->node), &world->later, &world->news, &request);
     list_append(&world->clients, &client->node);

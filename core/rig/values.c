@@ -56,6 +56,23 @@ size_t rig_field_headers(lua_State *L, int index, struct http_header *headers)
     return count;
 }
 
+size_t rig_field_topics(lua_State *L, int index, struct bytes *topics)
+{
+    size_t count = 0;
+    lua_getfield(L, index, "topics");
+    if (lua_istable(L, -1)) {
+        count = lua_objlen(L, -1);
+        luaL_argcheck(L, count <= RIG_TOPICS_MAX, index, "too many topics");
+        for (size_t i = 0; i < count; i++) {
+            lua_rawgeti(L, -1, (int)i + 1);
+            topics[i].data = luaL_checklstring(L, -1, &topics[i].size);
+            lua_pop(L, 1); /* the table keeps it alive */
+        }
+    }
+    lua_pop(L, 1);
+    return count;
+}
+
 void rig_push_buf(lua_State *L, const struct buf *buf)
 {
     lua_pushlstring(L, buf->data ? buf->data : "", buf->size);

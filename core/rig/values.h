@@ -10,6 +10,7 @@
 
 #define RIG_WORLD "sluice.world"
 #define RIG_HEADERS_MAX 64
+#define RIG_TOPICS_MAX 1024
 
 struct world;
 
@@ -32,6 +33,9 @@ bool rig_field_flag(lua_State *L, int index, const char *name);
 
 /* Its `headers`, a list of { name, value } pairs; room for RIG_HEADERS_MAX. Returns how many. */
 size_t rig_field_headers(lua_State *L, int index, struct http_header *headers);
+
+/* Its `topics`, a list of texts; room for RIG_TOPICS_MAX. Returns how many. */
+size_t rig_field_topics(lua_State *L, int index, struct bytes *topics);
 
 void rig_push_buf(lua_State *L, const struct buf *buf);
 

@@ -188,15 +188,13 @@ static struct running *answer_unrun(hook_done_f *done, void *owner)
     return NULL;
 }
 
-/* Is it known whose request this is? Then that is said at once. */
 static bool answer_known(const struct vm *vm, const struct hook_call *call, hook_done_f *done,
                          void *owner)
 {
     const struct vm_options *options = vm_options(vm);
     struct hook_result result = {.outcome = OUTCOME_YES};
-    if (call->kind != HOOK_AUTHENTICATE || !options->known) return false;
-    if (!options->known(call->request, &result.who)) return false;
-    done(owner, &result);
+    if (!options->known || !options->known(call, &result)) return false;
+    if (done) done(owner, &result);
     return true;
 }
 

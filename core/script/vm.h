@@ -44,9 +44,9 @@ struct vm_options {
                                            NULL name; read while loading only */
     const char *(*env)(void *ctx, const char *name); /* for sluice.env; NULL: the process's */
     void *env_ctx;
-    /* Whom the rules are not asked about: true, and who they are (borrowed). For a rig, whose
-     * clients say who they are; NULL: nobody. */
-    bool (*known)(const struct http_request *request, struct identity *who);
+    /* Answers a call in the rules' place, borrowed until its `done` has returned; false: they are
+     * asked. For a rig, whose clients can say who they are; NULL: they always are. */
+    bool (*known)(const struct hook_call *call, struct hook_result *result);
 };
 
 struct vm_counters {

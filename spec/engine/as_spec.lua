@@ -12,6 +12,10 @@ app:stream("events", { path = "/events", identity = session, topics = function(_
   return mine(sub.user)
 end })
 app:stream("open", { path = "/open", topics = function() return {} end })
+app:route("say", "POST /say/{user}", { run = function(_, params)
+  mine(params.user):emit("said", "said " .. params.user)
+  return 204
+end })
 app:route("who", "GET /who", { identity = session, run = function(req)
   return { json = { user = req.user, role = req.data and req.data.role } }
 end })
@@ -40,6 +44,14 @@ describe("a client that says who it is", function()
     assert.equal(401, world:connect("/events").status)
     assert.equal(200, world:connect("/events", { cookie = "c=1" }).status)
     assert.equal(200, world:connect("/open", { as = { user = "bob" } }).status)
+  end)
+
+  it("has the topics that it names, if it names some, and is asked for none", function()
+    local as = { user = "bob", topics = { "user:ann", "user:cid" } }
+    local tab = world:connect("/events?topic=user:dan", { as = as })
+    world:request("POST", "/say/ann") world:request("POST", "/say/bob") world:request("POST", "/say/dan")
+    assert.same({ "said ann", "said dan" }, { tab:events()[2].data, tab:events()[3].data })
+    assert.equal(3, #tab:events())
   end)
 
   it("says it in JSON, if in a text", function()

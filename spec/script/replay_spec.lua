@@ -28,11 +28,13 @@ feed:on("@open", function(ev) if ev:json().reopened then mine(ev.key):emit("agai
 feed:on("@lost", function(ev) mine(ev.key):emit("lost", ev:json().detail) end)
 app:stream("events", { path = "/events", identity = session, upstreams = { feed },
   topics = function(_, sub) return mine(sub.user) end })
+local function list(_, sub)
+  return http.get("http://app/topics", { headers = { token = sub.data.token } }):expect(200):json()
+end
 app:stream("listed", { path = "/listed", identity = session, upstreams = { feed },
   connect = function(sub) mine(sub.user):emit("hello", sub.data.token) return true end,
-  topics = function(_, sub)
-    return http.get("http://app/topics", { headers = { token = sub.data.token } }):expect(200):json()
-  end })
+  topics = list })
+app:stream("patient", { path = "/patient", identity = session, upstreams = { feed }, refusal = "retry", topics = list })
 ]]
 
 local HEAD = { t = 0, what = "recording", version = 1, sluice = "0", wall_ms = 1700000000000, apps = { "demo" },
@@ -282,6 +284,22 @@ describe("a replay", function()
       assert.equal("client 1", world:journal("who")[1].who)
       assert.same({ "recorded, but not asked for: GET http://app/topics" }, misfits())
       assert.equal(1, world.network.noted[misfits()[1]])
+    end)
+
+    it("has the recorded topics where the rules cannot know them", function()
+      began_amid(2, wire_before(2), head(0, 2),
+        stream_before(1, { path = "/listed", stream = "listed", data = '{"token":"secret-1"}' }),
+        stream_before(3, { path = "/patient", stream = "patient", data = '{"token":"secret-1"}',
+          tag = ("two-"):rep(5) }),
+        event(10, 2, "note", "one"))
+      assert.same({ "0.010 note one" }, seen(true))
+      assert.same({ { who = "client 1", topic = "user:ann" }, { who = "client 3", topic = "user:ann" } },
+        world:journal("who", "topic"))
+      assert.same({
+        "asked for a stream or link from before the recording, and not in it: GET http://app/topics",
+        "/listed: the rules do not know the topics of a stream from before the recording; it has the recorded ones",
+        "/patient: the rules do not know the topics of a stream from before the recording; it has the recorded ones",
+      }, misfits())
     end)
 
     it("says which it does not have", function()

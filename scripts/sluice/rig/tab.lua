@@ -17,6 +17,7 @@ local function add_known(request, as)
   if type(data) == "string" and json.decode(data) == nil then error("as.data is a text that is no JSON", 0) end
   if data ~= nil and type(data) ~= "string" then data = assert(json.encode(data)) end
   request.known, request.user, request.data = true, as.user, data
+  request.named, request.topics = as.topics ~= nil, as.topics
   return request
 end
 

@@ -7,6 +7,8 @@
 
 local Tab = require "sluice.rig.tab"
 
+local DONT_KNOW = 503 -- or, refused by `retry`, a stream that has ended
+
 local Before = { readers = {} }
 
 local function with_query(entry)
@@ -17,9 +19,22 @@ function Before:open_stream(entry)
   if entry.data_size then
     self:note("a stream whose data is not in the recording: %s of %s", entry.path, entry.user or "nobody")
   end
-  local tab = Tab.new(self.world, with_query(entry), { tag = entry.tag or false, listener = entry.listener,
-    name = "client " .. entry.id, as = { user = entry.user, data = entry.data } }, entry.id)
-  self:add_tab(entry.id, tab)
+  local as = { user = entry.user, data = entry.data }
+  local function open()
+    self:add_tab(entry.id, Tab.new(self.world, with_query(entry), { tag = entry.tag or false,
+      listener = entry.listener, name = "client " .. entry.id, as = as }, entry.id))
+    self.world:run()
+  end
+  open()
+  -- The rules do not know its topics: what they ask for them is not in the recording. But which they were is.
+  local tab = self.tabs[entry.id]
+  if tab.status == DONT_KNOW or (tab.status == 200 and not tab:is_open()) then
+    self:forget(tab)
+    as.topics = entry.topics
+    self:note("%s: the rules do not know the topics of a stream from before the recording; it has the recorded ones",
+      entry.path)
+    open()
+  end
 end
 
 -- Was the link open? Then its wire's head stands right behind it, of the same moment.
@@ -48,10 +63,7 @@ function Before:open_before()
       table.insert(wire.waiting, head)
     end
   end
-  for _, entry in ipairs(self.before) do
-    self:open_stream(entry)
-    self.world:run()
-  end
+  for _, entry in ipairs(self.before) do self:open_stream(entry) end
   self:open_links()
   self.opening = false
   self.world.placed, self.world.journal_entries = {}, {}
