@@ -60,7 +60,8 @@ describe("a storm of reloads", function()
   local function play(seconds, meanwhile)
     local process = proc.spawn({ "build/bench/load", "sequences", "--target", server.address, "--feed", feed_port,
       "--streams", tostring(STREAMS), "--stream", "/events?n=%d", "--rate", tostring(RATE),
-      "--seconds", tostring(seconds), "--server", tostring(server.process.pid) }, { cwd = e2e.root, env = e2e.environment() })
+      "--seconds", tostring(seconds), "--server", tostring(server.process.pid) },
+      { cwd = e2e.root, env = e2e.environment() })
     process:wait_line("^begun", 60)
     while process:alive() do meanwhile() end
     local report = json.decode(process:output():match "{.*}")
