@@ -7,6 +7,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/atom.h"
 #include "base/text.h"
@@ -93,30 +94,74 @@ static void encode_list(lua_State *L, int index, int length, struct encoder *enc
     buf_add_char(encoder->out, ']');
 }
 
-static void encode_key(lua_State *L, int index, struct encoder *encoder)
+/* A key of an object, borrowed from the table: nothing of a rule's runs while it is encoded. */
+struct field {
+    struct bytes name; /* data NULL: it is a number */
+    double number;
+};
+
+/* Numbers first. */
+static int by_name(const void *left, const void *right)
+{
+    const struct field *a = left, *b = right;
+    if (!a->name.data && !b->name.data) return (a->number > b->number) - (a->number < b->number);
+    if (!a->name.data || !b->name.data) return a->name.data ? 1 : -1;
+    const size_t shorter = a->name.size < b->name.size ? a->name.size : b->name.size;
+    const int order = memcmp(a->name.data, b->name.data, shorter);
+    return order ? order : (a->name.size > b->name.size) - (a->name.size < b->name.size);
+}
+
+static struct field field_at(lua_State *L, int index)
 {
     int type = lua_type(L, index);
     if (type != LUA_TSTRING && type != LUA_TNUMBER)
         raise_sentence(L, "JSON: a key that is a %s, expected a text", luaL_typename(L, index));
-    lua_pushvalue(L, index); /* a number made a string in its place would confuse lua_next */
-    text_json_string(encoder->out, text_at(L, -1));
-    lua_pop(L, 1);
-    buf_add_char(encoder->out, ':');
+    if (type == LUA_TNUMBER) return (struct field){.number = lua_tonumber(L, index)};
+    return (struct field){.name = text_at(L, index)};
 }
 
+/* Pushes the value; the key is written as it is. */
+static void encode_name(lua_State *L, int index, const struct field *field, struct buf *out)
+{
+    if (field->name.data)
+        lua_pushlstring(L, field->name.data, field->name.size);
+    else
+        lua_pushnumber(L, field->number);
+    lua_pushvalue(L, -1); /* a number made a text is another key */
+    text_json_string(out, text_at(L, -1));
+    lua_pop(L, 1);
+    buf_add_char(out, ':');
+    lua_rawget(L, index);
+}
+
+static size_t count_fields(lua_State *L, int index)
+{
+    size_t count = 0;
+    for (lua_pushnil(L); lua_next(L, index); lua_pop(L, 1)) count++;
+    return count;
+}
+
+/* In the order of the names: Lua's own is another one in every VM, and what two of them say of the
+ * same is compared as text (rules and their shadow, a recording and its replay). */
 static void encode_object(lua_State *L, int index, struct encoder *encoder)
 {
-    bool first = true;
+    struct field few[16], *fields = few;
+    const size_t count = count_fields(L, index);
+    if (count > sizeof few / sizeof few[0])
+        fields = lua_newuserdata(L, count * sizeof *fields);
+    else
+        lua_pushnil(L);
+    struct field *next = fields;
+    for (lua_pushnil(L); lua_next(L, index); lua_pop(L, 1)) *next++ = field_at(L, -2);
+    if (count) qsort(fields, count, sizeof *fields, by_name);
     buf_add_char(encoder->out, '{');
-    lua_pushnil(L);
-    while (lua_next(L, index)) {
-        int value = lua_gettop(L);
-        if (!first) buf_add_char(encoder->out, ',');
-        first = false;
-        encode_key(L, value - 1, encoder);
-        encode(L, value, encoder);
+    for (size_t i = 0; i < count; i++) {
+        if (i) buf_add_char(encoder->out, ',');
+        encode_name(L, index, &fields[i], encoder->out);
+        encode(L, lua_gettop(L), encoder);
         lua_pop(L, 1);
     }
+    lua_pop(L, 1);
     buf_add_char(encoder->out, '}');
 }
 
@@ -124,7 +169,7 @@ static void encode_table(lua_State *L, int index, struct encoder *encoder)
 {
     if (encoder->depth == DEPTH_MAX) raise_sentence(L, "JSON: nested deeper than %d", DEPTH_MAX);
     encoder->depth++;
-    luaL_checkstack(L, 6, "JSON");
+    luaL_checkstack(L, 8, "JSON");
     int length = list_length(L, index);
     if (length > 0)
         encode_list(L, index, length, encoder);

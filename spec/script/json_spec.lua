@@ -47,6 +47,20 @@ describe("json", function()
       ]])
   end)
 
+  it("writes an object's fields in the order of their names, which is the same in every VM", function()
+    for _ = 1, 4 do
+      assert.equal('{"-1":0,"1.5":0,"":0,"B":1,"a":1,"aa":1,"authorization":1,"cookie":1,"x":{"y":1,"z":2},"é":1}',
+        run [[ return 200, json.encode { ["é"] = 1, aa = 1, x = { z = 2, y = 1 }, cookie = 1, a = 1, B = 1, [""] = 0,
+                 [1.5] = 0, authorization = 1, [-1] = 0 } ]])
+    end
+    assert.equal("true", run [[
+      local many, names = {}, {}
+      for i = 1, 500 do many["k" .. i] = i names[i] = ("%q:%d"):format("k" .. i, i) end
+      table.sort(names)
+      return 200, tostring(json.encode(many) == "{" .. table.concat(names, ",") .. "}")
+    ]])
+  end)
+
   it("fills a list's holes with null", function()
     assert.equal("[1,null,3]", run [[ return 200, json.encode { [1] = 1, [3] = 3 } ]])
   end)
