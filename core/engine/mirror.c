@@ -8,13 +8,19 @@
 #include "base/check.h"
 #include "base/hash.h"
 
-enum { KEPT_MAX = 1000, KEPT_MS = 10000, WAIT_MS = 2000, WAIT_SAFE_MS = 100 };
+enum {
+    KEPT_MAX = 1000,
+    KEPT_BYTES_MAX = 16 << 20,
+    KEPT_MS = 10000,
+    WAIT_MS = 2000,
+    WAIT_SAFE_MS = 100
+};
 
 /* A request of the live rules. */
 struct seen {
     struct list node;
     struct mirror *mirror;
-    uint64_t hash, at_ms;
+    uint64_t hash, at_ms; /* when it was answered */
     fetch_done_f *done;
     void *owner;
     struct fetch_call *call; /* the real one; NULL once it is answered */
@@ -49,19 +55,34 @@ static void add(struct buf *fields, struct bytes field)
     buf_add_bytes(fields, field);
 }
 
+static uint64_t hash_of_header(const struct http_header *header)
+{
+    struct buf fields = BUF_EMPTY;
+    add(&fields, header->name);
+    add(&fields, header->value);
+    const uint64_t hash = hash_bytes(fields.data, fields.size);
+    buf_destroy(&fields);
+    return hash;
+}
+
+/* Headers count in any order: a rule writes them as a table, and Lua's order of one is another in
+ * every VM. */
 static uint64_t hash_of(const struct fetch_request *request)
 {
     struct buf fields = BUF_EMPTY;
     add(&fields, request->method);
     add(&fields, request->url);
     add(&fields, request->body);
-    for (size_t i = 0; i < request->header_count; i++) {
-        add(&fields, request->headers[i].name);
-        add(&fields, request->headers[i].value);
-    }
-    const uint64_t hash = hash_bytes(fields.data, fields.size);
+    uint64_t hash = hash_bytes(fields.data, fields.size);
     buf_destroy(&fields);
+    for (size_t i = 0; i < request->header_count; i++)
+        hash += hash_of_header(&request->headers[i]);
     return hash;
+}
+
+static bool is_old(const struct mirror *mirror, const struct seen *seen)
+{
+    return seen->answered && mirror->_clock->now_ms - seen->at_ms >= KEPT_MS;
 }
 
 static struct seen *find(struct mirror *mirror, uint64_t hash)
@@ -69,7 +90,7 @@ static struct seen *find(struct mirror *mirror, uint64_t hash)
     struct seen *newest = NULL;
     LIST_EACH(node, &mirror->_requests) {
         struct seen *seen = CONTAINER(node, struct seen, node);
-        if (seen->hash == hash) newest = seen;
+        if (seen->hash == hash && !is_old(mirror, seen)) newest = seen;
     }
     return newest;
 }
@@ -80,19 +101,19 @@ static void seen_free(struct seen *seen)
 {
     list_remove(&seen->node);
     seen->mirror->_kept--;
+    seen->mirror->_bytes -= seen->bytes.size;
     buf_destroy(&seen->bytes);
     xfree(seen->headers);
     xfree(seen);
 }
 
-/* Those that are answered and old, or too many. */
+/* Those that are answered and old, or too many, or too large. */
 static void forget(struct mirror *mirror)
 {
     LIST_EACH(node, &mirror->_requests) {
         struct seen *seen = CONTAINER(node, struct seen, node);
-        const bool old = mirror->_clock->now_ms - seen->at_ms > KEPT_MS;
-        if (seen->answered && (old || mirror->_kept > KEPT_MAX || !mirror->_watching))
-            seen_free(seen);
+        const bool full = mirror->_kept > KEPT_MAX || mirror->_bytes > KEPT_BYTES_MAX;
+        if (seen->answered && (full || !mirror->_watching || is_old(mirror, seen))) seen_free(seen);
     }
 }
 
@@ -106,6 +127,7 @@ static struct bytes keep(struct seen *seen, struct bytes bytes)
 static void keep_answer(struct seen *seen, const struct fetch_answer *answer)
 {
     seen->answered = true;
+    seen->at_ms = seen->mirror->_clock->now_ms;
     seen->status = answer->status;
     seen->code = answer->code;
     seen->header_count = answer->header_count;
@@ -119,11 +141,12 @@ static void keep_answer(struct seen *seen, const struct fetch_answer *answer)
     seen->sentence_at = seen->bytes.size;
     buf_add_text(&seen->bytes, answer->sentence ? answer->sentence : "");
     buf_add_char(&seen->bytes, '\0');
+    seen->mirror->_bytes += seen->bytes.size;
 }
 
 static void post_answers(struct mirror *mirror)
 {
-    if (!list_empty(&mirror->_asking)) later_post(mirror->_later, LATER_SOON, &mirror->_answer);
+    if (mirror->_watching) later_post(mirror->_later, LATER_SOON, &mirror->_answer);
 }
 
 static void on_live_done(void *owner, const struct fetch_answer *answer)
@@ -133,8 +156,8 @@ static void on_live_done(void *owner, const struct fetch_answer *answer)
     seen->call = NULL;
     keep_answer(seen, answer);
     post_answers(mirror);
-    seen->done(seen->owner, answer); /* last: it may do anything */
-    forget(mirror);
+    seen->done(seen->owner, answer); /* it may do anything: `seen` may be gone */
+    if (!mirror->_watching) forget(mirror); /* else once those who wait for it have it */
 }
 
 static struct fetch_call *start_live(struct fetch *fetch, const struct fetch_request *request,
@@ -145,7 +168,6 @@ static struct fetch_call *start_live(struct fetch *fetch, const struct fetch_req
     struct seen *seen = xcalloc(1, sizeof(*seen));
     seen->mirror = mirror;
     seen->hash = hash_of(request);
-    seen->at_ms = mirror->_clock->now_ms;
     seen->done = done;
     seen->owner = owner;
     list_append(&mirror->_requests, &seen->node);
@@ -170,7 +192,9 @@ static void cancel_live(struct fetch *fetch, struct fetch_call *call)
     struct mirror *mirror = CONTAINER(fetch, struct mirror, live);
     struct seen *seen = seen_of(mirror, call);
     mirror->_real->cancel(mirror->_real, seen ? seen->call : call);
-    if (seen) seen_free(seen);
+    if (!seen) return;
+    seen_free(seen);
+    post_answers(mirror);
 }
 
 /* ---- the shadow's ---- */
@@ -182,13 +206,23 @@ static void asking_free(struct asking *asking)
     xfree(asking);
 }
 
-/* The next that gives up; those that are sent do not. */
+/* Its own, or one that the live rules wait for as well: that it gets, however long it takes. */
+static bool is_under_way(struct mirror *mirror, const struct asking *asking)
+{
+    return asking->call || find(mirror, asking->hash);
+}
+
+/* The next that gives up, or is old. */
 static void watch_time(struct mirror *mirror)
 {
     uint64_t next = UINT64_MAX;
     LIST_EACH(node, &mirror->_asking) {
         const struct asking *asking = CONTAINER(node, struct asking, node);
-        if (!asking->call && asking->until_ms < next) next = asking->until_ms;
+        if (asking->until_ms < next && !is_under_way(mirror, asking)) next = asking->until_ms;
+    }
+    LIST_EACH(node, &mirror->_requests) {
+        const struct seen *seen = CONTAINER(node, struct seen, node);
+        if (seen->answered && seen->at_ms + KEPT_MS < next) next = seen->at_ms + KEPT_MS;
     }
     if (next == UINT64_MAX)
         clock_cancel(mirror->_clock, &mirror->_timer);
@@ -233,7 +267,7 @@ static void give_up(struct asking *asking)
     static const struct fetch_answer answer = {
         .code = "network",
         .sentence = "a shadow's request that changes something is not sent, and the live rules made "
-                    "no such request"};
+                    "no such request, or gave it up"};
     struct mirror *mirror = asking->mirror;
     fetch_done_f *done = asking->done;
     void *owner = asking->owner;
@@ -266,6 +300,7 @@ static bool answer_one(struct mirror *mirror)
 static void run_answers(struct mirror *mirror)
 {
     while (answer_one(mirror)) continue;
+    forget(mirror);
     watch_time(mirror);
 }
 

@@ -3,7 +3,8 @@
  * moment earlier or later, gets the very answer that theirs gets, and is not sent;
  * so nothing is posted twice, and both see the same world. A request that only the
  * shadow makes is sent, a little later, where it can do no harm (GET, HEAD: RFC 9110,
- * 9.2.1), else it fails: what would have come of it nobody knows.
+ * 9.2.1), else it fails: what would have come of it nobody knows. Answers are kept for
+ * ten seconds, at most 1000 of them and 16 MiB.
  *
  * Without a shadow, live requests go straight through. */
 #pragma once
@@ -25,8 +26,9 @@ struct mirror {
     bool _watching;
     struct list _requests; /* of live rules: under way, or answered lately; the oldest first */
     uint32_t _kept;
+    size_t _bytes;         /* of their answers */
     struct list _asking;   /* of the shadow: wait for one of those */
-    struct timer _timer;   /* the next of _asking gives up */
+    struct timer _timer;   /* the next of _asking gives up, or of _requests is old */
     struct job _answer;
     uint64_t unsent; /* the shadow's requests that failed here */
 };
