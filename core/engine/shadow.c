@@ -10,7 +10,12 @@
 #include "engine/errand.h"
 #include "engine/generation.h"
 
-enum { EVENTS_MAX = 1000, DIFFERENCES_KEPT = 50 };
+enum {
+    EVENTS_MAX = 1000,
+    EVENT_BYTES_MAX = 16 << 20,
+    EVENTS_PER_ROUND = 64,
+    DIFFERENCES_KEPT = 50
+};
 
 struct shadowed {
     struct list node;
@@ -18,9 +23,9 @@ struct shadowed {
     const struct event *live; /* who it is for the live call; NULL once that has ended */
     struct event event;       /* the shadow's, into `bytes` */
     struct buf bytes;
-    bool life, begun, ended;
+    bool life, due, begun, ended;
     enum outcome live_outcome, outcome;
-    struct buf live_lines, lines;
+    struct emitted live_emitted, emitted;
     struct errand errand;
 };
 
@@ -31,6 +36,8 @@ struct shadow {
     struct shadow_counters counters;
     struct list events; /* the oldest first */
     uint32_t count;
+    size_t bytes;    /* of them */
+    struct job work; /* begins those that are due */
     struct difference differences[DIFFERENCES_KEPT];
     uint64_t noted;
 };
@@ -69,6 +76,8 @@ void shadow_ports_destroy(struct shadow_ports *shadow)
 
 /* ---- life ---- */
 
+static void on_work(struct job *job);
+
 struct shadow *shadow_new(struct app *app, struct generation *generation)
 {
     CHECK(!app_shadow(app));
@@ -77,6 +86,7 @@ struct shadow *shadow_new(struct app *app, struct generation *generation)
     shadow->generation = generation;
     shadow->store = store_new_over(app_store(app));
     list_create(&shadow->events);
+    job_create(&shadow->work, on_work);
     app_set_shadow(app, shadow);
     return shadow;
 }
@@ -85,16 +95,19 @@ static void shadowed_free(struct shadowed *shadowed)
 {
     list_remove(&shadowed->node);
     shadowed->shadow->count--;
+    shadowed->shadow->bytes -= shadowed->bytes.size;
     errand_cancel(&shadowed->errand);
     buf_destroy(&shadowed->bytes);
-    buf_destroy(&shadowed->live_lines);
-    buf_destroy(&shadowed->lines);
+    emitted_destroy(&shadowed->live_emitted);
+    emitted_destroy(&shadowed->emitted);
+    atom_unref(shadowed->event.source);
     xfree(shadowed);
 }
 
 void shadow_free(struct shadow *shadow)
 {
     app_set_shadow(shadow->app, NULL);
+    later_cancel(&shadow->work);
     LIST_EACH(node, &shadow->events) shadowed_free(CONTAINER(node, struct shadowed, node));
     for (size_t i = 0; i < DIFFERENCES_KEPT; i++) difference_destroy(&shadow->differences[i]);
     store_free(shadow->store);
@@ -108,14 +121,13 @@ static void compare(struct shadow *shadow, struct shadowed *shadowed)
 {
     shadow->counters.events++;
     shadow->counters.failed += shadowed->outcome == OUTCOME_UNKNOWN;
-    if (shadowed->live_outcome == OUTCOME_UNKNOWN) buf_add_text(&shadowed->live_lines, "it failed\n");
-    if (shadowed->outcome == OUTCOME_UNKNOWN) buf_add_text(&shadowed->lines, "it failed\n");
-    if (bytes_equal(buf_bytes(&shadowed->live_lines), buf_bytes(&shadowed->lines))) return;
+    if (shadowed->live_outcome == OUTCOME_UNKNOWN) emitted_add_failure(&shadowed->live_emitted);
+    if (shadowed->outcome == OUTCOME_UNKNOWN) emitted_add_failure(&shadowed->emitted);
+    if (emitted_equal(&shadowed->live_emitted, &shadowed->emitted)) return;
     shadow->counters.different++;
     struct difference *oldest = &shadow->differences[shadow->noted++ % DIFFERENCES_KEPT];
     difference_destroy(oldest);
-    difference_create(oldest, &shadowed->event, buf_bytes(&shadowed->live_lines),
-                      buf_bytes(&shadowed->lines));
+    difference_create(oldest, &shadowed->event, &shadowed->live_emitted, &shadowed->emitted);
 }
 
 static void finish(struct shadowed *shadowed)
@@ -142,15 +154,17 @@ static struct shadowed *first_of(const struct shadowed *like)
     return NULL;
 }
 
-static void begin(struct shadowed *shadowed);
-
+/* The next is begun from the loop: many that wait for one must not hold up the live rules. */
 static void end(struct shadowed *shadowed, enum outcome outcome)
 {
+    struct shadow *shadow = shadowed->shadow;
     shadowed->ended = true;
     shadowed->outcome = outcome;
     struct shadowed *next = first_of(shadowed);
     finish(shadowed);
-    if (next && !next->begun) begin(next);
+    if (!next || next->begun) return;
+    next->due = true;
+    later_post(app_ports(shadow->app)->later, LATER_SOON, &shadow->work);
 }
 
 static void on_handled(void *owner, const struct hook_result *result)
@@ -179,6 +193,20 @@ static void begin(struct shadowed *shadowed)
     errand_start(&shadowed->errand, shadow->generation, &call, on_handled, shadowed);
 }
 
+static void on_work(struct job *job)
+{
+    struct shadow *shadow = CONTAINER(job, struct shadow, work);
+    int begun = 0;
+    LIST_EACH(node, &shadow->events) {
+        struct shadowed *shadowed = CONTAINER(node, struct shadowed, node);
+        if (!shadowed->due || shadowed->begun) continue;
+        begin(shadowed); /* it may be gone now, and the next of its key due */
+        if (++begun < EVENTS_PER_ROUND) continue;
+        later_post(app_ports(shadow->app)->later, LATER_SOON, job);
+        return;
+    }
+}
+
 /* ---- what the live rules do ---- */
 
 static struct shadowed *shadowed_of(const struct shadow *shadow, const struct event *event)
@@ -197,7 +225,8 @@ static void copy(struct shadowed *shadowed, const struct event *event)
                                 &shadowed->event.tag, &shadowed->event.key};
     for (size_t i = 0; i < 5; i++) buf_add_bytes(&shadowed->bytes, fields[i]);
     const char *at = buf_text(&shadowed->bytes);
-    shadowed->event.source = event->source;
+    shadowed->event.source = atom_ref(event->source); /* its plan may go before us */
+    shadowed->shadow->bytes += shadowed->bytes.size;
     for (size_t i = 0; i < 5; i++) {
         *to[i] = bytes_run(at, fields[i].size);
         at += fields[i].size;
@@ -206,7 +235,7 @@ static void copy(struct shadowed *shadowed, const struct event *event)
 
 void shadow_event(struct shadow *shadow, const struct event *event, bool life)
 {
-    if (shadow->count == EVENTS_MAX) {
+    if (shadow->count == EVENTS_MAX || shadow->bytes > EVENT_BYTES_MAX) {
         shadow->counters.skipped++;
         return;
     }
@@ -235,8 +264,8 @@ void shadow_emitted(struct shadow *shadow, const struct event *event, const stru
 {
     LIST_EACH(node, &shadow->events) {
         struct shadowed *shadowed = CONTAINER(node, struct shadowed, node);
-        if (shadowed->live == event) difference_add(&shadowed->live_lines, emits, count);
-        if (&shadowed->event == event) difference_add(&shadowed->lines, emits, count);
+        if (shadowed->live == event) emitted_add(&shadowed->live_emitted, emits, count);
+        if (&shadowed->event == event) emitted_add(&shadowed->emitted, emits, count);
     }
 }
 

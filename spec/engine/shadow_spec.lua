@@ -235,6 +235,89 @@ describe("a shadow", function()
     send "4"
   end)
 
+  it("that says the same in another order of fields is not told of: Lua has no order of fields", function()
+    local fields, names = {}, { "authorization", "cookie", "accept", "x-one", "x-two", "from", "te" }
+    for i, name in ipairs(names) do fields[i] = ("[%q] = ev.data"):format(name) end
+    local all = table.concat(fields, ", ")
+    local both = ([[function(ev)
+      local fields = { %s }
+      http.post("http://app.test/post", { json = fields, headers = fields })
+      mine(ev.key):emit("fields", fields)
+    end]]):format(all)
+    start(both)
+    connect()
+    world:reply("POST /post", { status = 204 })
+    for i = 1, 8 do
+      shadow(both)
+      send(tostring(i))
+      world:advance(3)
+      assert.same({ 1, 0, 0, 0 }, counts())
+    end
+    assert.equal(8, #world:requests "POST /post")
+  end)
+
+  it("is compared with all of what is emitted, of which not all is shown", function()
+    local function emits(data) return ([[function(ev) mine(ev.key):emit("said", %s) end]]):format(data) end
+    start(emits [[("x"):rep(1000) .. "a" .. ("x"):rep(3000)]])
+    connect()
+    shadow(emits [[("x"):rep(1000) .. "b" .. ("x"):rep(3000)]])
+    send "1"
+    assert.same({ 1, 1, 0, 0 }, counts())
+    local lines = world:shadowed().differences[1].lines
+    assert.matches("^%- user:ann said x+%.%.%. 4001 bytes, .-\n%+ user:ann said x+%.%.%. 4001 bytes, .-\n$", lines)
+    assert.is_true(#lines < 2000)
+    shadow(emits [[("x"):rep(1000) .. "a" .. ("x"):rep(3000)]])
+    send "2"
+    assert.same({ 1, 0, 0, 0 }, counts())
+  end)
+
+  it("that emits much takes not much memory, and is compared all the same", function()
+    local function emits(last) return ([[function(ev)
+      for i = 1, 900 do mine(ev.key):emit("said", i .. ("x"):rep(380)) end
+      mine(ev.key):emit("last", %q)
+    end]]):format(last) end
+    start(emits "a")
+    connect()
+    shadow(emits "b")
+    send "1"
+    assert.same({ 1, 1, 0, 0 }, counts())
+    assert.is_true(#world:shadowed().differences[1].lines < 70000)
+    assert.matches("more", world:shadowed().differences[1].lines)
+    shadow(emits "a")
+    send "2"
+    assert.same({ 1, 0, 0, 0 }, counts())
+  end)
+
+  it("shows what came from outside without what a terminal obeys", function()
+    start [[function() end]]
+    connect()
+    shadow [[function(ev) mine(ev.key):emit("said", ev.data) end]]
+    send "a\27[2Jb\7\127c"
+    assert.matches("^%+ user:ann said a %[2Jb  c%.%.%. 9 bytes, %x+\n$", world:shadowed().differences[1].lines)
+    assert.is_nil(world:shadowed().differences[1].event:find "%c")
+  end)
+
+  it("that is far behind catches up with all of it", function()
+    start(SAME)
+    local tab = connect()
+    shadow [[function(ev)
+      if ev.data == "0" then time.sleep(5) end
+      mine(ev.key):emit("said", ev.data, { replaces = "x" })
+    end]]
+    for i = 0, 900 do send(tostring(i)) end
+    assert.equal(901, #tab:types())
+    world:advance(6)
+    assert.same({ 901, 0, 0, 0 }, counts())
+  end)
+
+  it("is not called for what would take too much memory until it has caught up", function()
+    start(SAME)
+    connect()
+    shadow [[function(ev) time.sleep(9) mine(ev.key):emit("said", ev.data, { replaces = "x" }) end]]
+    for i = 1, 40 do send(i .. ("x"):rep(1e6)) end
+    assert.is_true(counts()[4] > 20)
+  end)
+
   it("that is wrong is refused, and the running rules go on", function()
     start(SAME)
     local tab = connect()
