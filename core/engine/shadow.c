@@ -211,6 +211,7 @@ static void on_work(struct job *job)
 
 static struct shadowed *shadowed_of(const struct shadow *shadow, const struct event *event)
 {
+    if (!event) return NULL;
     LIST_EACH(node, &shadow->events) {
         struct shadowed *shadowed = CONTAINER(node, struct shadowed, node);
         if (shadowed->live == event) return shadowed;
@@ -262,6 +263,7 @@ void shadow_live_ended(struct shadow *shadow, const struct event *event, enum ou
 void shadow_emitted(struct shadow *shadow, const struct event *event, const struct app_emit *emits,
                     size_t count)
 {
+    if (!event) return; /* a route's, a timer's: nothing that both were called for */
     LIST_EACH(node, &shadow->events) {
         struct shadowed *shadowed = CONTAINER(node, struct shadowed, node);
         if (shadowed->live == event) emitted_add(&shadowed->live_emitted, emits, count);

@@ -70,6 +70,6 @@ void shadow_event(struct shadow *shadow, const struct event *event, bool life);
 /* The live call has ended, after all that it emitted. */
 void shadow_live_ended(struct shadow *shadow, const struct event *event, enum outcome outcome);
 
-/* What a call emitted, live or of the shadow; `event` is the one that it was made for. */
+/* What a call emitted, live or of the shadow; `event` is the one that it was made for, NULL: none. */
 void shadow_emitted(struct shadow *shadow, const struct event *event, const struct app_emit *emits,
                     size_t count);

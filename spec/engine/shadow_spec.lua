@@ -256,6 +256,19 @@ describe("a shadow", function()
     assert.equal(8, #world:requests "POST /post")
   end)
 
+  it("is compared with what its own event's call emitted, not with what else the app emits", function()
+    local slow = [[function(ev) mine(ev.key):emit("said", ev.data) time.sleep(1) mine(ev.key):emit("late") end]]
+    local more = [[app:route("say", "POST /say", { run = function() mine "ann":emit("by the way") return 204 end })]]
+    start([[function(ev) mine(ev.key):emit("said", ev.data) mine(ev.key):emit("late") end]], nil, more)
+    connect()
+    shadow(slow)
+    send "1"
+    send("2", "unheard")
+    assert.equal(204, world:request("POST", "/say").status)
+    world:advance(2)
+    assert.same({ 2, 0, 0, 0 }, counts())
+  end)
+
   it("is compared with all of what is emitted, of which not all is shown", function()
     local function emits(data) return ([[function(ev) mine(ev.key):emit("said", %s) end]]):format(data) end
     start(emits [[("x"):rep(1000) .. "a" .. ("x"):rep(3000)]])
