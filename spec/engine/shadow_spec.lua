@@ -331,6 +331,54 @@ describe("a shadow", function()
     assert.is_true(counts()[4] > 20)
   end)
 
+  it("has a watermark that is never told by itself, whatever becomes of the running one", function()
+    local before = [[local watermark = require "sluice.watermark"
+      local read = watermark.new(app, "read", { wait = 0.5, backoff = { min = 0.2, max = 2 },
+        post = function(user, _, peer, row)
+          http.post("http://app.test/read", { json = { user, peer, row } }):expect(204)
+        end })]]
+    local open = [[app:route("open", "POST /open/{row}", { identity = me, run = function(req, params)
+      read:open(req.user, nil, "bob", tonumber(params.row)) return 204 end })]]
+    local advance = [[function(ev)
+      mine(ev.key):emit("advanced", tostring(read:advance("ann", "bob", tonumber(ev.data))))
+    end]]
+    local eager = [[function(ev)
+      read:open("ann", nil, "bob", 1000)
+      mine(ev.key):emit("advanced", tostring(read:advance("ann", "bob", tonumber(ev.data))))
+    end]]
+    local function bodies()
+      local rows = {}
+      for i, request in ipairs(world:requests "POST /read") do rows[i] = request.body end
+      return rows
+    end
+    start(advance, before, open)
+    connect()
+    shadow(advance, before, open)
+    world:reply("POST /read", { status = 204 })
+    assert.equal(204, world:request("POST", "/open/1").status)
+    send "2"
+    world:advance(1)
+    assert.same({ 1, 0, 0, 0 }, counts())
+    assert.same({ '["ann","bob",1]', '["ann","bob",2]' }, bodies())
+    world:reply("POST /read", { status = 500 })
+    send "3"
+    world:advance(20)
+    world:reply("POST /read", { status = 204 })
+    world:advance(20)
+    local posted = #bodies()
+    assert.equal('["ann","bob",3]', bodies()[posted])
+    shadow(eager, before, open)
+    send "4"
+    world:advance(700)
+    assert.equal('["ann","bob",3]', bodies()[#bodies()])
+    assert.equal(posted, #bodies())
+    assert.is_true(world:shadowed().unsent > 0)
+    world:shadow(nil)
+    world:advance(60)
+    assert.equal(posted, #bodies())
+    assert.equal(1, world:counters().vms)
+  end)
+
   it("that is wrong is refused, and the running rules go on", function()
     start(SAME)
     local tab = connect()
