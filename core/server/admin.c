@@ -152,7 +152,7 @@ static void answer_reload(struct server *server, struct exchange *exchange)
     const bool promotes = text_query_get(exchange->request.query, "promote", &promote);
     buf_destroy(&promote);
     if (promotes && !rules_shadows(server->rules)) {
-        admin_refuse(exchange, 409, "no_shadow", "Nothing is shadowed; begin with a shadow.");
+        admin_refuse(exchange, 409, "no_shadow", "Nothing is shadowed; sluice reload --shadow, or POST /shadow, begins.");
         return;
     }
     const bool good = server_reload(server, promotes, &report);

@@ -218,6 +218,19 @@ bool rules_reload(struct rules *rules, const struct config *config, bool promote
 
 /* ---- in the shadow ---- */
 
+/* Is there anything to shadow? */
+static bool is_one_running(const struct rules *rules, const struct rule_files *fresh,
+                           struct buf *errors)
+{
+    for (size_t i = 0; i < fresh->count; i++)
+        if (file_of(&rules->files, rules->files.count, fresh->items[i].loaded->plan)) return true;
+    buf_add_text(errors, "no file declares an app that runs here (there is:");
+    for (size_t i = 0; i < rules->files.count; i++)
+        buf_printf(errors, "%s \"%s\"", i ? "," : "", rules->files.items[i].loaded->plan->app->text);
+    buf_add_text(errors, "): nothing to shadow; a reload starts a new app\n");
+    return false;
+}
+
 bool rules_shadow(struct rules *rules, const struct config *config, struct buf *errors)
 {
     struct rule_files fresh;
@@ -227,7 +240,8 @@ bool rules_shadow(struct rules *rules, const struct config *config, struct buf *
     xfree(scripts);
     const struct plan **plans = xcalloc(fresh.count, sizeof *plans);
     for (size_t i = 0; i < fresh.count; i++) plans[i] = fresh.items[i].loaded->plan;
-    const bool good = node_admits(rules->node, plans, fresh.count, errors);
+    const bool good = node_admits(rules->node, plans, fresh.count, errors) &&
+                      is_one_running(rules, &fresh, errors);
     xfree(plans);
     if (good) mirror_watch(&rules->shadow_ports->mirror, true);
     for (size_t i = 0; i < fresh.count; i++) {

@@ -89,7 +89,7 @@ static const char json_type[] = "application/json", text_type[] = "text/plain; c
 
 static void refuse_absent(struct exchange *exchange)
 {
-    admin_refuse(exchange, 404, "no_shadow", "Nothing is shadowed.");
+    admin_refuse(exchange, 404, "no_shadow", "Nothing is shadowed; sluice reload --shadow, or POST /shadow, begins.");
 }
 
 /* What is wrong, as text for people or as JSON. */

@@ -6,6 +6,8 @@ local sse      = require "spec.support.sse"
 local upstream = require "spec.support.upstream"
 local wait     = require "spec.support.wait"
 
+local NOTHING = "sluice: Nothing is shadowed; sluice reload --shadow, or POST /shadow, begins.\n"
+
 -- An app that emits triggers of this type.
 local function rules(type, more)
   return ([[
@@ -35,8 +37,8 @@ describe("sluice reload --shadow", function()
   end)
 
   it("compares, promotes what was compared, and nothing else", function()
-    assert.same({ 1, "sluice: Nothing is shadowed.\n" }, reload "--differences")
-    assert.same({ 1, "sluice: Nothing is shadowed; begin with a shadow.\n" }, reload "--promote")
+    assert.same({ 1, NOTHING }, reload "--differences")
+    assert.same({ 1, NOTHING }, reload "--promote")
     write((rules "new"))
     assert.same({ 0, "shadowing 1 apps\n" }, reload "--shadow")
     assert.equal(2, server:metric "sluice_rule_vms")
@@ -58,7 +60,7 @@ describe("sluice reload --shadow", function()
     assert.equal("3", tab:next("new").data)
     assert.equal(1, server:metric "sluice_rule_vms")
     assert.equal(2, server:ready().generation)
-    assert.same({ 1, "sluice: Nothing is shadowed.\n" }, reload "--drop")
+    assert.same({ 1, NOTHING }, reload "--drop")
   end)
 
   it("forgets, and refuses what a reload would refuse", function()
@@ -66,6 +68,11 @@ describe("sluice reload --shadow", function()
     local code, said = unpack(reload "--shadow")
     assert.equal(1, code)
     assert.matches("/rules/app%.lua:1: ", said)
+    write((rules("new"):gsub('sluice.app "news"', 'sluice.app "other"'):gsub('"/events"', '"/other"')))
+    code, said = unpack(reload "--shadow")
+    assert.equal(1, code)
+    assert.matches('^no file declares an app that runs here .there is: "news".: nothing to shadow', said)
+    assert.same({ 1, NOTHING }, reload "--drop")
     write((rules "new"))
     assert.equal(0, (unpack(reload "--shadow")))
     code, said = unpack(reload "--drop")
