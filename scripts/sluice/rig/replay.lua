@@ -182,7 +182,8 @@ function replay.run(rig, path, options)
   loading.wall, loading.steady, loading.environ = tape.head.wall_ms / 1000, true, true
   loading.link_rate = options.link_rate or LINK_RATE
   if not options.rules then error("rig.replay: which rules? options.rules is a path or a list of paths", 0) end
-  local world = rig.load(options.rules, loading)
+  local loaded, world = pcall(rig.load, options.rules, loading)
+  if not loaded then error(world, 0) end -- whoever runs a recording needs no place in here
   local play = new(world, tape)
   world.network, world.notes = play, play.notes
   world.core:wire_rule("", 0) -- every wire waits for its recorded head
