@@ -161,13 +161,14 @@ static bool is_call_asked_for(const struct part *part, const struct explain_call
            bytes_equal(bytes_of(call->user), query->user);
 }
 
-static void write_calls(struct part *part)
+static uint32_t write_calls(struct part *part)
 {
     const struct explain *explain = app_explain(part->app);
     const struct explain_call *call;
     uint32_t count = 0;
     for (uint32_t i = 0; count < part->query->last && (call = explain_call_at(explain, i)); i++)
         if (is_call_asked_for(part, call)) part->writer->call(part->out, call, count++ == 0);
+    return count;
 }
 
 static void write_part(struct part *part, bool first)
@@ -178,8 +179,8 @@ static void write_part(struct part *part, bool first)
     part->writer->app(part->out, atom_bytes(app_plan(part->app)->app), first, since_ms);
     write_triggers(part);
     part->writer->calls(part->out);
-    write_calls(part);
-    part->writer->end_app(part->out);
+    const uint32_t calls = write_calls(part);
+    part->writer->end_app(part->out, !part->count && !calls);
 }
 
 /* ---- the answer ---- */

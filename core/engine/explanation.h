@@ -44,7 +44,7 @@ struct explanation_writer {
     void (*trigger)(struct buf *out, const struct explained *explained, bool first);
     void (*calls)(struct buf *out);
     void (*call)(struct buf *out, const struct explain_call *call, bool first);
-    void (*end_app)(struct buf *out);
+    void (*end_app)(struct buf *out, bool nothing); /* neither a trigger nor a call */
     void (*end)(struct buf *out);
 };
 

@@ -156,8 +156,9 @@ static void write_call(struct buf *out, const struct explain_call *call, bool fi
     add_call(out, call);
 }
 
-static void end_app(struct buf *out)
+static void end_app(struct buf *out, bool nothing)
 {
+    (void)nothing;
     buf_add_text(out, "]}");
 }
 

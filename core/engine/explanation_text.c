@@ -216,10 +216,15 @@ static void write_call(struct buf *out, const struct explain_call *call, bool fi
     buf_add_char(out, '\n');
 }
 
+static void end_app(struct buf *out, bool nothing)
+{
+    if (nothing) buf_add_text(out, "  nothing: no kept trigger or call is what is asked for\n");
+}
+
 static void end(struct buf *out)
 {
     (void)out;
 }
 
 const struct explanation_writer explanation_text = {
-    begin, write_app, write_trigger, write_calls, write_call, end, end};
+    begin, write_app, write_trigger, write_calls, write_call, end_app, end};

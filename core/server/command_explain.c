@@ -1,6 +1,7 @@
 #include <stdio.h>
 
 #include "base/text.h"
+#include "engine/explanation.h"
 #include "server/ask.h"
 #include "server/commands.h"
 
@@ -21,6 +22,13 @@ int command_explain(const struct arguments *arguments)
     if (!target.size) {
         fputs("sluice explain: needs --topic NAME, --user NAME or --id ID; see sluice --help\n",
               stderr);
+        return EXIT_WRONG;
+    }
+    const char *last = arguments_get(arguments, "--last");
+    if (last && text_number(bytes_of(last), EXPLANATION_LAST_MAX) < 1) {
+        fprintf(stderr, "sluice explain: --last takes a number from 1 to %d, not '%s'\n",
+                EXPLANATION_LAST_MAX, last);
+        buf_destroy(&target);
         return EXIT_WRONG;
     }
     add(&target, arguments, "--last");
