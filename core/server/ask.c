@@ -11,7 +11,7 @@ static int make(const struct call *call, call_take_f *take, void *ctx)
 {
     struct buf error = BUF_EMPTY;
     const int status = call_make(call, take, ctx, &error);
-    if (!status) fprintf(stderr, "sluice: %s\n", buf_text(&error));
+    if (!status) fprintf(stderr, "sluice: %s; does it run?\n", buf_text(&error));
     buf_destroy(&error);
     return status;
 }

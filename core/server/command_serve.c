@@ -1,5 +1,6 @@
 /* run and check: what makes a server. */
 #include <stdio.h>
+#include <unistd.h>
 
 #include "server/commands.h"
 #include "server/config.h"
@@ -9,10 +10,14 @@
 
 struct config *command_config(const struct arguments *arguments)
 {
+    static const char standard[] = "sse.lua.conf";
     const char *path = arguments_get(arguments, "-c");
     struct buf errors = BUF_EMPTY;
-    struct config *config = config_read(path ? path : "sse.lua.conf", &errors);
+    struct config *config = config_read(path ? path : standard, &errors);
     fputs(buf_text(&errors), stderr);
+    if (!config && !path && access(standard, F_OK) != 0)
+        fputs("-c FILE names a config file that is elsewhere; sluice new APP writes one to start from\n",
+              stderr);
     buf_destroy(&errors);
     return config;
 }

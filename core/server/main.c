@@ -113,10 +113,21 @@ static const char *take_command(const char **words, size_t *count)
     return command;
 }
 
+/* "sluice check --help". busted answers it for `sluice spec`. */
+static bool asks_for_help(const struct command *command, const char **words, size_t count)
+{
+    for (size_t i = 0; command->run != command_spec && i < count; i++) {
+        if (strcmp(words[i], "--") == 0) return false;
+        if (strcmp(words[i], "--help") == 0 || strcmp(words[i], "-h") == 0) return true;
+    }
+    return false;
+}
+
 static int run(const struct command *command, const char **words, size_t count)
 {
     struct arguments arguments = {.words = words, .word_count = count};
     char error[160];
+    if (asks_for_help(command, words, count)) return command_help(&arguments);
     if (command->options[0] &&
         !arguments_read(&arguments, words, count, command->options, command->words, error)) {
         fprintf(stderr, "sluice %s: %s; see sluice --help\n", command->name, error);

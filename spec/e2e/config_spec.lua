@@ -64,13 +64,17 @@ describe("the command line", function()
     assert.same({ 2, "sluice: unknown argument 'chekc'; did you mean 'check'?; see sluice --help\n" }, run "chekc")
     assert.same({ 2, "sluice run: 'check' is one word too many; see sluice --help\n" }, run("run", "check"))
     assert.same({ 2, "sluice check: '-c' needs a value; see sluice --help\n" }, run("check", "-c"))
-    assert.same({ 2, "sse.lua.conf: cannot be read: No such file or directory\n" }, run())
+    assert.same({ 2, "sse.lua.conf: cannot be read: No such file or directory\n"
+      .. "-c FILE names a config file that is elsewhere; sluice new APP writes one to start from\n" }, run())
+    assert.same({ 2, "x.conf: cannot be read: No such file or directory\n" }, run("check", "-c", "x.conf"))
     assert.same({ 2, "/: cannot be read: Is a directory\n" }, run("check", "-c", "/"))
   end)
 
   it("tells what it is and what it takes", function()
     assert.same({ 0, "sluice 0.1.0\n" }, run "--version")
     local code, help = unpack(run "--help")
+    assert.same({ 0, help }, run("check", "--help"))
+    assert.same({ 0, help }, run("new", "-h"))
     assert.equal(0, code)
     for _, word in ipairs { "run", "check", "-c FILE", "spec [FILE ...]", "new APP", "conf", "--version", "TERM",
                            "1 a server said no, specs failed, or a check found what is good but probably" } do
