@@ -85,20 +85,24 @@ static bool is_old(const struct mirror *mirror, const struct seen *seen)
     return seen->answered && mirror->_clock->now_ms - seen->at_ms >= KEPT_MS;
 }
 
-static struct seen *find(struct mirror *mirror, uint64_t hash)
+static struct bytes key_of(const uint64_t *hash)
 {
-    struct seen *newest = NULL;
-    LIST_EACH(node, &mirror->_requests) {
-        struct seen *seen = CONTAINER(node, struct seen, node);
-        if (seen->hash == hash && !is_old(mirror, seen)) newest = seen;
-    }
-    return newest;
+    return bytes_run((const char *)hash, sizeof(*hash));
+}
+
+/* The newest that asked this; those before it were for earlier events. */
+static struct seen *find(const struct mirror *mirror, uint64_t hash)
+{
+    struct seen *newest = dict_get(&mirror->_newest, key_of(&hash));
+    return newest && !is_old(mirror, newest) ? newest : NULL;
 }
 
 /* ---- the live rules' ---- */
 
 static void seen_free(struct seen *seen)
 {
+    struct dict *newest = &seen->mirror->_newest;
+    if (dict_get(newest, key_of(&seen->hash)) == seen) dict_remove(newest, key_of(&seen->hash));
     list_remove(&seen->node);
     seen->mirror->_kept--;
     seen->mirror->_bytes -= seen->bytes.size;
@@ -171,9 +175,9 @@ static struct fetch_call *start_live(struct fetch *fetch, const struct fetch_req
     seen->done = done;
     seen->owner = owner;
     list_append(&mirror->_requests, &seen->node);
+    dict_set(&mirror->_newest, key_of(&seen->hash), seen);
     mirror->_kept++;
     seen->call = mirror->_real->start(mirror->_real, request, on_live_done, seen);
-    post_answers(mirror);
     return (struct fetch_call *)seen;
 }
 
@@ -207,7 +211,7 @@ static void asking_free(struct asking *asking)
 }
 
 /* Its own, or one that the live rules wait for as well: that it gets, however long it takes. */
-static bool is_under_way(struct mirror *mirror, const struct asking *asking)
+static bool is_under_way(const struct mirror *mirror, const struct asking *asking)
 {
     return asking->call || find(mirror, asking->hash);
 }
@@ -377,7 +381,8 @@ void mirror_create(struct mirror *mirror, struct fetch *real, struct clock *cloc
                               .shadow = {start_shadow, cancel_shadow},
                               ._real = real,
                               ._clock = clock,
-                              ._later = later};
+                              ._later = later,
+                              ._newest = DICT_EMPTY};
     list_create(&mirror->_requests);
     list_create(&mirror->_asking);
     timer_init(&mirror->_timer, on_time);
@@ -398,4 +403,5 @@ void mirror_destroy(struct mirror *mirror)
 {
     mirror_watch(mirror, false);
     CHECK(list_empty(&mirror->_requests));
+    dict_destroy(&mirror->_newest);
 }

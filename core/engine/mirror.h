@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/dict.h"
 #include "base/list.h"
 #include "ports/clock.h"
 #include "ports/fetch.h"
@@ -25,6 +26,7 @@ struct mirror {
     struct later *_later;
     bool _watching;
     struct list _requests; /* of live rules: under way, or answered lately; the oldest first */
+    struct dict _newest;   /* of them, by what was asked */
     uint32_t _kept;
     size_t _bytes;         /* of their answers */
     struct list _asking;   /* of the shadow: wait for one of those */
