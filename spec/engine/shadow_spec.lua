@@ -379,6 +379,36 @@ describe("a shadow", function()
     assert.equal(1, world:counters().vms)
   end)
 
+  it("is in quarantine by itself: the running rules go on, and are not in it", function()
+    start(SAME)
+    local tab = connect()
+    shadow [[function(ev) mine(ev.key):emit("said", ev.data, { replaces = "x" }) while ev.data ~= "9" do end end]]
+    for i = 1, 9 do send(tostring(i)) end
+    assert.equal(9, #tab:types())
+    assert.same({ 9, 9, 9, 0 }, counts())
+    local log, errors = world:log()
+    assert.equal(0, errors)
+    assert.matches('level=warn msg="shadow: rule quarantined"', log)
+    assert.equal(0, world:counters().quarantined or 0)
+  end)
+
+  it("tells the events of an upstream that is gone meanwhile by its name", function()
+    local more = [[local gone = app:upstream("gone", { key = function(sub) return sub.user end,
+        request = function() return { url = "http://gone.test/events" } end })
+      gone:on("note", function(ev) mine(ev.key):emit("said", ev.data) end)
+      app:stream("more", { path = "/more", identity = me, upstreams = { gone },
+        topics = function(_, sub) return mine(sub.user) end })]]
+    start(SAME, nil, more)
+    connect()
+    local tab = world:connect "/more"
+    shadow(SAME, nil, (more:gsub("mine%(ev.key%)", "time.sleep(3) %0"):gsub("ev.data", '"other"')))
+    world:upstream("gone", "ann"):send("note", "1")
+    tab:close()
+    world:advance(60)
+    assert.same({ 1, 1, 0, 0 }, counts())
+    assert.equal("gone ann: note", world:shadowed().differences[1].event)
+  end)
+
   it("that is wrong is refused, and the running rules go on", function()
     start(SAME)
     local tab = connect()
