@@ -10,8 +10,9 @@
 #include "engine/seats.h"
 #include "hub/recheck.h"
 
-/* What a topic that nobody declares has until it is gone: it keeps nothing. */
-static const struct topic_options undeclared = {.history_size = 0};
+/* What a topic that nobody declares has until it is gone: it keeps nothing, and there is no owner who
+ * could say that somebody may have what is still on its way. */
+static const struct topic_options undeclared = {.history_size = 0, .filtered = true};
 
 static void move_topic(void *ctx, struct topic *topic)
 {

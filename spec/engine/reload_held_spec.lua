@@ -1,0 +1,46 @@
+-- What a reload finds waiting, or half done, is nobody's by accident: not by rules that let it through, and
+-- not by rules that say nothing of it any more.
+
+local rules = require "spec.support.rules"
+
+-- version, stream, topic (a name), filter, replaces, within, frames, joins.
+local function text(parts)
+  local topic = parts.topic or "news"
+  return ([[
+    local http = require "sluice.http"
+    local VERSION = "%s"
+    local all = app:topic("%s", { history = { size = 8, ttl = 300 }, filter = %s })
+    local feed = app:upstream("feed", { key = function() return "all" end,
+      request = function() return { url = "http://feed.test/events" } end })
+    feed:on("note", function(ev) all():emit(VERSION, ev.data, { replaces = %s, within = %s }) end)
+    app:stream("%s", { path = "/events", upstreams = { feed }, queue = { frames = %d },
+      topics = function() return "%s" end })]])
+    :format(parts.version or "one", topic, parts.filter or "nil", parts.replaces or "nil", parts.within or "nil",
+      parts.stream or "events", parts.frames or 100, parts.joins or topic)
+end
+
+local ASKS  = "function() return http.get('http://app.test/may').status == 200 end"
+
+describe("what waits when rules are reloaded", function()
+  local world
+
+  local function start(parts) world = rules.load(text(parts)) end
+  local function reload(parts) rules.reload(world, text(parts)) end
+  local function send(...)
+    for _, data in ipairs { ... } do world:upstream("feed", "all"):send("note", data) end
+  end
+
+  after_each(function()
+    if world then world:close() end
+    world = nil
+  end)
+
+  it("is not let through where stream and topic are gone: nobody can say yes", function()
+    start { filter = ASKS }
+    world:hold "GET /may"
+    local tab = world:connect "/events"
+    send "1"
+    reload { stream = "others", topic = "other" }
+    assert.same({ {}, "reload" }, { tab:types(), tab.why })
+  end)
+end)
