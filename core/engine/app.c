@@ -77,9 +77,9 @@ void app_free(struct app *app)
 struct topic *app_topic_open(struct app *app, struct bytes name)
 {
     struct topic *topic = hub_topic_find(app->hub, name);
-    if (topic) return topic;
+    if (topic && topic_options(topic)->owner) return topic; /* without: a reload has undeclared it */
     const struct plan_topic *declared = app_topic(app, name, NULL);
-    if (declared) topic = hub_topic(app->hub, name, &declared->options);
+    topic = declared ? hub_topic(app->hub, name, &declared->options) : NULL;
     if (!topic)
         LOG(app->ports->log, LOG_ERROR, "a topic cannot be had", F_BYTES("topic", name),
             F_TEXT("why", declared ? "too many topics" : "no app:topic declares it"));

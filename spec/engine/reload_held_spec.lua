@@ -20,6 +20,7 @@ local function text(parts)
 end
 
 local ASKS  = "function() return http.get('http://app.test/may').status == 200 end"
+local NEVER = "function() return false end"
 
 describe("what waits when rules are reloaded", function()
   local world
@@ -42,5 +43,15 @@ describe("what waits when rules are reloaded", function()
     send "1"
     reload { stream = "others", topic = "other" }
     assert.same({ {}, "reload" }, { tab:types(), tab.why })
+  end)
+
+  it("is not shown to those who come to a topic that a window keeps there undeclared", function()
+    start { filter = NEVER, replaces = "'x'", within = 5 }
+    world:connect "/events"
+    send "1"
+    reload { topic = "other", joins = "news" }
+    local tab = world:connect "/events"
+    world:advance(6)
+    assert.equal(503, tab.status)
   end)
 end)
