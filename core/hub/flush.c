@@ -103,7 +103,7 @@ size_t flush_direct(struct subscriber *subscriber, const struct iovec *pieces, i
 bool flush_now(struct subscriber *subscriber)
 {
     if (subscriber->unchecked) recheck(subscriber);
-    if (!subscriber->sink || subscriber->blocked) return false;
+    if (subscriber->checking || !subscriber->sink || subscriber->blocked) return false;
     if (subscriber->queue) queue_tidy(&subscriber->queue);
     if (subscriber->queue) {
         struct iovec pieces[RUN_FRAMES];

@@ -70,9 +70,11 @@ void recheck(struct subscriber *subscriber)
     if (!subscriber->queue) return;
     uint32_t count = 0;
     uint32_t *sequences = note_slots(subscriber->queue, &count);
+    subscriber->checking = true;
     for (uint32_t i = 0; i < count; i++) {
         const int64_t at = queue_index(subscriber->queue, sequences[i]);
         if (at >= 0) ask(subscriber, (uint32_t)at);
     }
+    subscriber->checking = false;
     xfree(sequences);
 }

@@ -25,6 +25,7 @@ struct subscriber {
     uint8_t state;       /* enum state */
     uint8_t reason;      /* enum end_reason, when ended */
     bool unchecked;      /* its queue needs the yes of other rules, see recheck.h */
+    bool checking;       /* they are being asked: nothing is sent meanwhile */
     bool blocked;        /* the sink took less than all, and has not called yet */
     uint32_t missed;     /* what it was permitted and will not get, since the last lagged resync */
     struct queue *queue; /* NULL: nothing waits */

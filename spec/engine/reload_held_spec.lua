@@ -21,6 +21,7 @@ end
 
 local ASKS  = "function() return http.get('http://app.test/may').status == 200 end"
 local NEVER = "function() return false end"
+local ASK_2 = "function(ev) return ev.data ~= '2' or http.get('http://app.test/may').status == 200 end"
 
 describe("what waits when rules are reloaded", function()
   local world
@@ -53,5 +54,14 @@ describe("what waits when rules are reloaded", function()
     local tab = world:connect "/events"
     world:advance(6)
     assert.equal(503, tab.status)
+  end)
+
+  it("is not sent before it is asked about, where there is less room now", function()
+    start { filter = ASK_2, replaces = "ev.data" }
+    world:hold "GET /may"
+    local tab = world:connect "/events"
+    send("2", "1", "1", "3")
+    reload { filter = NEVER, frames = 1 }
+    assert.same({ "resync" }, tab:types())
   end)
 end)
