@@ -36,7 +36,7 @@ static uint32_t key_of(const struct frame *frame)
     if (!frame->replaces) return 0;
     uint64_t hash =
         lookup_mix(lookup_mix(frame->topic->hash, frame->type->hash), frame->replaces->hash);
-    return (uint32_t)(hash >> 36) | 1;
+    return (uint32_t)(hash >> 37) | 1;
 }
 
 static bool same_key(const struct frame *a, const struct frame *b)
@@ -44,11 +44,13 @@ static bool same_key(const struct frame *a, const struct frame *b)
     return a->replaces == b->replaces && a->type == b->type && a->topic == b->topic;
 }
 
-/* Drops what waits in front of `index` and is replaced by the slot there (or to be). */
-static void replace_older(struct subscriber *subscriber, const struct frame *frame, uint32_t key,
+/* Drops what waits in front of `index` and is replaced by the slot there (or to be). True: there was
+ * something. */
+static bool replace_older(struct subscriber *subscriber, const struct frame *frame, uint32_t key,
                           uint32_t index)
 {
     struct queue *queue = subscriber->queue;
+    const uint32_t before = queue->waiting;
     bool many = queue->held; /* else an older one replaced what was older still */
     while (index-- && queue->replaceable) {
         struct slot *slot = queue_at(queue, index);
@@ -59,8 +61,9 @@ static void replace_older(struct subscriber *subscriber, const struct frame *fra
         spare(subscriber, slot->frame, SPARED_REPLACED);
         queue_drop(queue, slot);
         subscriber->hub->counters.replaced++;
-        if (!many) return;
+        if (!many) break;
     }
+    return queue->waiting != before;
 }
 
 /* A trigger that was permitted, or a resync, will not be sent: the next lagged resync says it. */
@@ -142,11 +145,12 @@ static void deliver(struct subscriber *subscriber, struct frame *frame, uint32_t
     uint32_t key = key_of(frame);
     if (subscriber->state != STATE_LAGGED) {
         struct queue *queue = subscriber->queue;
-        if (key && queue) replace_older(subscriber, frame, key, queue->count);
+        const bool heir = key && queue && replace_older(subscriber, frame, key, queue->count);
         if (make_room(subscriber, frame)) {
             struct slot *slot =
                 push(subscriber, frame->type ? SLOT_TRIGGER : SLOT_RESYNC, frame, room);
             queue_set_key(subscriber->queue, slot, key);
+            slot->heir = heir;
             return;
         }
         lag(subscriber);
@@ -265,25 +269,34 @@ static void permit(struct subscriber *subscriber, uint32_t index)
         index = queue_insert(&subscriber->queue, index, SLOT_RESYNC, resync);
         frame_unref(resync);
     }
-    if (key) replace_older(subscriber, frame, key, index);
+    if (key && replace_older(subscriber, frame, key, index))
+        queue_at(subscriber->queue, index)->heir = true;
+}
+
+static void drop_answered(struct subscriber *subscriber, struct slot *slot, enum verdict verdict)
+{
+    struct subscription *subscription = subscriber_find_name(subscriber, slot->frame->topic);
+    struct topic *topic = subscription ? subscription->topic : NULL;
+    const bool heir = slot->heir && verdict != VERDICT_YES;
+    if (verdict == VERDICT_YES)
+        miss(subscriber, slot->frame);
+    else if (verdict == VERDICT_NO)
+        deny(subscriber, slot->frame);
+    else
+        withhold(subscriber, topic, slot->frame);
+    queue_drop(subscriber->queue, slot);
+    queue_tidy(&subscriber->queue);
+    if (heir && topic) /* what it had replaced was permitted */
+        offer_control(subscriber, SLOT_RESYNC,
+                      control_resync_of(subscriber->hub, "reload", topic->name));
 }
 
 void offer_answered(struct subscriber *subscriber, uint32_t index, enum verdict verdict,
                     bool only_count)
 {
-    struct slot *slot = queue_at(subscriber->queue, index);
-    struct subscription *subscription = subscriber_find_name(subscriber, slot->frame->topic);
-    if (verdict == VERDICT_YES && !only_count) {
+    if (verdict == VERDICT_YES && !only_count)
         permit(subscriber, index);
-    } else {
-        if (verdict == VERDICT_YES)
-            miss(subscriber, slot->frame);
-        else if (verdict == VERDICT_NO)
-            deny(subscriber, slot->frame);
-        else
-            withhold(subscriber, subscription ? subscription->topic : NULL, slot->frame);
-        queue_drop(subscriber->queue, slot);
-        queue_tidy(&subscriber->queue);
-    }
+    else
+        drop_answered(subscriber, queue_at(subscriber->queue, index), verdict);
     flush_post(subscriber);
 }

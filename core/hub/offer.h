@@ -29,6 +29,7 @@ void offer_told(struct subscriber *subscriber, struct topic *topic);
 /* A frame of the hub's own (SLOT_RESYNC or SLOT_CONTROL); takes the reference. */
 void offer_control(struct subscriber *subscriber, enum slot_kind kind, struct frame *frame);
 
-/* The late verdict on the slot at `index`, whose question is taken away already. */
+/* The late verdict on the slot at `index`, whose question is taken away already. One that had replaced
+ * another, and is not permitted any more, is told of: the client has neither. */
 void offer_answered(struct subscriber *subscriber, uint32_t index, enum verdict verdict,
                     bool only_count);

@@ -32,7 +32,8 @@ struct slot {
     uint32_t sequence;
     uint32_t kind : 3;   /* enum slot_kind */
     uint32_t tagged : 1; /* goes out as its twin with the session tag */
-    uint32_t key : 28;   /* a hash of (topic, type, replaces); 0: replaces nothing */
+    uint32_t heir : 1;   /* an older one with its key is gone for it */
+    uint32_t key : 27;   /* a hash of (topic, type, replaces); 0: replaces nothing */
 };
 
 struct queue {

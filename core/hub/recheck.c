@@ -30,18 +30,10 @@ static uint32_t *note_slots(const struct queue *queue, uint32_t *count)
     return sequences;
 }
 
-/* What it had replaced is gone already, so a no is told. */
-static void deny_replacing(struct subscriber *subscriber, const struct atom *name)
-{
-    const struct subscription *subscription = subscriber_find_name(subscriber, name);
-    if (subscription) subscriber_resync(subscriber, "reload", subscription->topic);
-}
-
 static void ask(struct subscriber *subscriber, uint32_t index)
 {
     struct slot *slot = queue_at(subscriber->queue, index);
     const uint32_t sequence = slot->sequence;
-    const bool replacing = slot->key != 0;
     const bool permitted = !slot->question; /* by the earlier rules */
     const bool only_counts = slot->question && question_only_counts(slot->question);
     struct frame *frame = frame_ref(slot->frame);
@@ -58,7 +50,6 @@ static void ask(struct subscriber *subscriber, uint32_t index)
         question_tie(question, queue_at(subscriber->queue, (uint32_t)at), only_counts);
     } else if (verdict != VERDICT_YES || !permitted) {
         offer_answered(subscriber, (uint32_t)at, verdict, only_counts);
-        if (verdict == VERDICT_NO && replacing) deny_replacing(subscriber, frame->topic);
     }
     frame_unref(frame);
 }

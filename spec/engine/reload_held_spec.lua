@@ -64,4 +64,27 @@ describe("what waits when rules are reloaded", function()
     reload { filter = NEVER, frames = 1 }
     assert.same({ "resync" }, tab:types())
   end)
+
+  it("is told of where the denied one had replaced another, also if that takes a while", function()
+    start { replaces = "'x'" }
+    local held = world:hold "GET /may"
+    local tab = world:connect "/events"
+    tab:stall()
+    send("1", "2")
+    reload { replaces = "'x'", filter = ASKS }
+    tab:unstall()
+    assert.same({}, tab:types())
+    held:answer { status = 403 }
+    assert.same({ "resync" }, tab:types())
+  end)
+
+  it("is not told of where the denied one had replaced nothing", function()
+    start { replaces = "'x'", filter = ASKS }
+    world:hold "GET /may"
+    local tab = world:connect "/events"
+    send "1"
+    reload { replaces = "'x'", filter = NEVER }
+    send "2"
+    assert.same({}, tab:types())
+  end)
 end)
