@@ -5,7 +5,8 @@
 --
 -- SCHEDULES=n sets how many, SEED=n the first; a failure names its seed.
 
-local rig = require "sluice.rig"
+local rig   = require "sluice.rig"
+local rules = require "spec.support.rules"
 
 local SCHEDULES = tonumber(os.getenv "SCHEDULES") or 1000
 local FIRST = tonumber(os.getenv "SEED") or 1
@@ -172,7 +173,22 @@ end
 
 function steps.release_session(self) release(self, "session") end
 
--- The same rules again: nobody may notice.
+-- The rules of the fixture, or others: links are opened elsewhere, the filter asks about other numbers. What it
+-- denies is the same, so that nobody may notice, but for what they are told.
+local function variant(elsewhere, other_filter)
+  local file = assert(io.open "spec/fixtures/schedule.lua")
+  local text = file:read "*a"
+  file:close()
+  local function change(from, to)
+    local changed, times = text:gsub(from, to)
+    assert(times == 1, from)
+    text = changed
+  end
+  if elsewhere then change("feed%.test/events", "feed.test/events?v=2") end
+  if other_filter then change("number %% 5 == 0", "number %% 3 == 0") end
+  return text
+end
+
 function steps.reload(self)
   count "reloads"
   local arriving, handling = false, self.slow ~= nil and #self.slow.waiting > 0
@@ -180,7 +196,11 @@ function steps.reload(self)
   count("reloads while a filter waits", self.may ~= nil and #self.may.waiting > 0)
   count("reloads while a handler waits", handling)
   count("reloads while an arrival waits", arriving)
-  self.world:reload "spec/fixtures/schedule.lua"
+  local elsewhere, other_filter = self.pick(3) == 1, self.pick(2) == 1
+  count("reloads to another upstream", elsewhere ~= (self.elsewhere or false))
+  count("reloads to another filter", other_filter ~= (self.other_filter or false))
+  self.elsewhere, self.other_filter = elsewhere, other_filter
+  rules.with_file(variant(elsewhere, other_filter), function(path) self.world:reload(path) end)
   count("reloads that leave rules that still end", self.world:counters().vms > 1)
 end
 
