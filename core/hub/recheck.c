@@ -7,6 +7,7 @@
 #include "hub/hub_state.h"
 #include "hub/offer.h"
 #include "hub/question.h"
+#include "hub/stale.h"
 #include "hub/subscriber_state.h"
 
 void hub_recheck(struct hub *hub)
@@ -14,6 +15,7 @@ void hub_recheck(struct hub *hub)
     LIST_EACH(node, &hub->subscribers)
     {
         struct subscriber *subscriber = CONTAINER(node, struct subscriber, all);
+        stale_ask_anew(subscriber);
         subscriber->unchecked = subscriber->queue != NULL;
         if (subscriber->unchecked) flush_post(subscriber);
     }

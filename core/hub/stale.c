@@ -152,6 +152,15 @@ bool stale_settle(struct subscriber *subscriber, struct topic *topic)
     return true;
 }
 
+void stale_ask_anew(struct subscriber *subscriber)
+{
+    for (struct stale *stale = subscriber->stale; stale; stale = stale->next) {
+        if (!stale->asking) continue;
+        stop_asking(stale, false);
+        wait_a_while(stale);
+    }
+}
+
 void stale_drop(struct subscriber *subscriber, struct topic *topic)
 {
     for (struct stale *stale = subscriber->stale, *next; stale; stale = next) {

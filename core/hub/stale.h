@@ -18,6 +18,9 @@ void stale_mark(struct subscriber *subscriber, struct topic *topic, struct frame
  * be told now. */
 bool stale_settle(struct subscriber *subscriber, struct topic *topic);
 
+/* The rules are others now: a question that is open is given up, and asked of them when it is due again. */
+void stale_ask_anew(struct subscriber *subscriber);
+
 /* It leaves the topic, or (topic NULL) ends: marks go; what an ended one was not told of stays
  * known to `told`. */
 void stale_drop(struct subscriber *subscriber, struct topic *topic);

@@ -20,6 +20,11 @@ local function text(parts)
 end
 
 local ASKS  = "function() return http.get('http://app.test/may').status == 200 end"
+local KNOWS_LATER = [[function()
+  local status = http.get('http://app.test/may').status
+  if status == 500 then error 'who knows' end
+  return status == 200
+end]]
 local NEVER = "function() return false end"
 local ASK_2 = "function(ev) return ev.data ~= '2' or http.get('http://app.test/may').status == 200 end"
 
@@ -86,5 +91,19 @@ describe("what waits when rules are reloaded", function()
     reload { replaces = "'x'", filter = NEVER }
     send "2"
     assert.same({}, tab:types())
+  end)
+
+  it("and was withheld before is asked about anew, not by the earlier rules", function()
+    start { filter = KNOWS_LATER }
+    world:reply("GET /may", { status = 500 })
+    local tab = world:connect "/events"
+    send "1"
+    local held = world:hold "GET /may"
+    world:advance(1.1)
+    assert.equal(1, #held.waiting)
+    reload { filter = "function() return true end" }
+    for _ = 1, #held.waiting do held:answer { status = 403 } end
+    world:advance(3)
+    assert.same({ "resync" }, tab:types())
   end)
 end)
