@@ -30,13 +30,19 @@ struct seat *seat_new(struct app *app, const struct plan_stream *stream, struct 
     return seat;
 }
 
+static void disarm_end(struct seat *seat)
+{
+    if (seat->ending) clock_cancel(app_ports(seat->app)->clock, &seat->ending->timer);
+    xfree(seat->ending);
+    seat->ending = NULL;
+}
+
 void seat_free(struct seat *seat)
 {
     CHECK(!seat->arrival);
     review_drop(seat);
     leases_release(seat);
-    if (seat->ending) clock_cancel(app_ports(seat->app)->clock, &seat->ending->timer);
-    xfree(seat->ending);
+    disarm_end(seat);
     seats_remove(app_seats(seat->app), seat->number);
     if (seat->counted) census_leave(app_census(seat->app));
     atom_unref(seat->who.user);
@@ -168,6 +174,10 @@ void seat_swap(struct seat *seat)
     if (seat_renew(seat)) {
         subscriber_set_options(seat->subscriber, &seat->stream->options);
         leases_swap(seat, last);
+        if (seat->stream->lifetime_ms != last->lifetime_ms) { /* the new one counts from now */
+            disarm_end(seat);
+            arm_end(seat);
+        }
         review_due(seat);
     } else {
         subscriber_end(seat->subscriber, END_RELOAD);

@@ -3,7 +3,7 @@
 local rules = require "spec.support.rules"
 
 -- The rules of these specs in versions that differ in what `parts` says:
--- version, filter, handler, period, streams and upstreams (lists of names), retry, topics (patterns), grace,
+-- version, filter, handler, period, streams and upstreams (lists of names), retry, topics (patterns), grace, lifetime,
 -- request (statements before its return), path (of the upstreams' URLs).
 local function text(parts)
   local lines = {
@@ -30,11 +30,11 @@ local function text(parts)
       parts.handler or "function(ev) mine(ev.key):emit(VERSION, ev.data) end")
   end
   for _, name in ipairs(parts.streams or { "events" }) do
-    add([[app:stream(%q, { path = "/%s", identity = session, upstreams = links, heartbeat = %d,
+    add([[app:stream(%q, { path = "/%s", identity = session, upstreams = links, heartbeat = %d, lifetime = %d,
             connect = function(sub) store.increment("connects") end,
             disconnect = function(sub, why) store.set("left", VERSION .. " " .. why) end,
             topics = function(_, sub) return { mine(sub.user), %s } end })]],
-      name, name, parts.heartbeat or 20, parts.joins or "'room:1'")
+      name, name, parts.heartbeat or 20, parts.lifetime or 0, parts.joins or "'room:1'")
   end
   if parts.period then
     add([[app:every("tick", { period = %d, run = function()
@@ -58,7 +58,7 @@ describe("a reload", function()
   local world
 
   local function start(parts, options) world = rules.load(text(parts or {}), options) end
-  local function reload(parts) rules.reload(world, text(parts)) end
+  local function reload(parts) rules.reload(world, text(parts or {})) end
   local function connect(user, options)
     options = options or {}
     options.headers = { ["x-user"] = user or "ann", ["x-slow"] = options.slow }
@@ -426,6 +426,22 @@ describe("a reload", function()
     reload { heartbeat = 5 }
     world:advance(6)
     assert.not_equal(cursor, tab.last_id)
+  end)
+
+  it("applies the stream's new lifetime to open streams, from then on; an old one goes on", function()
+    start()
+    local tab = connect()
+    world:advance(100)
+    reload { lifetime = 50 }
+    world:advance(30)
+    reload { version = "two", lifetime = 50 }
+    assert.is_true(tab:is_open())
+    world:advance(20.1)
+    assert.same({ false, "lifetime" }, { tab:is_open(), tab.why })
+    tab = connect()
+    reload()
+    world:advance(100)
+    assert.is_true(tab:is_open())
   end)
 
   it("gives a link its new grace period", function()
