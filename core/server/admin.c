@@ -44,8 +44,7 @@ void admin_refuse(struct exchange *exchange, int status, const char *code, const
     admin_answer(exchange, status, "text/plain; charset=utf-8", &body);
 }
 
-/* A text's lines as a JSON list. */
-static void add_lines(struct buf *out, struct bytes lines)
+void admin_lines(struct buf *out, struct bytes lines)
 {
     buf_add_char(out, '[');
     for (bool first = true; lines.size; first = false) {
@@ -74,7 +73,7 @@ static void write_reload(const struct last_reload *last, struct buf *body)
     buf_printf(body, "{\"good\":%s,\"at\":%llu.%03llu,\"lines\":",
                last->outcome == RELOAD_GOOD ? "true" : "false",
                (unsigned long long)last->wall_ms / 1000, (unsigned long long)last->wall_ms % 1000);
-    add_lines(body, buf_bytes(&last->lines));
+    admin_lines(body, buf_bytes(&last->lines));
     buf_add_char(body, '}');
 }
 
@@ -162,7 +161,7 @@ static void answer_reload(struct server *server, struct exchange *exchange)
     }
     buf_printf(&body, "{\"reloaded\":%s,\"generation\":%u,\"lines\":", good ? "true" : "false",
                rules_generation(server->rules));
-    add_lines(&body, buf_bytes(&report));
+    admin_lines(&body, buf_bytes(&report));
     buf_add_text(&body, "}\n");
     buf_destroy(&report);
     admin_answer(exchange, good ? 200 : 409, "application/json", &body);

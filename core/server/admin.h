@@ -32,5 +32,8 @@ bool admin_wants_text(const struct http_request *request);
 /* Answers with the body, which it destroys. */
 void admin_answer(struct exchange *exchange, int status, const char *type, struct buf *body);
 
+/* Appends a text's lines as a JSON list of texts. */
+void admin_lines(struct buf *out, struct bytes lines);
+
 /* {"error":{"code","message"}}, or the message alone as text. */
 void admin_refuse(struct exchange *exchange, int status, const char *code, const char *message);

@@ -15,16 +15,6 @@ struct report {
     size_t count;
 };
 
-static void add_lines(struct buf *out, struct bytes lines)
-{
-    buf_add_char(out, '[');
-    for (bool first = true; lines.size; first = false) {
-        if (!first) buf_add_char(out, ',');
-        text_json_string(out, text_take_line(&lines));
-    }
-    buf_add_char(out, ']');
-}
-
 static void add_difference(void *ctx, struct bytes event, struct bytes lines)
 {
     struct report *report = ctx;
@@ -39,7 +29,7 @@ static void add_difference(void *ctx, struct bytes event, struct bytes lines)
     buf_add_text(report->out, report->count++ ? ",{\"event\":" : "{\"event\":");
     text_json_string(report->out, event);
     buf_add_text(report->out, ",\"lines\":");
-    add_lines(report->out, lines);
+    admin_lines(report->out, lines);
     buf_add_char(report->out, '}');
 }
 
@@ -101,7 +91,7 @@ static void refuse_faults(struct exchange *exchange, struct buf *faults)
         return;
     }
     buf_add_text(&body, "{\"shadowed\":false,\"lines\":");
-    add_lines(&body, buf_bytes(faults));
+    admin_lines(&body, buf_bytes(faults));
     buf_add_text(&body, "}\n");
     buf_destroy(faults);
     admin_answer(exchange, 409, json_type, &body);
@@ -126,7 +116,8 @@ void shadow_begin(struct server *server, struct exchange *exchange)
     admin_answer(exchange, 200, text ? text_type : json_type, &body);
 }
 
-void shadow_report(struct server *server, struct exchange *exchange)
+/* The report, and with `drop` no shadow any more. */
+static void answer_report(struct server *server, struct exchange *exchange, bool drop)
 {
     struct buf body = BUF_EMPTY;
     const bool text = admin_wants_text(&exchange->request);
@@ -135,18 +126,16 @@ void shadow_report(struct server *server, struct exchange *exchange)
         return;
     }
     write_report(server, text, &body);
+    if (drop) rules_unshadow(server->rules);
     admin_answer(exchange, 200, text ? text_type : json_type, &body);
+}
+
+void shadow_report(struct server *server, struct exchange *exchange)
+{
+    answer_report(server, exchange, false);
 }
 
 void shadow_drop(struct server *server, struct exchange *exchange)
 {
-    struct buf body = BUF_EMPTY;
-    const bool text = admin_wants_text(&exchange->request);
-    if (!rules_shadows(server->rules)) {
-        refuse_absent(exchange);
-        return;
-    }
-    write_report(server, text, &body);
-    rules_unshadow(server->rules);
-    admin_answer(exchange, 200, text ? text_type : json_type, &body);
+    answer_report(server, exchange, true);
 }
