@@ -290,6 +290,7 @@ void request_release(struct conn *conn)
     http1_next(request->http1);
     buf_clear(&request->ahead);
     request->unsent_from = 0;
+    request->exchange.gone = NULL; /* a stream that began has another way to hear of its end */
     request->processing = request->continued = false;
     request->closing = request->lingering = request->is_head = false;
     request->conn = NULL;

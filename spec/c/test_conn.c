@@ -555,6 +555,25 @@ static void a_broken_socket_takes_nothing_and_says_so_later(void **state)
     assert_string_equal(world.why, "reset");
 }
 
+/* What is kept of a request for the next connection knows nothing of who answered the last one. */
+static void a_stream_that_waited_leaves_nothing_to_the_next_connection(void **state)
+{
+    (void)state;
+    int fd = client_new();
+    ask(fd, "GET /later HTTP/1.1\r\n" H "\r\n", NULL);
+    begin_stream(world.parked);
+    turns();
+    int other = client_new();
+    client_say(other, "GET / HT");
+    turns();
+    close(other);
+    turns();
+    assert_int_equal(world.gone, 0);
+    close(fd);
+    turns();
+    assert_int_equal(world.gone, 1);
+}
+
 static void an_owner_that_closes_hears_nothing_more(void **state)
 {
     (void)state;
@@ -711,6 +730,7 @@ int main(void)
         WORLD_TEST(a_stream_gives_its_request_back),
         WORLD_TEST(the_end_of_file_ends_a_stream),
         WORLD_TEST(a_broken_socket_takes_nothing_and_says_so_later),
+        WORLD_TEST(a_stream_that_waited_leaves_nothing_to_the_next_connection),
         WORLD_TEST(an_owner_that_closes_hears_nothing_more),
         WORLD_TEST(a_head_without_a_write_is_not_lost_on_close),
         WORLD_TEST(a_full_socket_says_when_it_can_take_more),
