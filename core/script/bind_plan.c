@@ -11,81 +11,10 @@
 #include "base/alloc.h"
 #include "plan/plan.h"
 #include "script/bind.h"
+#include "script/field.h"
 #include "script/objects.h"
 #include "script/phase.h"
 #include "script/vm.h"
-
-/* Fields of the table at index 1 */
-
-static struct bytes text_field(lua_State *L, const char *name)
-{
-    struct bytes text;
-    lua_getfield(L, 1, name);
-    text.data = lua_tolstring(L, -1, &text.size); /* lives in the table */
-    lua_pop(L, 1);
-    return text;
-}
-
-static struct atom *atom_field(lua_State *L, const char *name)
-{
-    struct bytes text = text_field(L, name);
-    return text.data ? atom_get(text) : NULL;
-}
-
-static double number_field(lua_State *L, const char *name)
-{
-    lua_getfield(L, 1, name);
-    double number = lua_tonumber(L, -1);
-    lua_pop(L, 1);
-    return number;
-}
-
-static uint64_t ms_field(lua_State *L, const char *name)
-{
-    return (uint64_t)(number_field(L, name) * 1000 + 0.5);
-}
-
-static hook hook_field(lua_State *L, const char *name)
-{
-    return (hook)number_field(L, name);
-}
-
-static bool field_is(lua_State *L, const char *name, const char *text)
-{
-    return bytes_is(text_field(L, name), text);
-}
-
-static bool flag_field(lua_State *L, const char *name)
-{
-    lua_getfield(L, 1, name);
-    const bool flag = lua_toboolean(L, -1);
-    lua_pop(L, 1);
-    return flag;
-}
-
-static void place_field(lua_State *L, struct plan_place *place)
-{
-    struct bytes text = text_field(L, "place");
-    size_t size = text.size < sizeof place->text - 1 ? text.size : sizeof place->text - 1;
-    memcpy(place->text, text.data, size);
-    place->text[size] = '\0';
-}
-
-/* A list of the field's values, one call of `read` each; returns how many. */
-static size_t list_field(lua_State *L, const char *name, void **list, size_t item_size,
-                         void (*read)(lua_State *L, void *item))
-{
-    lua_getfield(L, 1, name);
-    size_t count = lua_istable(L, -1) ? lua_objlen(L, -1) : 0;
-    *list = count ? xcalloc(count, item_size) : NULL;
-    for (size_t i = 0; i < count; i++) {
-        lua_rawgeti(L, -1, (int)i + 1);
-        read(L, (char *)*list + i * item_size);
-        lua_pop(L, 1);
-    }
-    lua_pop(L, 1);
-    return count;
-}
 
 static struct plan *plan_of(lua_State *L)
 {
@@ -99,36 +28,30 @@ static int push_error(lua_State *L, const char *sentence)
     return 2;
 }
 
-static struct pattern *pattern_field(lua_State *L, enum pattern_kind kind, const char *name,
-                                     const char **error)
-{
-    return pattern_new(kind, text_field(L, name), error);
-}
-
 /* Declarations */
 
 static int l_app(lua_State *L)
 {
-    vm_set_plan(vm_of(L), plan_new(text_field(L, "name")));
+    vm_set_plan(vm_of(L), plan_new(field_text(L, "name")));
     return 0;
 }
 
 static int l_topic(lua_State *L)
 {
     const char *error;
-    struct pattern *pattern = pattern_field(L, PATTERN_TOPIC, "pattern", &error);
+    struct pattern *pattern = field_pattern(L, PATTERN_TOPIC, "pattern", &error);
     if (!pattern) return push_error(L, error);
     struct plan_topic *topic = plan_add_topic(plan_of(L));
     topic->pattern = pattern;
-    topic->name = atom_field(L, "pattern");
-    place_field(L, &topic->place);
-    topic->subscribe = hook_field(L, "subscribe");
-    topic->filter = hook_field(L, "filter");
-    topic->unasked = flag_field(L, "unasked");
-    topic->owned = flag_field(L, "owned");
+    topic->name = field_atom(L, "pattern");
+    field_place(L, &topic->place);
+    topic->subscribe = field_hook(L, "subscribe");
+    topic->filter = field_hook(L, "filter");
+    topic->unasked = field_flag(L, "unasked");
+    topic->owned = field_flag(L, "owned");
     topic->options = (struct topic_options){
-        .history_size = (uint32_t)number_field(L, "history_size"),
-        .history_ttl_ms = ms_field(L, "history_ttl"),
+        .history_size = (uint32_t)field_number(L, "history_size"),
+        .history_ttl_ms = field_ms(L, "history_ttl"),
         .name = field_is(L, "event", "topic")  ? EVENT_NAME_TOPIC
                 : field_is(L, "event", "none") ? EVENT_NAME_NONE
                                                : EVENT_NAME_TYPE,
@@ -142,18 +65,18 @@ static int l_topic(lua_State *L)
 static int l_upstream(lua_State *L)
 {
     struct plan_upstream *upstream = plan_add_upstream(plan_of(L));
-    upstream->name = atom_field(L, "name");
-    place_field(L, &upstream->place);
-    upstream->key = hook_field(L, "key");
-    upstream->request = hook_field(L, "request");
-    upstream->queue_max = (uint32_t)number_field(L, "queue");
+    upstream->name = field_atom(L, "name");
+    field_place(L, &upstream->place);
+    upstream->key = field_hook(L, "key");
+    upstream->request = field_hook(L, "request");
+    upstream->queue_max = (uint32_t)field_number(L, "queue");
     upstream->policy = (struct link_policy){
-        .grace_ms = ms_field(L, "grace"),
-        .backoff_min_ms = ms_field(L, "backoff_min"),
-        .backoff_max_ms = ms_field(L, "backoff_max"),
-        .idle_ms = ms_field(L, "idle"),
-        .connect_timeout_ms = ms_field(L, "connect_timeout"),
-        .event_limit_bytes = (size_t)number_field(L, "event_limit"),
+        .grace_ms = field_ms(L, "grace"),
+        .backoff_min_ms = field_ms(L, "backoff_min"),
+        .backoff_max_ms = field_ms(L, "backoff_max"),
+        .idle_ms = field_ms(L, "idle"),
+        .connect_timeout_ms = field_ms(L, "connect_timeout"),
+        .event_limit_bytes = (size_t)field_number(L, "event_limit"),
         .trust_resume = field_is(L, "resume", "trust"),
     };
     lua_getfield(L, 1, "topic");
@@ -190,25 +113,25 @@ static void read_upstream(lua_State *L, void *item)
 
 static void read_endpoint(lua_State *L, struct plan_endpoint *at, struct pattern *path)
 {
-    at->name = atom_field(L, "name");
-    at->method = atom_field(L, "method");
+    at->name = field_atom(L, "name");
+    at->method = field_atom(L, "method");
     at->path = path;
-    at->identity = hook_field(L, "identity");
-    place_field(L, &at->place);
+    at->identity = field_hook(L, "identity");
+    field_place(L, &at->place);
     at->origin_count =
-        list_field(L, "origins", (void **)&at->origins, sizeof *at->origins, read_origin);
+        field_list(L, "origins", (void **)&at->origins, sizeof *at->origins, read_origin);
 }
 
 static struct subscriber_options read_subscriber_options(lua_State *L)
 {
     return (struct subscriber_options){
-        .queue_frames = (uint32_t)number_field(L, "queue_frames"),
-        .queue_bytes = (size_t)number_field(L, "queue_bytes"),
-        .stall_ms = ms_field(L, "stall"),
-        .heartbeat_ms = ms_field(L, "heartbeat"),
-        .retry_ms = ms_field(L, "retry"),
-        .verdict_ms = ms_field(L, "verdict_timeout"),
-        .replay_max = (uint32_t)number_field(L, "replay"),
+        .queue_frames = (uint32_t)field_number(L, "queue_frames"),
+        .queue_bytes = (size_t)field_number(L, "queue_bytes"),
+        .stall_ms = field_ms(L, "stall"),
+        .heartbeat_ms = field_ms(L, "heartbeat"),
+        .retry_ms = field_ms(L, "retry"),
+        .verdict_ms = field_ms(L, "verdict_timeout"),
+        .replay_max = (uint32_t)field_number(L, "replay"),
         .suppress = field_is(L, "suppress", "client") ? SUPPRESS_CLIENT
                     : field_is(L, "suppress", "none") ? SUPPRESS_NONE
                                                       : SUPPRESS_SERVER,
@@ -218,19 +141,19 @@ static struct subscriber_options read_subscriber_options(lua_State *L)
 static int l_stream(lua_State *L)
 {
     const char *error;
-    struct pattern *path = pattern_field(L, PATTERN_PATH, "path", &error);
+    struct pattern *path = field_pattern(L, PATTERN_PATH, "path", &error);
     if (!path) return push_error(L, error);
     struct plan_stream *stream = plan_add_stream(plan_of(L));
     read_endpoint(L, &stream->at, path);
-    stream->topics = hook_field(L, "topics");
-    stream->connect = hook_field(L, "connect");
-    stream->disconnect = hook_field(L, "disconnect");
-    stream->upstream_count = list_field(L, "upstreams", (void **)&stream->upstreams,
+    stream->topics = field_hook(L, "topics");
+    stream->connect = field_hook(L, "connect");
+    stream->disconnect = field_hook(L, "disconnect");
+    stream->upstream_count = field_list(L, "upstreams", (void **)&stream->upstreams,
                                         sizeof *stream->upstreams, read_upstream);
     stream->options = read_subscriber_options(L);
     stream->refusal = field_is(L, "refusal", "retry") ? REFUSE_RETRY : REFUSE_STATUS;
-    stream->lifetime_ms = ms_field(L, "lifetime");
-    stream->topics_max = (uint32_t)number_field(L, "topics_max");
+    stream->lifetime_ms = field_ms(L, "lifetime");
+    stream->topics_max = (uint32_t)field_number(L, "topics_max");
     lua_pushlightuserdata(L, stream);
     return 1;
 }
@@ -247,11 +170,11 @@ static int l_stream_hooks(lua_State *L)
 static int l_route(lua_State *L)
 {
     const char *error;
-    struct pattern *path = pattern_field(L, PATTERN_PATH, "path", &error);
+    struct pattern *path = field_pattern(L, PATTERN_PATH, "path", &error);
     if (!path) return push_error(L, error);
     struct plan_route *route = plan_add_route(plan_of(L));
     read_endpoint(L, &route->at, path);
-    route->run = hook_field(L, "run");
+    route->run = field_hook(L, "run");
     lua_pushlightuserdata(L, route);
     return 1;
 }
@@ -276,12 +199,12 @@ static bool is_directory(const char *path)
 static int l_static(lua_State *L)
 {
     const char *error;
-    struct pattern *path = pattern_field(L, PATTERN_PATH, "path", &error);
+    struct pattern *path = field_pattern(L, PATTERN_PATH, "path", &error);
     if (!path) return push_error(L, error);
     struct plan_static *files = plan_add_static(plan_of(L));
     read_endpoint(L, &files->at, path);
-    files->directory = beside_rules(L, text_field(L, "directory"));
-    files->cache_control = atom_field(L, "cache_control");
+    files->directory = beside_rules(L, field_text(L, "directory"));
+    files->cache_control = field_atom(L, "cache_control");
     if (!is_directory(files->directory))
         return push_error(L, lua_pushfstring(L, "there is no directory %s", files->directory));
     lua_pushlightuserdata(L, files);
@@ -291,10 +214,10 @@ static int l_static(lua_State *L)
 static int l_every(lua_State *L)
 {
     struct plan_every *every = plan_add_every(plan_of(L));
-    every->name = atom_field(L, "name");
-    place_field(L, &every->place);
-    every->period_ms = ms_field(L, "period");
-    every->run = hook_field(L, "run");
+    every->name = field_atom(L, "name");
+    field_place(L, &every->place);
+    every->period_ms = field_ms(L, "period");
+    every->run = field_hook(L, "run");
     lua_pushlightuserdata(L, every);
     return 1;
 }
