@@ -1,9 +1,11 @@
 --- What rule files are written against: `local sluice = require "sluice"`.
 
-local core  = require "sluice.core"
-local app   = require "sluice.app"
-local fail  = require "sluice.fail"
-local owner = require "sluice.owner"
+local core   = require "sluice.core"
+local app    = require "sluice.app"
+local fail   = require "sluice.fail"
+local owner  = require "sluice.owner"
+local roles  = require "sluice.roles"
+local schema = require "sluice.schema"
 
 local sluice = {}
 
@@ -15,16 +17,19 @@ function sluice.app(name)
 end
 
 --- Who is it? Shared by streams and routes as their `identity`.
--- @param run function(req): { user = text, data = plain data, expires = seconds since 1970 }, or nil for no; an
---   error is "don't know": the request is refused as 503, not 401
+-- @param run function(req): { user = text, data = plain data, expires = seconds since 1970 }, or nil for no (401), or
+--   nil, "forbidden" for somebody who is known and may not (403); an error is "don't know": the request is refused
+--   as 503
 function sluice.identity(run)
   core.declaring "sluice.identity"
   if type(run) ~= "function" then
     fail.raise("sluice.identity: expected a function(req), got %s", fail.show(run))
   end
-  local place = core.place()
-  return { is_identity = true, hook = core.hook(run, "identity " .. place) }
+  return schema.new_identity(run, "identity " .. core.place())
 end
+
+--- Roles, the lowest first: `sluice.roles { "viewer", "editor", "admin" }`. See roles:at_least.
+function sluice.roles(names) return roles.new(names) end
 
 --- A topic's `subscribe` that lets only that user in whom the parameter names.
 function sluice.owner(param)

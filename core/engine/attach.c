@@ -101,7 +101,8 @@ static void on_authenticated(void *owner, const struct hook_result *result)
 {
     struct seat *seat = owner;
     errand_over(&seat->arrival->errand);
-    if (!let_pass(seat, result->outcome, REFUSED_NO_IDENTITY)) return;
+    const enum refused no = result->forbidden ? REFUSED_FORBIDDEN : REFUSED_NO_IDENTITY;
+    if (!let_pass(seat, result->outcome, no)) return;
     seat->who = result->who;
     atom_ref(seat->who.user);
     atom_ref(seat->who.data);

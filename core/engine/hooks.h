@@ -80,6 +80,7 @@ enum outcome { OUTCOME_YES, OUTCOME_NO, OUTCOME_UNKNOWN };
 struct hook_result {
     enum outcome outcome;
     struct identity who;
+    bool forbidden; /* authenticate's NO: it is known who it is, and that one may not */
     const struct bytes *names;
     size_t name_count;
     struct bytes text;

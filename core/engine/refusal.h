@@ -14,7 +14,7 @@
 
 enum refused {
     REFUSED_NO_IDENTITY, /* 401: authenticate said no */
-    REFUSED_FORBIDDEN,   /* 403: subscribe said no */
+    REFUSED_FORBIDDEN,   /* 403: authenticate, or subscribe, said that this one may not */
     REFUSED_UNKNOWN,     /* 503: a hook failed, so nobody knows */
     REFUSED_FULL,        /* 503: a limit */
     REFUSED_REASONS

@@ -99,7 +99,9 @@ static void on_authenticated(void *owner, const struct hook_result *result)
 {
     struct visit *visit = owner;
     errand_over(&visit->errand);
-    if (result->outcome == OUTCOME_NO) {
+    if (result->forbidden) {
+        fail(visit, 403, "forbidden", "You may not have what you asked for.");
+    } else if (result->outcome == OUTCOME_NO) {
         fail(visit, 401, "unauthorized", "Who you are is not known here; sign in first.");
     } else if (result->outcome == OUTCOME_UNKNOWN) {
         fail(visit, 503, "unavailable", "Whether you may do this is not known now; try again.");

@@ -56,10 +56,27 @@ static void check_keys(lua_State *L, int index, const char *what, const char *co
 
 static const char *const who_keys[] = {"user", "data", "expires", NULL};
 
+/* return nil | return nil, "forbidden". What is anything else behind a nil is the failure of the
+ * outside, as calls answer it. */
+static void read_nobody(struct running *running, lua_State *L)
+{
+    if (lua_gettop(L) < 2 || json_absent(L, 2)) return; /* OUTCOME_NO */
+    running->result.forbidden =
+        lua_type(L, 2) == LUA_TSTRING && strcmp(lua_tostring(L, 2), "forbidden") == 0;
+    if (!running->result.forbidden)
+        raise_sentence(L, "an identity function must return nil alone, or nil and \"forbidden\", not %s",
+                       lua_type(L, 2) == LUA_TSTRING
+                           ? lua_pushfstring(L, "nil and \"%s\"", lua_tostring(L, 2))
+                           : lua_pushfstring(L, "nil and a %s", luaL_typename(L, 2)));
+}
+
 static void read_who(struct running *running, lua_State *L)
 {
     struct identity *who = &running->result.who;
-    if (!lua_toboolean(L, 1)) return; /* OUTCOME_NO */
+    if (!lua_toboolean(L, 1)) {
+        read_nobody(running, L);
+        return;
+    }
     if (!lua_istable(L, 1))
         raise_sentence(
             L, "an identity function must return { user = ..., data = ... } or nil, not a %s",

@@ -135,6 +135,18 @@ function schema.hook(run, what, rule, spare)
   return run and core.hook(run, what, rule, spare) or 0
 end
 
+--- An identity: the function, under a hook of its own.
+-- @param rule as for schema.hook
+function schema.new_identity(run, what, rule)
+  return { is_identity = true, run = run, place = core.place(), hook = core.hook(run, what, rule) }
+end
+
+--- What an `identity` option asks, and the place of its declaration if it has one; nil: it is none.
+function schema.identity_function(identity)
+  if type(identity) == "function" then return identity end
+  if type(identity) == "table" and identity.is_identity then return identity.run, identity.place end
+end
+
 --- The hook number of an `identity` option.
 function schema.identity(identity, what)
   if type(identity) == "function" then return core.hook(identity, "identity of " .. what) end
