@@ -11,7 +11,7 @@ SECONDS ?= 60
 
 # What apt-get installs. `command:package` asks for the package only where the command is missing.
 RUN_PACKAGES  := gcc:gcc make:make pkg-config:pkg-config libc6-dev libev-dev libluajit-5.1-dev \
-                 libcurl4-openssl-dev lua-cjson node-llhttp ca-certificates node:nodejs npm:npm
+                 libcurl4-openssl-dev libjwt-dev lua-cjson node-llhttp ca-certificates node:nodejs npm:npm
 TEST_PACKAGES := $(RUN_PACKAGES) git:git luajit:luajit lua-busted lua-check lua-posix libcmocka-dev \
                  clang:clang libclang-rt-dev valgrind:valgrind curl:curl chromium:chromium
 
@@ -20,7 +20,7 @@ FLOORS   := base event ports hub upstream tape plan engine script
 ADAPTERS := loop http peers
 
 WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wwrite-strings -Wundef -Wvla
-PKGS     := luajit libcurl
+PKGS     := luajit libcurl libjwt
 LIBS     := -lev -lm
 
 # ---------------------------------------------------------------------------------------------------
@@ -98,7 +98,7 @@ $(BUILD)/sluice: $(SERVER_O)
 # The rig as a Lua module. Its Lua is the one of the process that loads it, so it links none. It stays
 # where it is when that Lua is closed: a signal of the watchdog may come later.
 $(BUILD)/lib/sluice/core.so: $(MODULE_O)
-	$(call link,$(PINNED) -lm)
+	$(call link,$(PINNED) -ljwt -lm)
 
 # An archive gives a test only what it does not include itself.
 $(BUILD)/core.a: $(ROOMS_O)

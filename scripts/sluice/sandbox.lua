@@ -9,7 +9,7 @@ local log     = require "sluice.log"
 local sandbox = {}
 
 -- What rule files may require, for messages.
-local PUBLIC = { "sluice", "sluice.http", "sluice.json", "sluice.log", "sluice.store", "sluice.tags",
+local PUBLIC = { "sluice", "sluice.http", "sluice.json", "sluice.jwt", "sluice.log", "sluice.store", "sluice.tags",
                  "sluice.time", "sluice.watermark" }
 
 local function copy(module)
