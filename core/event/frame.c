@@ -88,6 +88,7 @@ static struct frame *make(const struct trigger *trigger, size_t head_size, struc
         .tag = atom_ref(trigger->tag),
         .position = trigger->position,
         .at_ms = trigger->at_ms,
+        .at_us = trigger->at_us,
     };
     live++;
 
@@ -171,6 +172,7 @@ static struct frame *make_tagged(struct frame *frame)
         .tag = frame->tag,
         .position = frame->position,
         .at_ms = frame->at_ms,
+        .at_us = frame->at_us,
     };
     struct frame *twin = make(&trigger, head(frame).size, buf_bytes(&tagged));
     put(twin->bytes, head(frame));

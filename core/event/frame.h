@@ -24,6 +24,7 @@ struct trigger {
     struct atom *tag;
     uint64_t position;     /* place in the order; 0 for control events */
     uint64_t at_ms;        /* when it took its place */
+    uint64_t at_us;        /* the same moment, for measuring */
 };
 
 struct frame {
@@ -33,7 +34,7 @@ struct frame {
     uint32_t data_size;
     struct atom *topic, *type, *replaces, *user, *tag; /* references of the frame */
     uint64_t position;
-    uint64_t at_ms;
+    uint64_t at_ms, at_us;
     struct frame *_tagged; /* the twin that carries session_tag, once somebody needs it */
     char bytes[];
 };

@@ -18,6 +18,8 @@ struct conn *conn_new(struct listener *listener, int fd)
     watch_create(&conn->watch, http->loop, fd, NULL);
     list_append(&listener->conns, &conn->node);
     listener->held++;
+    listener->open++;
+    listener->accepted++;
     http->counters.accepted++;
     http->counters.open++;
     return conn;
@@ -38,6 +40,7 @@ void conn_close(struct conn *conn, const char *why)
     }
     conn->state = CONN_CLOSED;
     http->counters.open--;
+    conn->listener->open--;
     list_remove(&conn->node);
     list_append(&http->dead, &conn->node);
     later_post(http->later, LATER_SOON, &http->reap);

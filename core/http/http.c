@@ -43,6 +43,18 @@ void http_free(struct http *http)
     xfree(http);
 }
 
+void http_listeners_each(const struct http *http,
+                         void (*each)(void *ctx, const char *address, uint32_t open,
+                                      uint64_t accepted),
+                         void *ctx)
+{
+    LIST_EACH(node, &http->listeners)
+    {
+        const struct listener *listener = listener_at(node);
+        each(ctx, listener->bound, listener->open, listener->accepted);
+    }
+}
+
 const struct http_counters *http_counters(const struct http *http)
 {
     return &http->counters;

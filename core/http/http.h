@@ -69,6 +69,13 @@ void http_set_limits(struct http *http, const struct http_limits *limits);
  * everything. Not from within a callback of http/. */
 void http_free(struct http *http);
 
+/* The listeners that there are, also those that close: where each listens, the connections that are
+ * open, and all that it accepted. */
+void http_listeners_each(const struct http *http,
+                         void (*each)(void *ctx, const char *address, uint32_t open,
+                                      uint64_t accepted),
+                         void *ctx);
+
 const struct http_counters *http_counters(const struct http *http);
 
 /* "malformed" for HTTP_REFUSED_MALFORMED: the label of metrics. */

@@ -14,6 +14,8 @@ struct listener {
     struct list node;  /* in http->listeners */
     struct list conns; /* not closed */
     uint32_t held;     /* connections not freed yet */
+    uint32_t open;     /* connections not closed yet, */
+    uint64_t accepted; /* and all that there were */
     char *name;        /* as the config writes it */
     char *bound;       /* the same with the real port */
     struct address address;

@@ -173,6 +173,8 @@ static void queue_rest(struct subscriber *subscriber, struct run *run, size_t ta
 
 static void write_direct(struct subscriber *subscriber, struct run *run)
 {
+    struct hub *hub = subscriber->hub;
+    latency_note(&hub->latency, hub->ports.clock, run->frames[0]->at_us);
     size_t taken = flush_direct(subscriber, run->pieces, (int)run->count, run->size);
     if (taken < run->size)
         queue_rest(subscriber, run, taken);
@@ -268,11 +270,15 @@ static bool go_on(struct fanout *fanout)
 static void step(struct job *job)
 {
     struct fanout *fanout = CONTAINER(job, struct fanout, job);
-    if (!go_on(fanout)) later_post(oldest(fanout)->topic->hub->ports.later, LATER_LAST, job);
+    struct hub *hub = CONTAINER(fanout, struct hub, fanout);
+    if (!go_on(fanout)) later_post(hub->ports.later, LATER_LAST, job);
+    latency_settle(&hub->latency, hub->ports.clock);
 }
 
 void fanout_finish(struct fanout *fanout)
 {
+    struct hub *hub = CONTAINER(fanout, struct hub, fanout);
     while (!go_on(fanout)) continue;
+    latency_settle(&hub->latency, hub->ports.clock);
     later_cancel(&fanout->job);
 }

@@ -100,6 +100,22 @@ size_t flush_direct(struct subscriber *subscriber, const struct iovec *pieces, i
     return taken;
 }
 
+/* Notes a write by the oldest trigger that it began with and that was not replayed. */
+static void note_latency(struct subscriber *subscriber)
+{
+    struct queue *queue = subscriber->queue;
+    struct hub *hub = subscriber->hub;
+    for (uint32_t i = 0; i < queue->count; i++) {
+        const struct slot *slot = queue_at(queue, i);
+        if (slot->kind == SLOT_GONE || slot->kind == SLOT_CONTROL) continue;
+        if (!slot->frame || slot->question || slot->kind == SLOT_LAGGED) return;
+        const struct subscription *of = subscriber_find_name(subscriber, slot->frame->topic);
+        if (of && slot->frame->position > of->joined_at)
+            latency_note(&hub->latency, hub->ports.clock, slot->frame->at_us);
+        return;
+    }
+}
+
 bool flush_now(struct subscriber *subscriber)
 {
     if (subscriber->unchecked) recheck(subscriber);
@@ -109,7 +125,10 @@ bool flush_now(struct subscriber *subscriber)
         struct iovec pieces[RUN_FRAMES];
         size_t size = 0;
         int count = collect(subscriber, pieces, &size);
-        if (count) took(subscriber, flush_direct(subscriber, pieces, count, size));
+        if (count) {
+            note_latency(subscriber);
+            took(subscriber, flush_direct(subscriber, pieces, count, size));
+        }
     }
     if (subscriber->blocked) return false;
     if (subscriber->state == STATE_LAGGED) {
@@ -130,5 +149,6 @@ void flush_run(struct job *job)
         list_remove(&subscriber->turn);
         if (flush_now(subscriber)) flush_post(subscriber);
     }
+    latency_settle(&hub->latency, hub->ports.clock);
     if (!list_empty(&hub->flushing)) later_post(hub->ports.later, LATER_LAST, &hub->flush);
 }

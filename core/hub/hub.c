@@ -45,13 +45,19 @@ void hub_counters_add(struct hub_counters *sum, const struct hub_counters *more)
     sum->echoes += more->echoes;
     sum->lagged += more->lagged;
     sum->missed += more->missed;
+    sum->lost += more->lost;
     sum->resyncs += more->resyncs;
     sum->heartbeats += more->heartbeats;
     for (int i = 0; i < END_REASONS; i++) sum->ended[i] += more->ended[i];
-    sum->queued += more->queued;
+    histogram_add(&sum->latency, &more->latency);
+    sum->queued.slots += more->queued.slots;
+    sum->queued.bytes += more->queued.bytes;
+    sum->queued.slots_max += more->queued.slots_max;
+    sum->queued.bytes_max += more->queued.bytes_max;
     sum->subscribers += more->subscribers;
     sum->topics += more->topics;
     sum->users += more->users;
+    sum->channels += more->channels;
 }
 
 struct hub *hub_new(const struct hub_ports *ports, const struct hub_limits *limits)
@@ -66,6 +72,7 @@ struct hub *hub_new(const struct hub_ports *ports, const struct hub_limits *limi
     fanout_create(&hub->fanout);
     list_create(&hub->flushing);
     job_create(&hub->flush, flush_run);
+    hub->latency.histogram = &hub->counters.latency;
     list_create(&hub->ended);
     list_create(&hub->unused);
     job_create(&hub->bury, bury);
@@ -105,6 +112,7 @@ void hub_lose(struct hub *hub, struct bytes name)
 {
     struct atom *lost = atom_get(name);
     forgotten_put(&hub->forgotten, lost, ++hub->ports.order->position);
+    hub->counters.lost++;
     atom_unref(lost);
 }
 

@@ -18,9 +18,11 @@
 
 #include "base/atom.h"
 #include "base/dict.h"
+#include "base/histogram.h"
 #include "event/cursor.h"
 #include "event/frame.h"
 #include "hub/options.h"
+#include "hub/queue.h"
 #include "ports/clock.h"
 #include "ports/journal.h"
 #include "ports/later.h"
@@ -74,12 +76,15 @@ struct hub_counters {
     uint64_t echoes;    /* not sent to the tab that caused them */
     uint64_t lagged;    /* times that a queue overflowed, */
     uint64_t missed;    /* and permitted triggers that were not sent therefore */
+    uint64_t lost;      /* triggers whose topic there was no room for */
     uint64_t resyncs;   /* of a topic, or told to one subscriber */
     uint64_t heartbeats;
     uint64_t ended[END_REASONS]; /* subscribers, by reason */
+    struct histogram latency;    /* of writes: from the oldest trigger's place to the kernel */
     /* as it stands now: */
-    uint64_t queued; /* slots of all subscribers that wait */
+    struct queue_gauge queued; /* what waits of all subscribers */
     uint32_t subscribers, topics, users;
+    uint32_t channels; /* topics with subscribers */
 };
 
 void hub_counters_add(struct hub_counters *sum, const struct hub_counters *more);

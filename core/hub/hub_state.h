@@ -5,6 +5,7 @@
 #include "hub/fanout.h"
 #include "hub/forgotten.h"
 #include "hub/hub.h"
+#include "hub/latency.h"
 #include "hub/lookup.h"
 #include "hub/told.h"
 #include "hub/window.h"
@@ -24,6 +25,7 @@ struct hub {
     struct fanout fanout;
     struct list flushing; /* subscribers that have something for their sinks */
     struct job flush;
+    struct latency latency;
 
     struct list ended, unused; /* subscribers and topics to bury at the end of the turn */
     struct job bury;

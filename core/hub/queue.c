@@ -13,7 +13,7 @@ struct frame *slot_wire(const struct slot *slot)
     return slot->tagged ? frame_tagged(slot->frame) : slot->frame;
 }
 
-struct queue *queue_new(uint32_t room, uint64_t *gauge)
+struct queue *queue_new(uint32_t room, struct queue_gauge *gauge)
 {
     uint32_t capacity = CAPACITY_MIN;
     while (capacity < room) capacity *= 2;
@@ -40,10 +40,22 @@ static void make_room(struct queue **queue)
     *queue = new;
 }
 
+static void count_slot(struct queue *queue)
+{
+    struct queue_gauge *gauge = queue->_gauge;
+    queue->waiting++;
+    if (++gauge->slots > gauge->slots_max) gauge->slots_max = gauge->slots;
+}
+
 static void take_frame(struct queue *queue, struct slot *slot, struct frame *frame)
 {
+    struct queue_gauge *gauge = queue->_gauge;
     slot->frame = frame ? frame_ref(frame) : NULL;
-    if (frame) queue->bytes += slot_wire(slot)->size;
+    if (!frame) return;
+    const uint32_t size = slot_wire(slot)->size;
+    queue->bytes += size;
+    gauge->bytes += size;
+    if (gauge->bytes > gauge->bytes_max) gauge->bytes_max = gauge->bytes;
 }
 
 struct slot *queue_push(struct queue **queue, enum slot_kind kind, struct frame *frame, bool tagged)
@@ -51,8 +63,7 @@ struct slot *queue_push(struct queue **queue, enum slot_kind kind, struct frame 
     if ((*queue)->count == (*queue)->_capacity) make_room(queue);
     struct queue *at = *queue;
     struct slot *slot = queue_at(at, at->count++);
-    at->waiting++;
-    ++*at->_gauge;
+    count_slot(at);
     *slot = (struct slot){.sequence = at->_next_sequence, .kind = kind, .tagged = tagged};
     at->_next_sequence += 2;
     take_frame(at, slot, frame);
@@ -71,8 +82,7 @@ uint32_t queue_insert(struct queue **queue, uint32_t index, enum slot_kind kind,
     CHECK(index > 0 || at->sent == 0);
     for (uint32_t i = at->count; i > index; i--) *queue_at(at, i) = *queue_at(at, i - 1);
     at->count++;
-    at->waiting++;
-    ++*at->_gauge;
+    count_slot(at);
     struct slot *slot = queue_at(at, index);
     *slot = (struct slot){.sequence = sequence - 1, .kind = kind};
     take_frame(at, slot, frame);
@@ -105,6 +115,7 @@ void queue_drop(struct queue *queue, struct slot *slot)
     if (slot == queue_at(queue, 0)) queue->sent = 0;
     if (slot->frame) {
         queue->bytes -= slot_wire(slot)->size;
+        queue->_gauge->bytes -= slot_wire(slot)->size;
         frame_unref(slot->frame);
         slot->frame = NULL;
     }
@@ -112,7 +123,7 @@ void queue_drop(struct queue *queue, struct slot *slot)
     slot->kind = SLOT_GONE;
     slot->key = 0;
     queue->waiting--;
-    --*queue->_gauge;
+    queue->_gauge->slots--;
 }
 
 void queue_tidy(struct queue **queue)

@@ -36,6 +36,11 @@ struct slot {
     uint32_t key : 27;   /* a hash of (topic, type, replaces); 0: replaces nothing */
 };
 
+/* What waits in all queues of a hub, and the most that ever did. */
+struct queue_gauge {
+    uint64_t slots, bytes, slots_max, bytes_max;
+};
+
 struct queue {
     uint32_t count;       /* slots, with the gone */
     uint32_t waiting;     /* slots, without */
@@ -44,13 +49,13 @@ struct queue {
     uint32_t sent;        /* bytes of the head's frame that are out already */
     uint32_t extra;       /* slots that its user allows above the bound */
     size_t bytes;         /* of all frames that wait; the head's counts whole */
-    uint64_t *_gauge;
+    struct queue_gauge *_gauge;
     uint32_t _first, _capacity, _next_sequence;
     struct slot _slots[];
 };
 
-/* A queue with room for so many slots; it grows. What waits is added to *gauge. */
-struct queue *queue_new(uint32_t room, uint64_t *gauge);
+/* A queue with room for so many slots; it grows. What waits is counted in the gauge. */
+struct queue *queue_new(uint32_t room, struct queue_gauge *gauge);
 
 /* Appends a slot. Takes its own reference of the frame, which may be NULL. The slot is good until
  * the next call. */

@@ -128,6 +128,7 @@ void subscriber_end(struct subscriber *subscriber, enum end_reason reason)
     if (subscriber->state == STATE_ENDED) return;
     if (reason != END_CLIENT)
         while (flush_now(subscriber)) continue;
+    latency_settle(&hub->latency, hub->ports.clock);
     if (subscriber->state == STATE_ENDED) return; /* by a rule that was asked once more */
     stale_drop(subscriber, NULL);
     subscriber->state = STATE_ENDED;

@@ -130,6 +130,7 @@ uint64_t topic_place(struct topic *topic, const struct emission *emission)
         .tag = emission->tag,
         .position = order->position,
         .at_ms = hub_now(hub),
+        .at_us = clock_turn_us(hub->ports.clock),
     });
     CHECK(frame);
     hub->counters.emitted++;
@@ -194,7 +195,7 @@ uint32_t topic_add(struct topic *topic, struct subscriber *subscriber, uint32_t 
         topic->members = xrealloc(topic->members, topic->capacity * sizeof(struct member));
     }
     topic->members[topic->count] = (struct member){subscriber, subscription};
-    topic->present++;
+    if (!topic->present++) topic->hub->counters.channels++;
     return topic->count++;
 }
 
@@ -208,7 +209,7 @@ static void move_member(struct topic *topic, uint32_t from, uint32_t to)
 void topic_remove(struct topic *topic, uint32_t index)
 {
     CHECK(index < topic->count && topic->members[index].subscriber);
-    topic->present--;
+    if (!--topic->present) topic->hub->counters.channels--;
     topic->members[index].subscriber = NULL;
     if (!topic->fanning && index != --topic->count) move_member(topic, topic->count, index);
     topic_release(topic);

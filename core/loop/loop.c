@@ -48,9 +48,14 @@ static uint64_t microseconds(clockid_t id)
     return (uint64_t)time.tv_sec * 1000000 + (uint64_t)time.tv_nsec / 1000;
 }
 
+static uint64_t read_us(void)
+{
+    return microseconds(CLOCK_MONOTONIC);
+}
+
 static void take_time(struct loop *loop)
 {
-    loop->woken_us = microseconds(CLOCK_MONOTONIC);
+    loop->woken_us = loop->clock.turn_us = read_us();
     loop->clock.now_ms = loop->woken_us / 1000;
     loop->clock.wall_ms = microseconds(CLOCK_REALTIME) / 1000;
 }
@@ -74,6 +79,7 @@ struct loop *loop_new(void)
     loop->ev = ev_loop_new(EVFLAG_AUTO | EVFLAG_NOENV);
     CHECK(loop->ev);
     ev_set_userdata(loop->ev, loop);
+    loop->clock.read_us = read_us;
     take_time(loop);
     wheel_create(&loop->clock.wheel, loop->clock.now_ms);
     later_create(&loop->later);
@@ -166,13 +172,17 @@ static uint64_t run_jobs(struct loop *loop)
 void loop_turn(struct loop *loop, bool wait)
 {
     set_alarm(loop);
+    const uint64_t due_ms = loop->alarm_ms;
     ev_run(loop->ev, wait && later_idle(&loop->later) ? EVRUN_ONCE : EVRUN_NOWAIT);
+    if (due_ms <= loop->clock.now_ms)
+        histogram_note(&loop->counters.late, loop->woken_us - due_ms * 1000, 1);
     wheel_advance(&loop->clock.wheel, loop->clock.now_ms);
     uint64_t lag = run_jobs(loop) - loop->woken_us;
     struct loop_counters *counters = &loop->counters;
     counters->turns++;
     counters->busy_us += lag;
     counters->lag_us = lag;
+    histogram_note(&counters->turn, lag, 1);
     if (lag > counters->lag_max_us) counters->lag_max_us = lag;
 }
 

@@ -15,6 +15,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/histogram.h"
 #include "ports/clock.h"
 #include "ports/later.h"
 #include "ports/log.h"
@@ -32,6 +33,8 @@ struct loop_counters {
     uint64_t busy_us;     /* spent outside the wait, all in all */
     uint64_t lag_us;      /* how long the last turn ran: what came then waited up to this */
     uint64_t lag_max_us;  /* the longest since loop_lag_reset */
+    struct histogram turn; /* how long turns ran, */
+    struct histogram late; /* and how late timers were looked at */
 };
 
 typedef void loop_signal_f(void *owner, int signum);

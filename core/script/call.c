@@ -134,9 +134,23 @@ void call_publish(struct running *running)
     batch_clear(batch);
 }
 
+/* One that was ended while it waited has waited until now. */
+static void note_time(struct running *running, enum task_end end)
+{
+    const struct task *task = &running->task;
+    struct vm_hook *info = vm_hook_info(running->vm, running->call.hook);
+    if (!info || end == TASK_REFUSED) return;
+    const bool waited = end == TASK_LATE || end == TASK_CANCELLED;
+    const uint64_t now_us =
+        waited ? clock_read_us(vm_options(running->vm)->ports->clock) : task->left_us;
+    histogram_note(&info->took, now_us - task->begun_us, 1);
+    info->busy_us += task->busy_us;
+}
+
 static void ended(struct task *task, enum task_end end, lua_State *co)
 {
     struct running *running = CONTAINER(task, struct running, task);
+    note_time(running, end);
     bool background = running->phase == PHASE_BACKGROUND;
     bool refusal = end == TASK_RAISED && !background && call_read_refusal(running, co);
     if (end == TASK_RETURNED) {

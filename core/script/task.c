@@ -119,10 +119,14 @@ static bool resume(struct task *task)
     struct watch watch;
     task->_state = TASK_RUNNING;
     tasks->running = task;
+    const uint64_t resumed_us = clock_read_us(tasks->_clock);
+    if (!task->begun_us) task->begun_us = resumed_us;
     watchdog_enter(&watch, task->_co, tasks->_limits.slice_ms);
     int status = lua_resume(task->_co, 0);
     bool stopped = watchdog_leave(&watch);
     tasks->running = outer;
+    task->left_us = clock_read_us(tasks->_clock);
+    task->busy_us += task->left_us - resumed_us;
     if (status == LUA_YIELD) {
         CHECK(task->_wait); /* the sandbox lets no other yield out */
         if (!task->_cancelled) {
@@ -241,6 +245,7 @@ bool task_start(struct task *task, uint64_t deadline_ms)
     tasks->runs++;
     task->serial = ++tasks->_serial;
     task->_cancelled = false;
+    task->begun_us = task->busy_us = 0;
     task->_due_ms = deadline_ms ? tasks->_clock->now_ms + deadline_ms : 0;
     lua_rawgeti(task->_co, LUA_REGISTRYINDEX, tasks->_trampoline);
     return resume(task);

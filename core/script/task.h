@@ -79,6 +79,8 @@ struct task {
     uint64_t _due_ms; /* 0: no deadline */
     const struct wait_ops *_wait;
     void *_wait_ctx;
+    uint64_t begun_us, left_us; /* when it began, and when it last gave control back, */
+    uint64_t busy_us;           /* and what of that it ran, not waited */
     uint64_t serial; /* another number in every run: what a handle keeps */
 };
 

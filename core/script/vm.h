@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "base/buf.h"
+#include "base/histogram.h"
 #include "engine/app.h"
 #include "engine/hooks.h"
 
@@ -65,6 +66,8 @@ struct vm_hook {
     struct atom *what;  /* "filter of topic user:{user}"; a reference, as the next */
     struct atom *place; /* "rules/posta.lua:12" */
     uint64_t runs, errors;
+    struct histogram took; /* from the call to its end, waiting included, */
+    uint64_t busy_us;      /* and what of all that it ran */
     uint32_t kills; /* in a row, see quarantine.h */
     bool quarantined;
     hook spare; /* what is run in its place in quarantine; 0: nothing */

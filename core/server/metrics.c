@@ -1,10 +1,13 @@
 #include "server/metrics.h"
 
+#include "base/alloc.h"
 #include "engine/feeds.h"
 #include "engine/node.h"
 #include "http/http.h"
 #include "loop/loop.h"
 #include "script/loaded.h"
+#include "server/measures.h"
+#include "server/process.h"
 #include "server/rules.h"
 #include "server/server.h"
 
@@ -71,6 +74,15 @@ HUB_SUM(read_replaced, replaced)
 HUB_SUM(read_echoes, echoes)
 HUB_SUM(read_lagged, lagged)
 HUB_SUM(read_resyncs, resyncs)
+HUB_SUM(read_missed, missed)
+HUB_SUM(read_unplaced, lost)
+HUB_SUM(read_heartbeats, heartbeats)
+HUB_SUM(read_stream_bytes, bytes)
+HUB_SUM(read_channels, channels)
+HUB_SUM(read_queued, queued.slots)
+HUB_SUM(read_queued_max, queued.slots_max)
+HUB_SUM(read_queued_bytes, queued.bytes)
+HUB_SUM(read_queued_bytes_max, queued.bytes_max)
 FEEDS_SUM(read_events, events)
 FEEDS_SUM(read_unhandled, unhandled)
 FEEDS_SUM(read_failed, failed)
@@ -121,6 +133,48 @@ static double read_busy(const struct server *server, size_t index)
 {
     (void)index;
     return (double)loop_counters(server->loop)->busy_us / 1e6;
+}
+
+static double read_reloads(const struct server *server, size_t index)
+{
+    return (double)(index ? server->reload.refused : server->reload.good);
+}
+
+static double read_blocks(const struct server *server, size_t index)
+{
+    (void)server;
+    (void)index;
+    return (double)alloc_live();
+}
+
+#define PROCESS_READ(function, member)                                                             \
+    static double function(const struct server *server, size_t index)                             \
+    {                                                                                              \
+        struct process process;                                                                    \
+        (void)server;                                                                              \
+        (void)index;                                                                               \
+        process_read(&process);                                                                    \
+        return (double)process.member;                                                             \
+    }
+
+PROCESS_READ(read_resident, resident_bytes)
+PROCESS_READ(read_virtual, virtual_bytes)
+PROCESS_READ(read_allocated, allocated_bytes)
+PROCESS_READ(read_files, open_files)
+PROCESS_READ(read_files_max, max_files)
+PROCESS_READ(read_cpu, cpu_seconds)
+PROCESS_READ(read_start, start_seconds)
+
+static double read_subscriber_bytes(const struct server *server, size_t index)
+{
+    const double subscribers = read_subscribers(server, index);
+    return subscribers > 0 ? read_resident(server, index) / subscribers : 0;
+}
+
+static const char *outcome_label(const struct server *server, size_t index)
+{
+    (void)server;
+    return index ? "refused" : "good";
 }
 
 static const char *app_label(const struct server *server, size_t index)
@@ -179,6 +233,9 @@ static const struct family families[] = {
      read_lost},
     {"sluice_triggers_total", "counter", "Triggers that took a place in the order.", NULL, 1, NULL,
      read_emitted},
+    {"sluice_triggers_lost_total", "counter",
+     "Triggers whose topic there was no room for; who comes back to it is told to re-read.", NULL, 1,
+     NULL, read_unplaced},
     {"sluice_deliveries_total", "counter", "Frames written to streams whole.", NULL, 1, NULL,
      read_delivered},
     {"sluice_triggers_denied_total", "counter", "Triggers that a filter kept from a subscriber.",
@@ -190,8 +247,25 @@ static const struct family families[] = {
     {"sluice_echoes_total", "counter", "Triggers not sent back to the tab that caused them.", NULL,
      1, NULL, read_echoes},
     {"sluice_lagged_total", "counter", "Queues that overflowed.", NULL, 1, NULL, read_lagged},
+    {"sluice_triggers_missed_total", "counter",
+     "Permitted triggers that a queue which overflowed dropped; its resync says so.", NULL, 1, NULL,
+     read_missed},
     {"sluice_resyncs_total", "counter", "Resync events to subscribers.", NULL, 1, NULL,
      read_resyncs},
+    {"sluice_heartbeats_total", "counter", "Heartbeats to streams.", NULL, 1, NULL, read_heartbeats},
+    {"sluice_stream_bytes_total", "counter", "Bytes that streams' sockets took.", NULL, 1, NULL,
+     read_stream_bytes},
+    {"sluice_queued_triggers", "gauge", "Slots that wait in streams' queues.", NULL, 1, NULL,
+     read_queued},
+    {"sluice_queued_triggers_max", "gauge", "The most slots that ever waited.", NULL, 1, NULL,
+     read_queued_max},
+    {"sluice_queued_bytes", "gauge",
+     "Bytes that wait in streams' queues; a frame that waits for several counts in each.", NULL, 1,
+     NULL, read_queued_bytes},
+    {"sluice_queued_bytes_max", "gauge", "The most bytes that ever waited.", NULL, 1, NULL,
+     read_queued_bytes_max},
+    {"sluice_reloads_total", "counter", "Reloads that took over, and those that were refused.",
+     "outcome", 2, outcome_label, read_reloads},
     {"sluice_generation", "gauge", "Which loading of the rules runs, counted from 1.", NULL, 1, NULL,
      read_generation},
     {"sluice_rule_vms", "gauge",
@@ -227,16 +301,51 @@ static const struct family families[] = {
      read_lag},
     {"sluice_loop_busy_seconds_total", "counter", "Time that the loop did not wait.", NULL, 1, NULL,
      read_busy},
+    {"sluice_subscriber_bytes", "gauge",
+     "Resident memory of the process divided by the open streams; 0 without one.", NULL, 1, NULL,
+     read_subscriber_bytes},
+    {"sluice_memory_allocated_bytes", "gauge", "Memory that the C library's allocator has handed out.",
+     NULL, 1, NULL, read_allocated},
+    {"sluice_memory_blocks", "gauge", "Blocks of memory in use, without libraries' and Lua's own.",
+     NULL, 1, NULL, read_blocks},
+    {"process_resident_memory_bytes", "gauge", "Resident memory of the process.", NULL, 1, NULL,
+     read_resident},
+    {"process_virtual_memory_bytes", "gauge", "Virtual memory of the process.", NULL, 1, NULL,
+     read_virtual},
+    {"process_open_fds", "gauge", "Open descriptors.", NULL, 1, NULL, read_files},
+    {"process_max_fds", "gauge", "The limit of open descriptors.", NULL, 1, NULL, read_files_max},
+    {"process_cpu_seconds_total", "counter", "Processor time of the process.", NULL, 1, NULL,
+     read_cpu},
+    {"process_start_time_seconds", "gauge", "When the process began, in seconds since 1970.", NULL, 1,
+     NULL, read_start},
+    {"sse_connections_total", "gauge", "Open streams: sluice_subscribers, by a name that others use.",
+     NULL, 1, NULL, read_subscribers},
+    {"sse_channels_total", "gauge", "Topics with subscribers, by a name that others use.", NULL, 1,
+     NULL, read_channels},
+    {"sse_events_sent", "counter",
+     "Frames written to streams whole: sluice_deliveries_total, by a name that others use.", NULL, 1,
+     NULL, read_delivered},
+    {"redis_publish_errors", "counter",
+     "Triggers that could not be given their place on the bus: sluice_triggers_lost_total, by a name "
+     "that others use.", NULL, 1, NULL, read_unplaced},
 };
 
 static const size_t family_count = sizeof(families) / sizeof(families[0]);
 
+static void write_head(struct buf *out, const char *name, const char *help, const char *type)
+{
+    buf_printf(out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
+}
+
 void metrics_write(const struct server *server, struct buf *out)
 {
+    for (size_t m = 0; m < measure_count; m++) {
+        write_head(out, measures[m].name, measures[m].help, measures[m].type);
+        measures[m].write(server, measures[m].name, out);
+    }
     for (size_t f = 0; f < family_count; f++) {
         const struct family *family = &families[f];
-        buf_printf(out, "# HELP %s %s\n# TYPE %s %s\n", family->name, family->help, family->name,
-                   family->type);
+        write_head(out, family->name, family->help, family->type);
         const size_t count = family->count ? family->count : node_apps(server->node);
         for (size_t i = 0; i < count; i++) {
             if (family->label)
@@ -248,15 +357,20 @@ void metrics_write(const struct server *server, struct buf *out)
     }
 }
 
+static void write_row(struct buf *out, const char *name, const char *label, const char *type,
+                      const char *help)
+{
+    buf_printf(out, "| `%s%s%s%s` | %s | %s |\n", name, label ? "{" : "", label ? label : "",
+               label ? "}" : "", type, help);
+}
+
 void metrics_write_page(struct buf *out)
 {
     buf_add_text(out, "# Metrics\n\nGenerated from the registry by `make docs`. Served as Prometheus "
                       "text at `/metrics` of the admin listener.\n\n| metric | type | meaning |\n"
                       "|---|---|---|\n");
-    for (size_t f = 0; f < family_count; f++) {
-        const struct family *family = &families[f];
-        buf_printf(out, "| `%s%s%s%s` | %s | %s |\n", family->name, family->label ? "{" : "",
-                   family->label ? family->label : "", family->label ? "}" : "", family->type,
-                   family->help);
-    }
+    for (size_t f = 0; f < family_count; f++)
+        write_row(out, families[f].name, families[f].label, families[f].type, families[f].help);
+    for (size_t m = 0; m < measure_count; m++)
+        write_row(out, measures[m].name, measures[m].label, measures[m].type, measures[m].help);
 }

@@ -274,6 +274,7 @@ bool server_reload(struct server *server, bool promote, struct buf *report)
     } else {
         log_lines(log, LOG_ERROR, "not reloaded, the running rules stay", buf_bytes(report));
     }
+    ++*(good ? &last->good : &last->refused);
     last->outcome = good ? RELOAD_GOOD : RELOAD_REFUSED;
     last->wall_ms = server->_parts->ports.clock->wall_ms;
     buf_clear(&last->lines);

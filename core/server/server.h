@@ -28,6 +28,7 @@ struct server {
     struct last_reload {
         enum { RELOAD_NONE, RELOAD_GOOD, RELOAD_REFUSED } outcome;
         uint64_t wall_ms;
+        uint64_t good, refused; /* how many of each so far */
         struct buf lines;
     } reload;
     struct parts *_parts;

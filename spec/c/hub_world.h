@@ -239,7 +239,7 @@ static inline void world_free(struct world *world)
         if (world->tabs[i].subscriber) subscriber_end(world->tabs[i].subscriber, END_DRAIN);
     settle(world);
     assert_true(hub_idle(world->hub));
-    assert_int_equal(hub_counters(world->hub)->queued, 0);
+    assert_int_equal(hub_counters(world->hub)->queued.slots, 0);
     assert_int_equal(hub_counters(world->hub)->users, 0);
     assert_true(list_empty(&world->askings));
     hub_free(world->hub);

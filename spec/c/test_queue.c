@@ -4,7 +4,7 @@
 #include "base/atom.h"
 #include "unit.h"
 
-static uint64_t gauge;
+static struct queue_gauge gauge;
 
 static struct frame *frame_of(const char *data)
 {
@@ -22,7 +22,7 @@ static struct slot *push(struct queue **queue, const char *data)
 
 static int tear_down(void **state)
 {
-    return frame_live() + atom_live() + gauge ? -1 : nothing_left(state);
+    return frame_live() + atom_live() + gauge.slots + gauge.bytes ? -1 : nothing_left(state);
 }
 
 static void is_there_only_while_something_waits(void **state)
@@ -33,7 +33,8 @@ static void is_there_only_while_something_waits(void **state)
     push(&queue, "bc");
     assert_int_equal(queue->waiting, 2);
     assert_int_equal(queue->bytes, strlen("data: a\n\ndata: bc\n\n"));
-    assert_int_equal(gauge, 2);
+    assert_int_equal(gauge.slots, 2);
+    assert_int_equal(gauge.bytes, queue->bytes);
     queue->sent = 3;
     queue_drop(queue, queue_at(queue, 0));
     assert_int_equal(queue->sent, 0);
@@ -42,7 +43,10 @@ static void is_there_only_while_something_waits(void **state)
     queue_drop(queue, queue_at(queue, 0));
     queue_tidy(&queue);
     assert_null(queue);
-    assert_int_equal(gauge, 0);
+    assert_int_equal(gauge.slots, 0);
+    assert_int_equal(gauge.bytes, 0);
+    assert_int_equal(gauge.slots_max, 2);
+    assert_int_equal(gauge.bytes_max, strlen("data: a\n\ndata: bc\n\n"));
 }
 
 static void the_twin_counts_with_its_own_size(void **state)
@@ -118,7 +122,7 @@ static void finds_slots_by_sequence_in_any_weather(void **state)
             queue_tidy(&queue);
         }
         assert_int_equal(queue ? queue->waiting : 0, count);
-        assert_int_equal(gauge, count);
+        assert_int_equal(gauge.slots, count);
         if (round % 16) continue;
         for (uint32_t i = 0; i < count; i++) {
             int64_t index = queue_index(queue, known[i]);

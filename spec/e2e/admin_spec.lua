@@ -2,6 +2,7 @@
 
 local e2e      = require "spec.support.e2e"
 local http     = require "spec.support.http"
+local prometheus = require "spec.support.prometheus"
 local sse      = require "spec.support.sse"
 local upstream = require "spec.support.upstream"
 local wait     = require "spec.support.wait"
@@ -18,30 +19,6 @@ local feed = app:upstream("feed", {
 feed:on("note", function() all():emit("note") end)
 app:stream("events", { path = "/events", identity = who, upstreams = { feed }, topics = function() return all() end })
 ]]
-
--- The series of Prometheus' text format 0.0.4 by name and labels; raises where it is none.
-local function parse(text)
-  local series, types = {}, {}
-  assert.equal("\n", text:sub(-1))
-  for line in text:gmatch "([^\n]*)\n" do
-    local kind, name, rest = line:match "^# (%u+) ([%a_:][%w_:]*) (.+)$"
-    if kind == "TYPE" then
-      assert.is_nil(types[name], name .. " has two types")
-      assert.is_true(rest == "counter" or rest == "gauge", line)
-      types[name] = rest
-    elseif kind ~= "HELP" then
-      local full, value = line:match "^(.-) (%-?[%d.e+]+)$"
-      local family, labels = (full or ""):match "^([%a_:][%w_:]*)(.*)$"
-      assert.is_truthy(family, "no series: " .. line)
-      assert.is_true(labels == "" or labels:find '^{[%a_]+="[^"\\\n]*"}$' ~= nil, line)
-      assert.is_truthy(types[family], family .. " has no type")
-      assert.is_true((family:find "_total$" ~= nil) == (types[family] == "counter"), family)
-      assert.is_nil(series[full], full .. " is there twice")
-      series[full] = assert(tonumber(value))
-    end
-  end
-  return series
-end
 
 describe("the admin listener", function()
   it("says whether it is alive and ready, and counts subscribers and links", function()
@@ -69,7 +46,7 @@ describe("the admin listener", function()
     tab:next "note"
     local answer = http.get(server.admin, "/metrics")
     assert.equal("text/plain; version=0.0.4; charset=utf-8", answer.headers["content-type"])
-    local series = parse(answer.body)
+    local series = prometheus.parse(answer.body)
     for name, value in pairs {
       sluice_streams = 1, sluice_subscribers = 1, sluice_users = 1, sluice_links = 1, sluice_topics = 1,
       sluice_upstream_events_total = 1, sluice_links_opened_total = 1, sluice_triggers_total = 1,

@@ -1,0 +1,18 @@
+/* measures: the metrics whose values are not one number of one room: by listener, by
+ * state, by hook, and histograms. Each writes the lines of its family; metrics.c
+ * has the plain ones, and writes both. */
+#pragma once
+
+#include <stddef.h>
+
+struct buf;
+struct server;
+
+struct measure {
+    const char *name, *type, *help;
+    const char *label; /* or several, "app,hook"; NULL: none */
+    void (*write)(const struct server *server, const char *name, struct buf *out);
+};
+
+extern const struct measure measures[];
+extern const size_t measure_count;
