@@ -119,5 +119,5 @@
     if (new URL(request.path, document.baseURI).origin === location.origin) request.headers['X-Session-Tag'] = tag
   })
 
-  window.Sluice = { eventSource: eventSource, tag: function () { return tag } }
+  window.Sluice = { eventSource: eventSource, tag: function (name) { if (name) keep(name); return tag } }
 })()
