@@ -56,6 +56,9 @@ static void add_line(struct buf *line, const struct app_emit *one)
     add_field(line, "user", one->emit.user);
     add_field(line, "tag", one->emit.tag);
     add_field(line, "replaces", one->emit.replaces);
+    add_field(line, "id", one->emit.id);
+    add_field(line, "meta", one->emit.meta);
+    if (one->emit.retry_ms) buf_printf(line, " [retry %.15g s]", (double)one->emit.retry_ms / 1000);
     if (one->emit.within_ms)
         buf_printf(line, " [within %.15g s]", (double)one->emit.within_ms / 1000);
 }

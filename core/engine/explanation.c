@@ -185,15 +185,23 @@ static void write_part(struct part *part, bool first)
 
 /* ---- the answer ---- */
 
+/* The place that a cursor means, or that a publisher's id has in a history; 0: neither. */
+static uint64_t place_of(struct node *node, struct bytes id)
+{
+    const int64_t read = cursor_read(&app_ports(node_app(node, 0))->order->epoch, id);
+    uint64_t found = read < 0 ? 0 : (uint64_t)read;
+    for (size_t i = 0; i < node_apps(node) && !found; i++)
+        found = hub_find_id(app_hub(node_app(node, i)), id);
+    return found;
+}
+
 /* Where the trigger with this id stands, if it is kept; else why not. */
 static enum explanation look_up(struct node *node, struct bytes id, uint64_t *position)
 {
     bool forgot = false;
     if (!node_apps(node)) return EXPLANATION_NO_TRIGGER;
-    const struct order *order = app_ports(node_app(node, 0))->order;
-    const int64_t read = cursor_read(&order->epoch, id);
-    if (read < 0) return EXPLANATION_FOREIGN_ID;
-    *position = (uint64_t)read;
+    *position = place_of(node, id);
+    if (!*position) return EXPLANATION_FOREIGN_ID;
     for (size_t i = 0; i < node_apps(node); i++) {
         const struct explain *explain = app_explain(node_app(node, i));
         const struct explain_trigger *trigger;

@@ -1,4 +1,4 @@
-/* A frame is one allocation: head (id and event lines), a data line for each
+/* A frame is one allocation: head (id, event and retry lines), a data line for each
  * line of the data, a blank line. Sizes are counted first, then written, so that
  * nothing is copied twice. The raw data is what stands behind its one "data: ";
  * only data with line ends, which the wire does not keep, stands a second time
@@ -20,7 +20,8 @@
 
 static uint32_t live;
 
-static const struct bytes ID = BYTES("id: "), EVENT = BYTES("event: "), DATA = BYTES("data: ");
+static const struct bytes ID = BYTES("id: "), EVENT = BYTES("event: "), DATA = BYTES("data: "),
+                          RETRY = BYTES("retry: ");
 
 static char *put(char *to, struct bytes bytes)
 {
@@ -86,6 +87,7 @@ static struct frame *make(const struct trigger *trigger, size_t head_size, struc
         .replaces = atom_ref(trigger->replaces),
         .user = atom_ref(trigger->user),
         .tag = atom_ref(trigger->tag),
+        .meta = atom_ref(trigger->meta),
         .position = trigger->position,
         .at_ms = trigger->at_ms,
         .at_us = trigger->at_us,
@@ -101,16 +103,32 @@ static struct frame *make(const struct trigger *trigger, size_t head_size, struc
     return frame;
 }
 
+enum { DIGITS_MAX = 24 };
+
+/* What stands behind `retry:`; empty for 0. */
+static struct bytes retry_value(uint64_t retry_ms, char digits[DIGITS_MAX])
+{
+    const int size = snprintf(digits, DIGITS_MAX, "%llu", (unsigned long long)retry_ms);
+    return bytes_run(digits, retry_ms ? (size_t)size : 0);
+}
+
+static size_t line_size(struct bytes field, struct bytes value)
+{
+    return value.size ? field.size + value.size + 1 : 0;
+}
+
 struct frame *frame_new(const struct trigger *trigger)
 {
-    struct bytes id = trigger->id, name = trigger->name;
+    char digits[DIGITS_MAX];
+    const struct bytes id = trigger->id, name = trigger->name;
+    const struct bytes retry = retry_value(trigger->retry_ms, digits);
     if (text_breaks_line(id) || text_breaks_line(name)) return NULL;
-    size_t head_size =
-        (id.size ? ID.size + id.size + 1 : 0) + (name.size ? EVENT.size + name.size + 1 : 0);
+    const size_t head_size = line_size(ID, id) + line_size(EVENT, name) + line_size(RETRY, retry);
     struct frame *frame = make(trigger, head_size, trigger->data);
     char *to = frame->bytes;
     if (id.size) to = put_line(to, ID, id);
     if (name.size) to = put_line(to, EVENT, name);
+    if (retry.size) put_line(to, RETRY, retry);
     return frame;
 }
 
@@ -132,6 +150,7 @@ void frame_unref(struct frame *frame)
     atom_unref(frame->replaces);
     atom_unref(frame->user);
     atom_unref(frame->tag);
+    atom_unref(frame->meta);
     xfree(frame);
     live--;
 }
@@ -139,6 +158,16 @@ void frame_unref(struct frame *frame)
 struct bytes frame_data(const struct frame *frame)
 {
     return bytes_run(frame->bytes + frame->_data_at, frame->data_size);
+}
+
+/* It stands first in the head. A control frame with an id and nothing else has one, too. */
+struct bytes frame_id(const struct frame *frame)
+{
+    if (frame->size < ID.size || memcmp(frame->bytes, ID.data, ID.size) != 0)
+        return (struct bytes){NULL, 0};
+    const char *value = frame->bytes + ID.size;
+    const char *end = memchr(value, '\n', frame->size - ID.size);
+    return bytes_run(value, (size_t)(end - value));
 }
 
 /* The bytes before the first data line. Neither id nor name can hold a line end, so the first
@@ -170,6 +199,7 @@ static struct frame *make_tagged(struct frame *frame)
         .replaces = frame->replaces,
         .user = frame->user,
         .tag = frame->tag,
+        .meta = frame->meta,
         .position = frame->position,
         .at_ms = frame->at_ms,
         .at_us = frame->at_us,
@@ -207,9 +237,9 @@ struct frame *frame_heartbeat(struct bytes id)
 
 struct frame *frame_retry(uint64_t retry_ms)
 {
-    char digits[24];
-    int size = snprintf(digits, sizeof(digits), "%llu", (unsigned long long)retry_ms);
-    return make_control(BYTES("retry: "), bytes_run(digits, (size_t)size));
+    char digits[DIGITS_MAX];
+    const int size = snprintf(digits, sizeof(digits), "%llu", (unsigned long long)retry_ms);
+    return make_control(RETRY, bytes_run(digits, (size_t)size));
 }
 
 struct frame *frame_comment(struct bytes text)

@@ -22,6 +22,8 @@ struct trigger {
     struct atom *replaces; /* coalescing key, or NULL */
     struct atom *user;     /* whose tab caused it, with tag: the echo to skip; or NULL */
     struct atom *tag;
+    struct atom *meta;     /* JSON that stays with the frame and never goes on the wire; or NULL */
+    uint64_t retry_ms;     /* a `retry:` line; 0: none */
     uint64_t position;     /* place in the order; 0 for control events */
     uint64_t at_ms;        /* when it took its place */
     uint64_t at_us;        /* the same moment, for measuring */
@@ -32,9 +34,10 @@ struct frame {
     uint32_t size;       /* of bytes, what goes on the wire */
     uint32_t _data_at;   /* where the raw data stands in bytes (behind size, if it has line ends) */
     uint32_t data_size;
-    struct atom *topic, *type, *replaces, *user, *tag; /* references of the frame */
+    struct atom *topic, *type, *replaces, *user, *tag, *meta; /* references of the frame */
     uint64_t position;
     uint64_t at_ms, at_us;
+    bool repeats;          /* history's: its id was there already, see hub/history.h */
     struct frame *_tagged; /* the twin that carries session_tag, once somebody needs it */
     char bytes[];
 };
@@ -48,6 +51,9 @@ void frame_unref(struct frame *frame); /* takes NULL */
 
 /* The data as given to frame_new. */
 struct bytes frame_data(const struct frame *frame);
+
+/* The id likewise; empty: it has none. */
+struct bytes frame_id(const struct frame *frame);
 
 /* The twin whose JSON object carries "session_tag" as its first member, for clients that skip
  * their own echo; the frame itself if it has no tag or its data is no JSON object (or has

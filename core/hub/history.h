@@ -5,12 +5,16 @@
 
 #include <stdint.h>
 
+#include "base/bytes.h"
+
 struct frame;
+struct lookup;
 
 struct history {
     struct frame **_ring; /* NULL while empty */
     uint32_t _first, _capacity, count;
     uint64_t lost;
+    struct lookup *_by_id; /* of the frames' ids; NULL: not asked for */
 };
 
 /* lost: what is known of the time before, 0: nothing was. */
@@ -28,6 +32,15 @@ void history_expire(struct history *history, uint64_t until_ms);
 
 /* The frame at an index from 0, the oldest, to count - 1. Borrowed. */
 struct frame *history_at(const struct history *history, uint32_t index);
+
+/* Finds frames by their ids from now on, those too that are there already; or does not any more. An empty
+ * history finds nothing and needs none of it: to be called again after a history_add. */
+void history_index(struct history *history);
+void history_unindex(struct history *history);
+
+/* The position of the frame with this id. 0: none has it that is known, or more than one had: then nobody
+ * can say which of them a client has seen. */
+uint64_t history_find(const struct history *history, struct bytes id);
 
 /* The index of the first frame newer than the position; count: none is. */
 uint32_t history_after(const struct history *history, uint64_t position);

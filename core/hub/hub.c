@@ -151,6 +151,19 @@ void hub_fan_out(struct hub *hub)
     fanout_finish(&hub->fanout);
 }
 
+bool hub_is_cursor(const struct hub *hub, struct bytes id)
+{
+    return cursor_read(&hub->ports.order->epoch, id) >= 0;
+}
+
+uint64_t hub_find_id(const struct hub *hub, struct bytes id)
+{
+    uint64_t found = 0;
+    for (const struct list *node = hub->topics.next; !found && node != &hub->topics; node = node->next)
+        found = history_find(&CONTAINER(node, struct topic, node)->history, id);
+    return found;
+}
+
 void hub_cursor(struct hub *hub, char out[CURSOR_SIZE])
 {
     cursor_write(&hub->ports.order->epoch, hub_fanned(hub), out);

@@ -95,6 +95,9 @@ struct emit {
     struct bytes data;
     struct bytes replaces;  /* coalescing key; data NULL: none */
     struct bytes user, tag; /* echo; data NULL: none; both or neither */
+    struct bytes id;        /* the publisher's, where topics show those; see topic_options */
+    struct bytes meta;      /* JSON that goes with it to filters, not on the wire; data NULL: none */
+    uint64_t retry_ms;      /* a `retry:` line in its frame; 0: none */
     uint64_t within_ms;     /* wait so long for a newer one; needs `replaces` (may be empty text) */
     uint64_t cause;         /* for the journal: whose emit it is; 0: nobody's */
 };
@@ -146,6 +149,12 @@ void hub_windows_each(struct hub *hub,
 /* Brings everything that was emitted to its subscribers now, without yielding (drain). Filters are
  * asked within; not to be called from one. */
 void hub_fan_out(struct hub *hub);
+
+/* Would a client that shows this id be taken for one that shows a cursor? No publisher may have it. */
+bool hub_is_cursor(const struct hub *hub, struct bytes id);
+
+/* The position of the trigger that has this id of its publisher's in some topic's history; 0: none. */
+uint64_t hub_find_id(const struct hub *hub, struct bytes id);
 
 /* A cursor for the newest position that is fanned out (for pages that embed it). */
 void hub_cursor(struct hub *hub, char out[CURSOR_SIZE]);

@@ -12,6 +12,7 @@ struct topic_options {
     uint32_t history_size;   /* triggers kept; 0: none */
     uint64_t history_ttl_ms; /* and for how long; 0: no matter how long */
     enum event_name name;    /* what stands in `event:` */
+    bool publisher_ids;      /* `id:` is what the emit says, or a fresh urn:uuid; else a cursor */
     bool filtered;           /* verdicts are asked for every (trigger, subscriber) */
     const void *owner;       /* the declaration, for who answers the verdicts */
 };

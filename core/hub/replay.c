@@ -191,12 +191,13 @@ static void start_fresh(struct subscriber *subscriber)
     fill_ready(subscriber, ready, subscriber->seen, false);
 }
 
-/* The cursor is of another process, or of nobody: nothing is known. */
+/* The cursor is of another process, or of nobody, or an id that no history has: nothing is known. */
 static void start_unknown(struct subscriber *subscriber)
 {
     struct subscription *list = subscriber_list(subscriber);
     struct buf data = BUF_EMPTY;
-    control_resync_begin(&data, "epoch", CONTROL_UNKNOWN);
+    const char *reason = subscriber_shows_ids(subscriber) ? "history" : "epoch";
+    control_resync_begin(&data, reason, CONTROL_UNKNOWN);
     for (uint32_t i = 0; i < subscriber->topics; i++)
         control_resync_topic(&data, list[i].topic->name);
     uint32_t ready = begin(subscriber, 1);
@@ -230,6 +231,32 @@ static void append(struct subscriber *subscriber, struct queue *early)
     }
 }
 
+/* The place of the trigger whose publisher gave it this id; where it stands in several topics, the first:
+ * rather twice than not at all. 0: it is not known. */
+static uint64_t find_id(struct subscriber *subscriber, struct bytes id)
+{
+    struct subscription *list = subscriber_list(subscriber);
+    uint64_t first = 0;
+    for (uint32_t i = 0; i < subscriber->topics; i++) {
+        const uint64_t found = history_find(&list[i].topic->history, id);
+        if (found && (!first || found < first)) first = found;
+    }
+    return first;
+}
+
+enum origin { ORIGIN_NONE, ORIGIN_UNKNOWN, ORIGIN_KNOWN };
+
+/* Where the client was. No id is both a cursor and a publisher's: see hub_is_cursor. */
+static enum origin find_origin(struct subscriber *subscriber, struct bytes cursor, uint64_t *place)
+{
+    const struct order *order = subscriber->hub->ports.order;
+    if (!cursor.size) return ORIGIN_NONE;
+    const int64_t position = cursor_read(&order->epoch, cursor);
+    *place = position < 0 ? find_id(subscriber, cursor) : (uint64_t)position;
+    if (position < 0) return *place ? ORIGIN_KNOWN : ORIGIN_UNKNOWN;
+    return *place <= order->position ? ORIGIN_KNOWN : ORIGIN_UNKNOWN;
+}
+
 void replay_start(struct subscriber *subscriber, struct bytes cursor)
 {
     struct hub *hub = subscriber->hub;
@@ -241,13 +268,14 @@ void replay_start(struct subscriber *subscriber, struct bytes cursor)
     struct subscription *list = subscriber_list(subscriber);
     for (uint32_t i = 0; i < subscriber->topics; i++) list[i].joined_at = order->position;
 
-    int64_t position = cursor.size ? cursor_read(&order->epoch, cursor) : -1;
-    if (!cursor.size)
+    uint64_t place = 0;
+    const enum origin origin = find_origin(subscriber, cursor, &place);
+    if (origin == ORIGIN_NONE)
         start_fresh(subscriber);
-    else if (position < 0 || (uint64_t)position > order->position)
+    else if (origin == ORIGIN_UNKNOWN)
         start_unknown(subscriber);
     else
-        start_resumed(subscriber, (uint64_t)position);
+        start_resumed(subscriber, place);
 
     if (subscriber->state != STATE_ENDED) {
         append(subscriber, early);

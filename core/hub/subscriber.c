@@ -182,6 +182,14 @@ struct subscription *subscriber_find_name(struct subscriber *subscriber, const s
     return NULL;
 }
 
+bool subscriber_shows_ids(struct subscriber *subscriber)
+{
+    const struct subscription *list = subscriber_list(subscriber);
+    for (uint32_t i = 0; i < subscriber->topics; i++)
+        if (list[i].topic->options->publisher_ids) return true;
+    return false;
+}
+
 static void grow(struct subscriber *subscriber)
 {
     bool inline_one = !subscriber->capacity;
@@ -300,7 +308,9 @@ static void beat(struct subscriber *subscriber)
         clock_after(hub->ports.clock, &subscriber->timer, RETRY_MS);
         return;
     }
-    struct frame *frame = control_heartbeat(hub, subscriber_position(subscriber));
+    const uint64_t position =
+        subscriber_shows_ids(subscriber) ? CONTROL_NO_ID : subscriber_position(subscriber);
+    struct frame *frame = control_heartbeat(hub, position);
     struct iovec piece = {frame->bytes, frame->size};
     size_t taken = flush_direct(subscriber, &piece, 1, frame->size);
     if (taken && taken < frame->size) { /* its rest must follow */

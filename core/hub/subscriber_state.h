@@ -59,6 +59,9 @@ static inline struct subscription *subscriber_list(struct subscriber *subscriber
 struct subscription *subscriber_find(struct subscriber *subscriber, const struct topic *topic);
 struct subscription *subscriber_find_name(struct subscriber *subscriber, const struct atom *name);
 
+/* Has it a topic whose publisher says the ids? Then no id that the client sees may be ours. */
+bool subscriber_shows_ids(struct subscriber *subscriber);
+
 /* The newest position for which the client has everything that it will get, once its queue is
  * out: what a heartbeat may say. */
 uint64_t subscriber_position(const struct subscriber *subscriber);

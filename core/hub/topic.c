@@ -80,7 +80,8 @@ static struct bytes event_name(const struct topic *topic, const struct emission 
 {
     if (!emission->type) return BYTES("resync");
     switch (topic->options->name) {
-    case EVENT_NAME_TYPE:
+    case EVENT_NAME_TYPE: /* "message" is what an event without a name is called (WHATWG 9.2.6) */
+        if (bytes_is(atom_bytes(emission->type), "message")) return (struct bytes){NULL, 0};
         return atom_bytes(emission->type);
     case EVENT_NAME_TOPIC:
         return atom_bytes(topic->name);
@@ -113,21 +114,47 @@ static void expire(struct timer *timer)
     watch_expiry(topic);
 }
 
+enum { URN_SIZE = 45 };
+
+/* A random UUID (RFC 9562, version 4) as a URN. */
+static struct bytes write_urn(struct random *random, char out[URN_SIZE + 1])
+{
+    const uint64_t high = random->next(random), low = random->next(random);
+    snprintf(out, URN_SIZE + 1, "urn:uuid:%08x-%04x-4%03x-%04x-%012llx", (unsigned)(high >> 32),
+             (unsigned)(high >> 16 & 0xffff), (unsigned)(high & 0xfff),
+             (unsigned)(low >> 48 & 0x3fff) | 0x8000,
+             (unsigned long long)(low & 0xffffffffffffULL));
+    return bytes_run(out, URN_SIZE);
+}
+
+static struct bytes event_id(const struct topic *topic, const struct emission *emission,
+                             char out[URN_SIZE + 1])
+{
+    const struct hub_ports *ports = &topic->hub->ports;
+    if (!topic->options->publisher_ids) {
+        cursor_write(&ports->order->epoch, ports->order->position, out);
+        return bytes_run(out, CURSOR_SIZE);
+    }
+    return emission->id.size ? emission->id : write_urn(ports->random, out);
+}
+
 uint64_t topic_place(struct topic *topic, const struct emission *emission)
 {
     struct hub *hub = topic->hub;
     struct order *order = hub->ports.order;
-    char id[CURSOR_SIZE];
-    cursor_write(&order->epoch, ++order->position, id);
+    char id[URN_SIZE + 1];
+    order->position++;
     struct frame *frame = frame_new(&(struct trigger){
         .topic = topic->name,
         .type = emission->type,
         .name = event_name(topic, emission),
         .data = emission->data,
-        .id = bytes_run(id, sizeof(id)),
+        .id = event_id(topic, emission, id),
         .replaces = emission->replaces,
         .user = emission->user,
         .tag = emission->tag,
+        .meta = emission->meta,
+        .retry_ms = emission->retry_ms,
         .position = order->position,
         .at_ms = hub_now(hub),
         .at_us = clock_turn_us(hub->ports.clock),
@@ -141,6 +168,7 @@ uint64_t topic_place(struct topic *topic, const struct emission *emission)
                                       .subscribers = topic->present},
                     emission);
     history_add(&topic->history, frame, topic->options->history_size);
+    if (topic->options->publisher_ids) history_index(&topic->history);
     watch_expiry(topic);
     if (topic->present) fanout_add(hub, topic, frame);
     frame_unref(frame);
@@ -158,10 +186,14 @@ uint64_t topic_emit(struct topic *topic, const struct emit *emit)
     CHECK(!text_breaks_line(emit->type));
     CHECK(!emit->user.data == !emit->tag.data);
     CHECK(!emit->within_ms || emit->replaces.data);
+    CHECK(!text_breaks_line(emit->id));
     struct emission emission = {.type = atom_get(emit->type),
                                 .replaces = atom_or_null(emit->replaces),
                                 .user = atom_or_null(emit->user),
                                 .tag = atom_or_null(emit->tag),
+                                .meta = atom_or_null(emit->meta),
+                                .id = emit->id,
+                                .retry_ms = emit->retry_ms,
                                 .data = emit->data,
                                 .cause = emit->cause};
     const struct emission held = emission; /* what window_replace may take from the other */
@@ -174,6 +206,7 @@ uint64_t topic_emit(struct topic *topic, const struct emit *emit)
     atom_unref(held.replaces);
     atom_unref(held.user);
     atom_unref(held.tag);
+    atom_unref(held.meta);
     return position;
 }
 
@@ -243,6 +276,10 @@ const struct topic_options *topic_options(const struct topic *topic)
 void topic_set_options(struct topic *topic, const struct topic_options *options)
 {
     topic->options = options;
+    if (options->publisher_ids)
+        history_index(&topic->history);
+    else
+        history_unindex(&topic->history);
     history_trim(&topic->history, options->history_size);
     clock_cancel(topic->hub->ports.clock, &topic->expiry);
     topic_expire(topic);

@@ -10,9 +10,9 @@
 struct window {
     struct list node;
     struct topic *topic;
-    struct atom *type, *replaces, *user, *tag; /* references */
-    struct buf data;
-    uint64_t within_ms, cause; /* of the newest */
+    struct atom *type, *replaces, *user, *tag, *meta; /* references */
+    struct buf data, id;
+    uint64_t retry_ms, within_ms, cause; /* of the newest, as data, id and meta */
     struct timer timer;
 };
 
@@ -23,6 +23,9 @@ static struct emission content(const struct window *window)
                              .replaces = window->replaces,
                              .user = window->user,
                              .tag = window->tag,
+                             .meta = window->meta,
+                             .id = buf_bytes(&window->id),
+                             .retry_ms = window->retry_ms,
                              .data = buf_bytes(&window->data),
                              .within_ms = window->within_ms,
                              .cause = window->cause};
@@ -64,7 +67,9 @@ static void window_free(struct window *window)
     atom_unref(window->replaces);
     atom_unref(window->user);
     atom_unref(window->tag);
+    atom_unref(window->meta);
     buf_destroy(&window->data);
+    buf_destroy(&window->id);
     xfree(window);
 }
 
@@ -158,6 +163,19 @@ static void make_nobodys(struct window *window)
     window->user = window->tag = NULL;
 }
 
+static void take_content(struct window *window, const struct emission *emission)
+{
+    atom_ref(emission->meta);
+    atom_unref(window->meta);
+    window->meta = emission->meta;
+    window->retry_ms = emission->retry_ms;
+    window->cause = emission->cause;
+    buf_clear(&window->data);
+    buf_add_bytes(&window->data, emission->data);
+    buf_clear(&window->id);
+    buf_add_bytes(&window->id, emission->id);
+}
+
 bool window_hold(struct topic *topic, const struct emission *emission, uint64_t within_ms)
 {
     struct window *window = find(topic, emission);
@@ -167,10 +185,8 @@ bool window_hold(struct topic *topic, const struct emission *emission, uint64_t 
     } else if (!(window = open(topic, emission, within_ms))) {
         return false;
     }
-    window->cause = emission->cause;
+    take_content(window, emission);
     window->within_ms = within_ms;
-    buf_clear(&window->data);
-    buf_add_bytes(&window->data, emission->data);
     return true;
 }
 

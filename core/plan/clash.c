@@ -30,13 +30,14 @@ static void check_name(const char *what, const struct atom *name, const struct p
 static void check_topics(const struct plan *plan, struct buf *errors)
 {
     for (size_t i = 0; i < plan->topic_count; i++) {
-        const struct plan_topic *topic = plan->topics[i];
+        struct plan_topic *topic = plan->topics[i];
         for (size_t j = 0; j < i; j++) {
-            const struct plan_topic *other = plan->topics[j];
+            struct plan_topic *other = plan->topics[j];
             check_name("topic", topic->name, &topic->place, other->name, &other->place, errors);
+            if (!pattern_overlaps(topic->pattern, other->pattern)) continue;
+            topic->overlapped = other->overlapped = true;
             if (topic->name != other->name &&
-                pattern_literals(topic->pattern) == pattern_literals(other->pattern) &&
-                pattern_overlaps(topic->pattern, other->pattern))
+                pattern_literals(topic->pattern) == pattern_literals(other->pattern))
                 fault(errors, &topic->place,
                       "topics \"%s\" and \"%s\" (%s) are equally literal and one name can match "
                       "both; make one of them more literal",

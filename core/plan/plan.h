@@ -31,6 +31,8 @@ struct plan_topic {
     struct topic_options options;
     hook subscribe; /* (sub, params, req) -> true | false, for topics that clients ask for */
     hook filter;    /* (ev, sub, params) -> true | false */
+    hook wrap;      /* (type, data, meta) -> text or table: the data, shaped once, at the emit */
+    bool overlapped; /* another pattern matches some of its names: plan_topic_of says whose they are */
     bool unasked;   /* the rule file says that no client shall ask for it */
     bool owned;     /* subscribe lets in the one user whom a parameter names */
 };

@@ -21,7 +21,10 @@ struct subscriber;
 struct emission {
     struct atom *type; /* NULL: a resync of the topic */
     struct atom *replaces, *user, *tag;
+    struct atom *meta; /* JSON, for filters; or NULL */
     struct bytes data;
+    struct bytes id;    /* of the publisher's; empty: none was given */
+    uint64_t retry_ms;  /* 0: no line */
     uint64_t within_ms; /* how long its window is open; 0: it had none */
     uint64_t cause;     /* whose emit it is: a number of the journal's user; 0: nobody's */
 };

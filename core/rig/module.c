@@ -314,7 +314,7 @@ static int l_counters(lua_State *L)
     return 1;
 }
 
-/* :placed() -> { at, topic, type, data, cursor, user, tag } of every trigger that took its place in the
+/* :placed() -> { at, topic, type, data, id, cursor, user, tag, meta } of every trigger that took its place in the
  * order since the last call */
 static int l_placed(lua_State *L)
 {
@@ -330,6 +330,8 @@ static int l_placed(lua_State *L)
         rig_set_bytes(L, "type", frame->type ? atom_bytes(frame->type) : BYTES("resync"));
         rig_set_bytes(L, "data", frame_data(frame));
         rig_set_bytes(L, "cursor", bytes_run(cursor, sizeof(cursor)));
+        rig_set_bytes(L, "id", frame_id(frame));
+        if (frame->meta) rig_set_bytes(L, "meta", atom_bytes(frame->meta));
         if (frame->user) rig_set_bytes(L, "user", atom_bytes(frame->user));
         if (frame->tag) rig_set_bytes(L, "tag", atom_bytes(frame->tag));
         lua_rawseti(L, -2, (int)i + 1);

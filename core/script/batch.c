@@ -44,6 +44,8 @@ bool batch_add(struct batch *batch, const struct app_emit *emit)
     item->emit.replaces = keep(batch, emit->emit.replaces);
     item->emit.user = keep(batch, emit->emit.user);
     item->emit.tag = keep(batch, emit->emit.tag);
+    item->emit.id = keep(batch, emit->emit.id);
+    item->emit.meta = keep(batch, emit->emit.meta);
     if (emit->resync) /* with its NUL */
         item->resync = keep(batch, bytes_run(emit->resync, strlen(emit->resync) + 1)).data;
     return true;
@@ -61,6 +63,8 @@ const struct app_emit *batch_settle(struct batch *batch, const struct event *eve
         settle(batch, &item->emit.replaces);
         settle(batch, &item->emit.user);
         settle(batch, &item->emit.tag);
+        settle(batch, &item->emit.id);
+        settle(batch, &item->emit.meta);
         item->event = event;
         item->emit.cause = cause;
         struct bytes resync = {item->resync, 0};

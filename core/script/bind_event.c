@@ -17,7 +17,7 @@ struct event_handle {
     uint64_t serial;
 };
 
-enum field { TYPE = 1, DATA, ID, KEY, SOURCE, TAG, USER, TOPIC };
+enum field { TYPE = 1, DATA, ID, KEY, SOURCE, TAG, USER, TOPIC, META };
 
 static int get(lua_State *L, void *handle, int field);
 static int l_json(lua_State *L);
@@ -25,7 +25,7 @@ static int l_json(lua_State *L);
 static const struct handle_member members[] = {
     {"type", TYPE, NULL},     {"data", DATA, NULL}, {"id", ID, NULL},     {"key", KEY, NULL},
     {"source", SOURCE, NULL}, {"tag", TAG, NULL},   {"user", USER, NULL}, {"topic", TOPIC, NULL},
-    {"json", 0, l_json},      {NULL, 0, NULL}};
+    {"meta", META, NULL},     {"json", 0, l_json},  {NULL, 0, NULL}};
 
 static const struct handle_kind kind = {"event", members, get, HANDLE_EVENT};
 
@@ -58,6 +58,7 @@ static struct bytes event_field(const struct event *event, int field)
         return filled(event->tag);
     case USER:
     case TOPIC:
+    case META:
         break;
     }
     return (struct bytes){NULL, 0};
@@ -77,8 +78,10 @@ static struct bytes frame_field(const struct frame *frame, int field)
     case TOPIC:
         return atom_bytes(frame->topic);
     case ID:
+        return frame_id(frame);
     case KEY:
     case SOURCE:
+    case META:
         break;
     }
     return (struct bytes){NULL, 0};
@@ -91,7 +94,11 @@ static struct bytes field_of(const struct hook_call *call, int field)
 
 static int get(lua_State *L, void *handle, int field)
 {
-    push_bytes(L, field_of(call_of(L, handle), field));
+    const struct hook_call *call = call_of(L, handle);
+    if (field == META && call->frame)
+        frozen_push(L, call->frame->meta);
+    else
+        push_bytes(L, field_of(call, field));
     return 1;
 }
 

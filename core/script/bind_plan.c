@@ -47,6 +47,7 @@ static int l_topic(lua_State *L)
     field_place(L, &topic->place);
     topic->subscribe = field_hook(L, "subscribe");
     topic->filter = field_hook(L, "filter");
+    topic->wrap = field_hook(L, "wrap");
     topic->unasked = field_flag(L, "unasked");
     topic->owned = field_flag(L, "owned");
     topic->options = (struct topic_options){
@@ -55,6 +56,7 @@ static int l_topic(lua_State *L)
         .name = field_is(L, "event", "topic")  ? EVENT_NAME_TOPIC
                 : field_is(L, "event", "none") ? EVENT_NAME_NONE
                                                : EVENT_NAME_TYPE,
+        .publisher_ids = field_is(L, "id", "publisher"),
         .filtered = topic->filter != 0,
         .owner = topic,
     };

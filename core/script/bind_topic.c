@@ -14,8 +14,15 @@
 #include "script/phase.h"
 #include "script/raise.h"
 #include "script/values.h"
+#include "script/vm.h"
 
-enum { WITHIN_MAX_S = 3600, NAME_MAX_BYTES = 1024 };
+enum {
+    WITHIN_MAX_S = 3600,
+    RETRY_MAX_S = 86400,
+    NAME_MAX_BYTES = 1024,
+    ID_MAX_BYTES = 256,
+    META_MAX_BYTES = 16384
+};
 
 struct declared {
     struct handle handle;
@@ -24,6 +31,7 @@ struct declared {
 
 struct named {
     struct handle handle;
+    const struct plan_topic *topic; /* whose pattern made it */
     size_t size;
     char text[];
 };
@@ -89,12 +97,15 @@ static int l_call(lua_State *L)
         raise_sentence(L, "a name of the topic '%s' is %d bytes, %d at most",
                        self->topic->name->text, (int)text->size, NAME_MAX_BYTES);
     struct named *named = handle_new(L, &named_kind, sizeof *named + text->size);
+    named->topic = self->topic;
     named->size = text->size;
     memcpy(named->text, text->data, text->size);
     return 1;
 }
 
 /* Emits */
+
+static const struct bytes REPLAY_EARLIEST = BYTES("earliest");
 
 static void read_data(lua_State *L, struct emit *emit)
 {
@@ -109,6 +120,24 @@ static void read_data(lua_State *L, struct emit *emit)
                        luaL_typename(L, 3));
 }
 
+/* What its topic's `wrap` makes of the data takes its place. The rule's function runs as a part of the
+ * handler: it raises there, and cannot wait under a function of C's. */
+static void wrap_data(lua_State *L, const struct plan_topic *topic)
+{
+    vm_hook_push(vm_of(L), L, topic->wrap);
+    lua_pushvalue(L, 2);
+    lua_pushvalue(L, 3);
+    if (lua_istable(L, 4))
+        lua_getfield(L, 4, "meta");
+    else
+        lua_pushnil(L);
+    lua_call(L, 3, 1);
+    if (lua_type(L, -1) != LUA_TSTRING && !lua_istable(L, -1))
+        raise_sentence(L, "the wrap of the topic '%s' returned a %s, expected a text or a table",
+                       topic->name->text, luaL_typename(L, -1));
+    lua_replace(L, 3);
+}
+
 static struct bytes text_option(lua_State *L, const char *name, int value)
 {
     if (!text_given(L, value))
@@ -116,45 +145,105 @@ static struct bytes text_option(lua_State *L, const char *name, int value)
     return text_take(L, value);
 }
 
-static uint64_t within_option(lua_State *L, int value)
+static uint64_t seconds_option(lua_State *L, const char *name, int value, int most)
 {
     lua_Number seconds = lua_tonumber(L, value);
-    if (lua_type(L, value) != LUA_TNUMBER || !(seconds >= 0 && seconds <= WITHIN_MAX_S))
-        raise_sentence(L, "emit: within must be seconds from 0 to %d", WITHIN_MAX_S);
+    if (lua_type(L, value) != LUA_TNUMBER || !(seconds >= 0 && seconds <= most))
+        raise_sentence(L, "emit: %s must be seconds from 0 to %d", name, most);
     return (uint64_t)(seconds * 1000 + 0.5);
+}
+
+static void read_tag(lua_State *L, struct emit *emit, int value)
+{
+    const bool none =
+        json_absent(L, value) || (lua_isboolean(L, value) && !lua_toboolean(L, value));
+    emit->tag = none ? (struct bytes){NULL, 0} : text_option(L, "tag", value);
+}
+
+static void read_user(lua_State *L, struct emit *emit, int value)
+{
+    emit->user = text_option(L, "user", value);
+}
+
+static void read_replaces(lua_State *L, struct emit *emit, int value)
+{
+    emit->replaces = text_option(L, "replaces", value);
+}
+
+static void read_within(lua_State *L, struct emit *emit, int value)
+{
+    emit->within_ms = seconds_option(L, "within", value, WITHIN_MAX_S);
+}
+
+static void read_retry(lua_State *L, struct emit *emit, int value)
+{
+    emit->retry_ms = seconds_option(L, "retry", value, RETRY_MAX_S);
+}
+
+/* A client gives it back as the place where it was: it must not mean anything else there. */
+static void read_id(lua_State *L, struct emit *emit, int value)
+{
+    emit->id = text_option(L, "id", value);
+    if (emit->id.size == 0 || emit->id.size > ID_MAX_BYTES || text_breaks_line(emit->id))
+        raise_sentence(L, "emit: the id must be 1 to %d bytes without CR, LF and NUL", ID_MAX_BYTES);
+    if (bytes_equal(emit->id, REPLAY_EARLIEST) || hub_is_cursor(app_hub(here_app(L)), emit->id))
+        raise_sentence(L, "emit: the id '%s' has a meaning of its own: it is %s",
+                       lua_tostring(L, value),
+                       bytes_equal(emit->id, REPLAY_EARLIEST)
+                           ? "what a client asks for that wants all that there is"
+                           : "a cursor of this server");
+}
+
+static void read_meta(lua_State *L, struct emit *emit, int value)
+{
+    emit->meta = json_encode(L, value);
+    if (emit->meta.size > META_MAX_BYTES)
+        raise_sentence(L, "emit: the meta is %d bytes as JSON, %d at most", (int)emit->meta.size,
+                       META_MAX_BYTES);
+}
+
+static const char *const option_names[] = {"id",     "meta", "replaces", "retry",
+                                           "tag",    "user", "within",   NULL};
+static void (*const option_readers[])(lua_State *L, struct emit *emit, int value) = {
+    read_id, read_meta, read_replaces, read_retry, read_tag, read_user, read_within};
+
+static void read_option(lua_State *L, struct emit *emit, const char *name, int value)
+{
+    size_t at = 0;
+    while (option_names[at] && strcmp(option_names[at], name) != 0) at++;
+    if (option_names[at]) {
+        if (!json_absent(L, value) || option_readers[at] == read_tag)
+            option_readers[at](L, emit, value);
+        return;
+    }
+    const char *nearest = text_nearest(name, option_names);
+    raise_sentence(L,
+                   nearest ? "emit: unknown option '%s'; did you mean '%s'?"
+                           : "emit: unknown option '%s'",
+                   name, nearest);
 }
 
 /* What is explicit stands over what the call at hand says: `tag = false` says that there is none.
  */
 static void read_options(lua_State *L, struct emit *emit)
 {
-    static const char *const known[] = {"tag", "user", "replaces", "within", NULL};
-    luaL_checkstack(L, 16, "emit");
+    luaL_checkstack(L, 24, "emit");
     lua_pushnil(L);
     while (lua_next(L, 4)) {
-        int value = lua_gettop(L);
-        const char *name = lua_type(L, value - 1) == LUA_TSTRING ? lua_tostring(L, value - 1) : "";
-        bool absent = json_absent(L, value);
-        if (strcmp(name, "tag") == 0) {
-            bool none = absent || (lua_isboolean(L, value) && !lua_toboolean(L, value));
-            emit->tag = none ? (struct bytes){NULL, 0} : text_option(L, name, value);
-        } else if (strcmp(name, "user") == 0) {
-            if (!absent) emit->user = text_option(L, name, value);
-        } else if (strcmp(name, "replaces") == 0) {
-            if (!absent) emit->replaces = text_option(L, name, value);
-        } else if (strcmp(name, "within") == 0) {
-            if (!absent) emit->within_ms = within_option(L, value);
-        } else {
-            const char *nearest = text_nearest(name, known);
-            raise_sentence(L,
-                           nearest ? "emit: unknown option '%s'; did you mean '%s'?"
-                                   : "emit: unknown option '%s'",
-                           name, nearest);
-        }
-        lua_pushvalue(L, value - 1); /* the value stays: its text may be a converted number */
+        const int value = lua_gettop(L);
+        read_option(L, emit,
+                    lua_type(L, value - 1) == LUA_TSTRING ? lua_tostring(L, value - 1) : "", value);
+        lua_pushvalue(L, value - 1); /* the value stays, and what was made of it: its text */
     }
     if (emit->within_ms && !emit->replaces.data)
         raise_sentence(L, "emit: within needs replaces, which says what the newest stands for");
+}
+
+/* The declaration that the core takes the name for. */
+static const struct plan_topic *declaration(lua_State *L, const struct named *self)
+{
+    if (!self->topic->overlapped) return self->topic;
+    return plan_topic_of(vm_plan(vm_of(L)), bytes_run(self->text, self->size), NULL);
 }
 
 static void add(lua_State *L, const struct app_emit *emit)
@@ -175,8 +264,10 @@ static struct app_emit emit_on(const struct named *self)
 static int l_emit(lua_State *L)
 {
     phase_check(L, CALL_EMIT, "emit");
-    struct app_emit item = emit_on(handle_check(L, 1, &named_kind));
+    const struct named *self = handle_check(L, 1, &named_kind);
+    struct app_emit item = emit_on(self);
     const struct running *running = here_running(L);
+    const struct plan_topic *topic = declaration(L, self);
     lua_settop(L, 4);
     if (lua_type(L, 2) != LUA_TSTRING || lua_objlen(L, 2) == 0)
         raise_sentence(L, "emit: the type is %s, expected a text",
@@ -185,11 +276,16 @@ static int l_emit(lua_State *L)
     if (text_breaks_line(item.emit.type)) raise_sentence(L, "emit: the type holds CR, LF or NUL");
     item.emit.user = request_user(running);
     item.emit.tag = request_tag(running);
-    read_data(L, &item.emit);
     if (lua_istable(L, 4))
         read_options(L, &item.emit);
     else if (!lua_isnil(L, 4))
         raise_sentence(L, "emit: the options are a %s, expected a table", luaL_typename(L, 4));
+    if (item.emit.id.data && !topic->options.publisher_ids)
+        raise_sentence(L, "emit: the topic '%s' shows cursors; declared with id = \"publisher\" it "
+                          "shows the id of the emit",
+                       topic->name->text);
+    if (topic->wrap) wrap_data(L, topic);
+    read_data(L, &item.emit);
     if (!item.emit.user.size || !text_is_tag(item.emit.tag))
         item.emit.user = item.emit.tag = (struct bytes){NULL, 0};
     add(L, &item);

@@ -19,6 +19,9 @@ static void write_trigger(struct entry *entry, const void *ctx)
     if (frame->user) entry_text(entry, "user", atom_bytes(frame->user));
     if (frame->tag) entry_text(entry, "tag", atom_bytes(frame->tag));
     entry_text(entry, "cursor", bytes_run(cursor, sizeof(cursor)));
+    if (!bytes_equal(frame_id(frame), bytes_run(cursor, sizeof(cursor))))
+        entry_text(entry, "id", frame_id(frame));
+    if (frame->meta) entry_body(entry, "meta", BYTES(""), atom_bytes(frame->meta));
 }
 
 static void on_placed(struct journal *journal, const struct placing *placing,

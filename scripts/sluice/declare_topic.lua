@@ -14,6 +14,8 @@ local SHAPE = {
   subscribe = { "function or false" },                        -- (sub, params, req) -> true | false
   filter    = { "function" },                                 -- (ev, sub, params) -> true | false
   event     = { "choice", of = { "type", "topic", false }, default = "type" },
+  id        = { "choice", of = { "cursor", "publisher" }, default = "cursor" },
+  wrap      = { "function" },                                 -- (type, data, meta) -> text or table
   history   = { "options", shape = HISTORY },
 }
 
@@ -29,9 +31,11 @@ return function(_, pattern, options)
     place        = core.place(),
     subscribe    = schema.hook(checked.subscribe, "subscribe of topic " .. pattern),
     filter       = schema.hook(checked.filter, "filter of topic " .. pattern),
+    wrap         = schema.hook(checked.wrap, "wrap of topic " .. pattern),
     unasked      = checked.subscribe == false,
     owned        = owner.made(checked.subscribe),
     event        = checked.event,
+    id           = checked.id,
     history_size = kept and checked.history.size or 0,
     history_ttl  = kept and checked.history.ttl or 0,
   }

@@ -101,7 +101,7 @@ function World:run()
   until not self.network:serve()
   for _, trigger in ipairs(self.core:placed()) do
     trigger.at = trigger.at / 1000 - 1
-    self.topics[trigger.cursor] = trigger.topic
+    self.topics[trigger.cursor], self.topics[trigger.id] = trigger.topic, trigger.topic
     self.placed[#self.placed + 1] = trigger
   end
   for _, client in ipairs(self.core:fresh()) do
@@ -188,8 +188,8 @@ function World:counters() return self.core:counters() end
 --- The log so far as text, and the number of error lines; both begin anew.
 function World:log() return self.core:lines() end
 
---- The triggers so far, in their order: { at, topic, type, data, cursor, user, tag }; a told re-reading has the type
--- "resync". `at` in seconds since the world began.
+--- The triggers so far, in their order: { at, topic, type, data, id, cursor, user, tag, meta }; a told re-reading
+-- has the type "resync". `at` in seconds since the world began.
 -- @param topic a name, or nil for all
 function World:triggers(topic)
   local found = {}

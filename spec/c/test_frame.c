@@ -82,14 +82,15 @@ static void names_and_ids_that_break_a_line_are_refused(void **state)
 static void holds_its_own_references(void **state)
 {
     (void)state;
-    struct atom *atoms[5];
-    const char *const names[] = {"topic", "type", "replaces", "user", "tag"};
+    struct atom *atoms[6];
+    const char *const names[] = {"topic", "type", "replaces", "user", "tag", "{\"a\":1}"};
     for (size_t i = 0; i < COUNT(atoms); i++) atoms[i] = atom_of(names[i]);
     struct frame *frame = frame_new(&(struct trigger){.topic = atoms[0],
                                                       .type = atoms[1],
                                                       .replaces = atoms[2],
                                                       .user = atoms[3],
                                                       .tag = atoms[4],
+                                                      .meta = atoms[5],
                                                       .data = BYTES("{}"),
                                                       .position = 7,
                                                       .at_ms = 9});
@@ -102,11 +103,12 @@ static void holds_its_own_references(void **state)
         assert_ptr_equal(both[i]->replaces, atoms[2]);
         assert_ptr_equal(both[i]->user, atoms[3]);
         assert_ptr_equal(both[i]->tag, atoms[4]);
+        assert_ptr_equal(both[i]->meta, atoms[5]);
         assert_int_equal(both[i]->position, 7);
         assert_int_equal(both[i]->at_ms, 9);
     }
     for (size_t i = 0; i < COUNT(atoms); i++) atom_unref(atoms[i]);
-    assert_int_equal(atom_live(), 5);
+    assert_int_equal(atom_live(), 6);
     assert_int_equal(frame_live(), 2);
 
     assert_ptr_equal(frame_ref(twin), twin); /* a queue that outlives the frame */
@@ -325,6 +327,35 @@ static void refuses_misuse(void **state)
     assert_aborts(unref_the_dead);
 }
 
+static void says_when_to_come_back_and_its_id(void **state)
+{
+    (void)state;
+    struct frame *frame = frame_new(&(struct trigger){.name = BYTES("n"),
+                                                      .id = BYTES("urn:1"),
+                                                      .data = BYTES("d"),
+                                                      .retry_ms = 2500});
+    assert_text(bytes_run(frame->bytes, frame->size), "id: urn:1\nevent: n\nretry: 2500\ndata: d\n\n");
+    assert_true(bytes_is(frame_id(frame), "urn:1"));
+    frame_unref(frame);
+    struct atom *tag = atom_of("tag-1");
+    frame = frame_new(&(struct trigger){.tag = tag, .data = BYTES("{}"), .retry_ms = 1});
+    assert_int_equal(frame_id(frame).size, 0);
+    const struct frame *twin = frame_tagged(frame);
+    assert_text(bytes_run(twin->bytes, twin->size), "retry: 1\ndata: {\"session_tag\":\"tag-1\"}\n\n");
+    frame_unref(frame);
+    atom_unref(tag);
+}
+
+static void meta_never_goes_on_the_wire(void **state)
+{
+    (void)state;
+    struct atom *meta = atom_of("{\"secret\":1}");
+    struct frame *frame = frame_new(&(struct trigger){.meta = meta, .data = BYTES("d")});
+    assert_text(bytes_run(frame->bytes, frame->size), "data: d\n\n");
+    frame_unref(frame);
+    atom_unref(meta);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -337,6 +368,8 @@ int main(void)
         cmocka_unit_test_teardown(whatever_is_accepted_parses_back, tear_down),
         cmocka_unit_test_teardown(control_frames_dispatch_nothing, tear_down),
         cmocka_unit_test_teardown(a_megabyte_of_lines, tear_down),
+        cmocka_unit_test_teardown(says_when_to_come_back_and_its_id, tear_down),
+        cmocka_unit_test_teardown(meta_never_goes_on_the_wire, tear_down),
         cmocka_unit_test(refuses_misuse),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -98,6 +98,62 @@ static void finds_the_first_newer(void **state)
     history_destroy(&history);
 }
 
+static void add_named(struct history *history, const char *id, uint64_t position, uint32_t size)
+{
+    struct frame *frame = frame_new(
+        &(struct trigger){.data = BYTES("x"), .id = bytes_of(id), .position = position});
+    history_add(history, frame, size);
+    history_index(history);
+    frame_unref(frame);
+}
+
+static void finds_frames_by_their_ids(void **state)
+{
+    (void)state;
+    struct history history;
+    char id[16];
+    history_create(&history, 0);
+    assert_int_equal(history_find(&history, BYTES("id-1")), 0);
+    for (uint64_t position = 1; position <= 100; position++) {
+        snprintf(id, sizeof(id), "id-%d", (int)position);
+        add_named(&history, id, position, 10);
+        for (uint64_t other = 1; other <= position + 1; other++) {
+            snprintf(id, sizeof(id), "id-%d", (int)other);
+            const bool there = other <= position && other + 10 > position;
+            assert_int_equal(history_find(&history, bytes_of(id)), there ? other : 0);
+        }
+    }
+    assert_int_equal(history_find(&history, BYTES("")), 0);
+    history_unindex(&history);
+    assert_int_equal(history_find(&history, BYTES("id-100")), 0);
+    history_index(&history); /* what is there already, too */
+    assert_int_equal(history_find(&history, BYTES("id-91")), 91);
+    history_destroy(&history);
+    assert_int_equal(history_find(&history, BYTES("id-100")), 0);
+}
+
+/* Nobody can say which of them a client has seen. */
+static void an_id_given_twice_is_not_known(void **state)
+{
+    (void)state;
+    struct history history;
+    history_create(&history, 0);
+    add_named(&history, "a", 1, 3);
+    add_named(&history, "b", 2, 3);
+    assert_int_equal(history_find(&history, BYTES("a")), 1);
+    add_named(&history, "a", 3, 3);
+    assert_int_equal(history_find(&history, BYTES("a")), 0);
+    add_named(&history, "c", 4, 3); /* the first is gone, but who saw it may still come */
+    assert_int_equal(history_find(&history, BYTES("a")), 0);
+    assert_int_equal(history_find(&history, BYTES("b")), 2);
+    add_named(&history, "d", 5, 3);
+    add_named(&history, "e", 6, 3);
+    assert_int_equal(history_find(&history, BYTES("a")), 0);
+    add_named(&history, "a", 7, 3);
+    assert_int_equal(history_find(&history, BYTES("a")), 7);
+    history_destroy(&history);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -105,6 +161,8 @@ int main(void)
         cmocka_unit_test_teardown(without_size_everything_is_lost_at_once, tear_down),
         cmocka_unit_test_teardown(what_is_too_old_goes, tear_down),
         cmocka_unit_test_teardown(finds_the_first_newer, tear_down),
+        cmocka_unit_test_teardown(finds_frames_by_their_ids, tear_down),
+        cmocka_unit_test_teardown(an_id_given_twice_is_not_known, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

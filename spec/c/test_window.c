@@ -158,6 +158,36 @@ static void a_window_keeps_its_topic(void **state)
     world_free(world);
 }
 
+static void the_newest_brings_its_own_id_meta_and_retry(void **state)
+{
+    (void)state;
+    struct world *world = world_new();
+    struct topic *topic = topic_of(world, "a");
+    struct emit emit = {.type = BYTES("t"),
+                        .data = BYTES("1"),
+                        .replaces = BYTES("k"),
+                        .within_ms = 50,
+                        .id = BYTES("one"),
+                        .meta = BYTES("{\"n\":1}"),
+                        .retry_ms = 1000};
+    struct topic_options options = *topic_options(topic);
+    options.publisher_ids = true;
+    options.history_size = 4;
+    topic_set_options(topic, &options);
+    topic_emit(topic, &emit);
+    emit.data = BYTES("2");
+    emit.id = BYTES("two");
+    emit.meta = BYTES("{\"n\":2}");
+    emit.retry_ms = 0;
+    topic_emit(topic, &emit);
+    advance(world, 50);
+    assert_int_equal(topic->history.count, 1);
+    const struct frame *frame = history_at(&topic->history, 0);
+    assert_text(bytes_run(frame->bytes, frame->size), "id: two\nevent: t\ndata: 2\n\n");
+    assert_string_equal(frame->meta->text, "{\"n\":2}");
+    world_free(world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -169,6 +199,7 @@ int main(void)
         cmocka_unit_test(drain_publishes_what_waits),
         cmocka_unit_test(above_the_limit_nothing_waits),
         cmocka_unit_test(a_window_keeps_its_topic),
+        cmocka_unit_test(the_newest_brings_its_own_id_meta_and_retry),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

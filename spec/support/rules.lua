@@ -41,6 +41,11 @@ function rules.reload(world, text)
   return rules.with_file(rules.head(text), function(path) return world:reload(path) end)
 end
 
+--- The same with this text as it is.
+function rules.reload_file(world, text)
+  return rules.with_file(text, function(path) return world:reload(path) end)
+end
+
 --- A world with one route, POST /run, of which this is the body; `req` is there, and what `before` declares.
 function rules.route(body, before, options)
   return rules.load((before or "") .. "\napp:route('run', 'POST /run', { run = function(req)\n" .. body .. "\nend })",

@@ -47,8 +47,12 @@ end
 
 -- ---- clients ----
 
+local function decoded(text)
+  return (text:gsub("+", " "):gsub("%%(%x%x)", function(digits) return string.char(tonumber(digits, 16)) end))
+end
+
 -- A recorded cursor means a place of that server's order: here it is the place of the same trigger, counted in its
--- topic.
+-- topic. So does an id of the publisher's, which may be another one now.
 function Play:translate(cursor)
   local place = self.places[cursor]
   if cursor == self.head.cursor then return self.first_cursor end
@@ -64,8 +68,9 @@ function Play:request(entry)
     local value = header[1] == "last-event-id" and self:translate(header[2]) or header[2]
     headers[i] = { header[1], value }
   end
-  local query = (entry.query or ""):gsub("(last_event_id=)(%x+)", function(name, cursor)
-    return name .. self:translate(cursor)
+  local query = (entry.query or ""):gsub("(last_event_id=)([^&]+)", function(name, cursor)
+    local translated = self:translate(decoded(cursor))
+    return name .. (translated == decoded(cursor) and cursor or translated)
   end)
   if entry.body_size then self:note("a request whose body is not in the recording: %s %s", entry.method, entry.path) end
   local client = self.core:request { method = entry.method, path = entry.path, query = query, headers = headers,
@@ -156,6 +161,7 @@ local readers = {}
 function readers.trigger(self, entry)
   self.counts[entry.topic] = (self.counts[entry.topic] or 0) + 1
   self.places[entry.cursor] = { topic = entry.topic, count = self.counts[entry.topic] }
+  if entry.id then self.places[entry.id] = self.places[entry.cursor] end
 end
 
 adopt(readers, "readers")
