@@ -16,6 +16,7 @@ struct http *http_new(struct loop *loop, const struct http_limits *limits)
     http->later = loop_later(loop);
     http->log = loop_log(loop);
     http->limits = *limits;
+    http->proxies = PROXIES_NONE;
     http->input = xmalloc(HTTP_INPUT_BYTES);
     http->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
     list_create(&http->listeners);
@@ -30,6 +31,13 @@ void http_set_limits(struct http *http, const struct http_limits *limits)
     http->limits = *limits;
 }
 
+void http_set_proxies(struct http *http, struct proxies *proxies)
+{
+    proxies_destroy(&http->proxies);
+    http->proxies = *proxies;
+    *proxies = PROXIES_NONE;
+}
+
 void http_free(struct http *http)
 {
     LIST_EACH(node, &http->listeners) listener_abort(listener_at(node));
@@ -39,6 +47,7 @@ void http_free(struct http *http)
     request_free_spare(http);
     if (http->reserve_fd >= 0) close(http->reserve_fd);
     buf_destroy(&http->output);
+    proxies_destroy(&http->proxies);
     xfree(http->input);
     xfree(http);
 }

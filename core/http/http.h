@@ -13,6 +13,7 @@
 #include "base/list.h"
 #include "http/date.h"
 #include "http/limits.h"
+#include "http/proxies.h"
 #include "loop/loop.h"
 
 /* Why a connection or a request was not served. */
@@ -45,6 +46,7 @@ struct http {
     struct later *later;
     struct log *log;
     struct http_limits limits;
+    struct proxies proxies;
     struct http_counters counters;
     struct list listeners;
     struct list dead; /* connections to be freed */
@@ -64,6 +66,9 @@ struct http *http_new(struct loop *loop, const struct http_limits *limits);
 
 /* Other limits from now on; those of a time count from a connection's next step. */
 void http_set_limits(struct http *http, const struct http_limits *limits);
+
+/* Whom it believes where a client is, from now on; takes them over. */
+void http_set_proxies(struct http *http, struct proxies *proxies);
 
 /* Closes all listeners and connections at once, telling those who answer or stream, and frees
  * everything. Not from within a callback of http/. */

@@ -213,6 +213,11 @@ struct listener *listener_open(struct http *http, const char *text, struct http_
     return listener;
 }
 
+void listener_trust(struct listener *listener)
+{
+    listener->trusted = true;
+}
+
 /* -- closing --------------------------------------------------------------- */
 
 static void free_if_done(struct listener *listener)

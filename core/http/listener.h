@@ -23,12 +23,16 @@ struct listener {
     dev_t device; /* of the Unix socket's file: what is removed at the end is ours */
     ino_t inode;
     bool closed;
+    bool trusted; /* who sends here has been let in by a router of ours */
 };
 
 /* Listens; NULL: appends one sentence with the address to `error`. The handler must outlive all
  * exchanges. A Unix socket's file that nobody answers on is replaced. */
 struct listener *listener_open(struct http *http, const char *address, struct http_handler *handler,
                                struct buf *error);
+
+/* Its requests are `trusted` (ports/exchange.h) from now on. */
+void listener_trust(struct listener *listener);
 
 /* Accepts no more and removes the Unix socket's file. Idle connections are closed now, others
  * after their answer; streams go on until their owners end them. The listener is freed by itself

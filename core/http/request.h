@@ -27,7 +27,8 @@ struct request {
     bool closing;    /* the answer at hand is the last */
     bool lingering;  /* ... and not all was read */
     bool is_head;
-    char address[INET6_ADDRSTRLEN];
+    char address[INET6_ADDRSTRLEN]; /* the peer's */
+    char client[PROXIES_ADDRESS_BYTES];
 };
 
 /* Starts the connection: reads at once, since a request mostly comes with the connection. */

@@ -22,9 +22,10 @@ struct http_request {
     struct bytes body;    /* whole */
     const struct http_header *headers; /* names in lower case */
     size_t header_count;
-    struct bytes address;  /* the peer's: "127.0.0.1", "::1", or "unix" */
+    struct bytes address;  /* the client's: "127.0.0.1", "::1", or "unix" */
     struct bytes listener; /* as the config names it: "127.0.0.1:8080", "unix:/path" */
     bool secure;           /* came over TLS */
+    bool trusted;          /* came on a listener that only a router of ours reaches */
     bool kept;             /* answered long ago: only method, path and query are still known */
 };
 

@@ -116,8 +116,8 @@ static struct client *check_client(lua_State *L)
     return NULL;
 }
 
-/* :request{ method, path, query, body, address, listener, headers, known, user, data,
- * named, topics } -> client */
+/* :request{ method, path, query, body, address, listener, trusted, headers, known, user,
+ * data, named, topics } -> client */
 static int l_request(lua_State *L)
 {
     struct world *world = rig_world(L);
@@ -133,6 +133,7 @@ static int l_request(lua_State *L)
         .listener = rig_field_bytes(L, 2, "listener", "127.0.0.1:8080"),
         .headers = headers,
         .header_count = rig_field_headers(L, 2, headers),
+        .trusted = rig_field_flag(L, 2, "trusted"),
         .known = rig_field_flag(L, 2, "known"),
         .user = rig_field_bytes(L, 2, "user", NULL),
         .data = rig_field_bytes(L, 2, "data", NULL),

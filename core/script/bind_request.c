@@ -31,6 +31,7 @@ enum field {
     ADDRESS,
     LISTENER,
     SECURE,
+    TRUSTED,
     USER,
     DATA,
     TAG
@@ -44,6 +45,7 @@ static const struct handle_member members[] = {
     {"method", METHOD, NULL},   {"path", PATH, NULL},         {"target", TARGET, NULL},
     {"query", QUERY, NULL},     {"headers", HEADERS, NULL},   {"body", BODY, NULL},
     {"address", ADDRESS, NULL}, {"listener", LISTENER, NULL}, {"secure", SECURE, NULL},
+    {"trusted", TRUSTED, NULL},
     {"user", USER, NULL},       {"data", DATA, NULL},         {"tag", TAG, NULL},
     {"json", 0, l_json},        {"form", 0, l_form},          {NULL, 0, NULL}};
 
@@ -142,7 +144,7 @@ static void push_pairs(lua_State *L, struct bytes text)
 static void check_kept(lua_State *L, const struct http_request *request, enum field field)
 {
     const bool gone = field == HEADERS || field == BODY || field == ADDRESS || field == LISTENER ||
-                      field == SECURE;
+                      field == SECURE || field == TRUSTED;
     if (request->kept && gone)
         refusal_raise(L, 503, REFUSAL_REQUEST_GONE,
                       "of a stream's request only path and query are kept after a reload");
@@ -190,6 +192,9 @@ static int get(lua_State *L, void *handle, int field)
         break;
     case SECURE:
         lua_pushboolean(L, request->secure);
+        break;
+    case TRUSTED:
+        lua_pushboolean(L, request->trusted);
         break;
     case USER:
         who = identity_of(call);

@@ -8,6 +8,7 @@
 #include "base/check.h"
 #include "base/text.h"
 #include "http/address.h"
+#include "http/proxies.h"
 #include "script/settings.h"
 #include "server/keys.h"
 
@@ -209,16 +210,31 @@ static void check_addresses(struct reading *reading, const char *name,
     }
 }
 
+static void check_proxies(struct reading *reading, const struct config_list *list)
+{
+    struct proxies proxies = PROXIES_NONE;
+    for (size_t i = 0; i < list->count; i++) {
+        struct buf error = BUF_EMPTY;
+        if (!proxies_add(&proxies, list->items[i], &error))
+            buf_printf(reading->errors, "%s: trusted_proxies: %s\n", reading->config->path,
+                       buf_text(&error));
+        buf_destroy(&error);
+    }
+    proxies_destroy(&proxies);
+}
+
 static void check_whole(struct reading *reading)
 {
     const struct config *config = reading->config;
     if (!config->rules.count)
         buf_printf(reading->errors, "%s: no rules: set rules = \"rules/app.lua\" (or a list)\n",
                    config->path);
-    if (!config->listen.count)
+    if (!config->listen.count && !config->listen_trusted.count)
         buf_printf(reading->errors, "%s: listen is an empty list\n", config->path);
     check_addresses(reading, "listen", &config->listen);
+    check_addresses(reading, "listen_trusted", &config->listen_trusted);
     check_addresses(reading, "admin", &config->admin);
+    check_proxies(reading, &config->trusted_proxies);
     for (size_t i = 0; i < config->admin.count; i++)
         if (!is_loopback(config->admin.items[i]) && !config->admin_key)
             buf_printf(reading->errors,

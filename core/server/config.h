@@ -12,6 +12,7 @@
 
 struct engine_limits;
 struct http_limits;
+struct proxies;
 
 struct config_list {
     char **items;
@@ -21,8 +22,8 @@ struct config_list {
 struct config {
     char *path; /* of the file; its folder is where relative paths begin */
     int *lines; /* by key, in the table's order: where it is set; 0: it has its default */
-    struct config_list listen, admin, rules, record_secrets;
-    char *admin_key, *scripts, *log_level, *log_format;
+    struct config_list listen, listen_trusted, admin, rules, record_secrets, trusted_proxies;
+    char *admin_key, *scripts, *log_level, *log_format, *proxy_header;
     uint64_t streams, streams_per_user, connections, links, link_rate, link_burst;
     uint64_t topics, forgotten_topics, windows, store_entries, store_bytes;
     uint64_t explain_triggers, explain_decisions;
@@ -48,6 +49,8 @@ bool config_follows(const struct config *running, const struct config *fresh, st
 void config_engine_limits(const struct config *config, struct engine_limits *limits);
 void config_http_limits(const struct config *config, uint64_t connections,
                         struct http_limits *limits);
+
+void config_proxies(const struct config *config, struct proxies *proxies);
 
 /* The line that sets a key; 0: it has its default. */
 int config_line(const struct config *config, const char *key);

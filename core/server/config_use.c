@@ -34,6 +34,16 @@ void config_http_limits(const struct config *config, uint64_t connections,
                                    .max_connections = (uint32_t)connections};
 }
 
+void config_proxies(const struct config *config, struct proxies *proxies)
+{
+    struct buf error = BUF_EMPTY;
+    *proxies = PROXIES_NONE;
+    if (strcmp(config->proxy_header, "forwarded") == 0) proxies->header = "forwarded";
+    for (size_t i = 0; i < config->trusted_proxies.count; i++)
+        proxies_add(proxies, config->trusted_proxies.items[i], &error); /* tried when it was read */
+    buf_destroy(&error);
+}
+
 /* ---- from one config to the next ---- */
 
 static const struct config_list *list_of(const struct config *config, const struct key *key)

@@ -120,6 +120,8 @@ void describe(const struct config *config, const struct rules *rules, struct buf
     const char *path;
     buf_printf(out, "%s is good.\n\n", config->path);
     describe_list(out, "listen", &config->listen);
+    if (config->listen_trusted.count)
+        describe_list(out, "trusted", &config->listen_trusted);
     describe_list(out, "admin", &config->admin);
     describe_limits(out, config);
     for (size_t i = 0; (plan = rules_plan(rules, i, &path)); i++) describe_plan(out, plan, path);

@@ -113,6 +113,13 @@ static struct http *make_http(struct loop *loop, const struct config *config, ui
     return http_new(loop, &limits);
 }
 
+static void believe_proxies(struct server *server, const struct config *config)
+{
+    struct proxies proxies;
+    config_proxies(config, &proxies);
+    http_set_proxies(server->http, &proxies);
+}
+
 static struct node *make_node(struct parts *parts, const struct config *config)
 {
     struct engine_limits limits;
@@ -121,7 +128,7 @@ static struct node *make_node(struct parts *parts, const struct config *config)
 }
 
 static bool listen_on(struct parts *parts, struct http *http, const struct config_list *list,
-                      struct http_handler *handler, struct buf *errors)
+                      struct http_handler *handler, bool trusted, struct buf *errors)
 {
     for (size_t i = 0; i < list->count; i++) {
         struct listener *listener = listener_open(http, list->items[i], handler, errors);
@@ -129,6 +136,7 @@ static bool listen_on(struct parts *parts, struct http *http, const struct confi
             buf_add_char(errors, '\n');
             return false;
         }
+        if (trusted) listener_trust(listener);
         parts->listeners[parts->listener_count++] = listener;
     }
     return true;
@@ -137,11 +145,14 @@ static bool listen_on(struct parts *parts, struct http *http, const struct confi
 static bool open_listeners(struct server *server, struct buf *errors)
 {
     struct parts *parts = server->_parts;
-    const struct config_list *listen = &server->config->listen, *admin = &server->config->admin;
-    parts->listeners = xcalloc(listen->count + admin->count, sizeof(struct listener *));
-    parts->public_count = listen->count;
-    return listen_on(parts, server->http, listen, &recorder_taps(server->recorder)->handler, errors) &&
-           listen_on(parts, parts->admin_http, admin, &server->admin.handler, errors);
+    const struct config *config = server->config;
+    struct http_handler *handler = &recorder_taps(server->recorder)->handler;
+    parts->public_count = config->listen.count + config->listen_trusted.count;
+    parts->listeners =
+        xcalloc(parts->public_count + config->admin.count, sizeof(struct listener *));
+    return listen_on(parts, server->http, &config->listen, handler, false, errors) &&
+           listen_on(parts, server->http, &config->listen_trusted, handler, true, errors) &&
+           listen_on(parts, parts->admin_http, &config->admin, &server->admin.handler, false, errors);
 }
 
 static void log_listeners(const struct parts *parts)
@@ -161,6 +172,7 @@ struct server *server_new(struct config *config, bool check, struct buf *errors)
     server->loop = loop_new();
     make_ports(server);
     server->http = make_http(server->loop, config, config->connections);
+    believe_proxies(server, config);
     parts->admin_http = make_http(server->loop, config, ADMIN_CONNECTIONS);
     server->node = make_node(parts, config);
     taps_handle(recorder_taps(server->recorder), node_handler(server->node));
@@ -240,6 +252,7 @@ static void use_config(struct server *server, struct config *config)
     node_set_limits(server->node, &engine);
     config_http_limits(config, config->connections, &http);
     http_set_limits(server->http, &http);
+    believe_proxies(server, config);
     config_http_limits(config, ADMIN_CONNECTIONS, &http);
     http_set_limits(parts->admin_http, &http);
     gate_set_rate(&parts->gate, config->link_rate, config->link_burst);

@@ -179,6 +179,7 @@ static void write_request(struct entry *entry, const void *ctx)
     entry_text(entry, "address", request->address);
     entry_text(entry, "listener", request->listener);
     if (request->secure) entry_flag(entry, "secure");
+    if (request->trusted) entry_flag(entry, "trusted");
 }
 
 static void handle(struct http_handler *handler, struct exchange *exchange)
