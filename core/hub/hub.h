@@ -30,10 +30,21 @@
 #include "ports/random.h"
 #include "ports/verdict.h"
 
+struct hub;
+struct topic;
+
 /* The one order of a node, shared by its hubs. */
 struct order {
     struct cursor_epoch epoch;
     uint64_t position; /* of the newest trigger; starts at 1, so that 0 is "before everything" */
+};
+
+/* Who hears which users a topic has, if its options say `attended`: each subscriber of a known user
+ * that joins or leaves it, one by one, at the moment that it does. May ask the hub; may change
+ * nothing in it. */
+struct attendance {
+    void (*joined)(struct attendance *attendance, struct topic *topic, struct atom *user);
+    void (*left)(struct attendance *attendance, struct topic *topic, struct atom *user);
 };
 
 struct hub_ports {
@@ -44,6 +55,7 @@ struct hub_ports {
     struct order *order;
     struct verdicts *verdicts; /* ports/verdict.h */
     struct journal *journal;   /* or NULL */
+    struct attendance *attendance; /* or NULL */
 };
 
 struct hub_limits {
@@ -101,9 +113,6 @@ struct emit {
     uint64_t within_ms;     /* wait so long for a newer one; needs `replaces` (may be empty text) */
     uint64_t cause;         /* for the journal: whose emit it is; 0: nobody's */
 };
-
-struct hub;
-struct topic;
 
 struct hub *hub_new(const struct hub_ports *ports, const struct hub_limits *limits);
 

@@ -14,6 +14,7 @@ struct topic_options {
     enum event_name name;    /* what stands in `event:` */
     bool publisher_ids;      /* `id:` is what the emit says, or a fresh urn:uuid; else a cursor */
     bool filtered;           /* verdicts are asked for every (trigger, subscriber) */
+    bool attended;           /* the attendance port hears which users it has */
     const void *owner;       /* the declaration, for who answers the verdicts */
 };
 

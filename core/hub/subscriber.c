@@ -208,11 +208,12 @@ bool subscriber_join(struct subscriber *subscriber, struct topic *topic)
     if (subscriber->topics == room) grow(subscriber);
     uint32_t at = subscriber->topics++;
     bool begins = subscriber->state == STATE_NEW;
-    subscriber_list(subscriber)[at] = (struct subscription){
+    struct subscription *own = &subscriber_list(subscriber)[at];
+    *own = (struct subscription){
         .topic = topic,
         .joined_at = begins ? UINT64_MAX : subscriber->hub->ports.order->position,
-        .member = topic_add(topic, subscriber, at),
     };
+    own->member = topic_add(topic, subscriber, at); /* who is told of it finds it here already */
     return true;
 }
 

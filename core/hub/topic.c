@@ -221,6 +221,13 @@ void topic_resync(struct topic *topic, const char *reason, uint64_t cause)
 
 /* ---- members ---- */
 
+static void attend(struct topic *topic, const struct subscriber *subscriber, bool joins)
+{
+    struct attendance *attendance = topic->hub->ports.attendance;
+    if (!topic->options->attended || !attendance || !subscriber->user) return;
+    (joins ? attendance->joined : attendance->left)(attendance, topic, subscriber->user);
+}
+
 uint32_t topic_add(struct topic *topic, struct subscriber *subscriber, uint32_t subscription)
 {
     if (topic->count == topic->capacity) {
@@ -229,6 +236,7 @@ uint32_t topic_add(struct topic *topic, struct subscriber *subscriber, uint32_t 
     }
     topic->members[topic->count] = (struct member){subscriber, subscription};
     if (!topic->present++) topic->hub->counters.channels++;
+    attend(topic, subscriber, true);
     return topic->count++;
 }
 
@@ -243,6 +251,7 @@ void topic_remove(struct topic *topic, uint32_t index)
 {
     CHECK(index < topic->count && topic->members[index].subscriber);
     if (!--topic->present) topic->hub->counters.channels--;
+    attend(topic, topic->members[index].subscriber, false);
     topic->members[index].subscriber = NULL;
     if (!topic->fanning && index != --topic->count) move_member(topic, topic->count, index);
     topic_release(topic);
