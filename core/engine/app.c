@@ -5,6 +5,7 @@
 #include "engine/beats.h"
 #include "engine/feeds.h"
 #include "engine/generation.h"
+#include "engine/presence.h"
 #include "engine/review.h"
 #include "engine/seats.h"
 #include "engine/shadow.h"
@@ -22,6 +23,7 @@ struct app {
     struct feeds feeds;
     struct seats seats;
     struct beats beats;
+    struct presence presence;
     struct reviews reviews;
     struct shadow *shadow; /* or NULL */
     uint32_t visits;
@@ -43,12 +45,14 @@ struct app *app_new(const struct engine_ports *ports, const struct engine_limits
                                         .log = ports->log,
                                         .order = ports->order,
                                         .verdicts = &app->verdicts.port,
-                                        .journal = explain_journal(&app->explain)};
+                                        .journal = explain_journal(&app->explain),
+                                        .attendance = &app->presence.port};
     app->hub = hub_new(&hub_ports, &limits->hub);
     app->store = store_new(ports->clock, limits->store_entries, limits->store_bytes);
     feeds_create(&app->feeds, app);
     app->seats = SEATS_EMPTY;
     beats_start(&app->beats, app);
+    presence_create(&app->presence, ports, app->hub, &app->generation, &limits->presence_entries);
     reviews_create(&app->reviews, app);
     return app;
 }
@@ -56,13 +60,14 @@ struct app *app_new(const struct engine_ports *ports, const struct engine_limits
 bool app_idle(const struct app *app)
 {
     return app->seats.count == 0 && feeds_idle(&app->feeds) && app->visits == 0 &&
-           hub_idle(app->hub);
+           presence_idle(&app->presence) && hub_idle(app->hub);
 }
 
 void app_free(struct app *app)
 {
     CHECK(app_idle(app) && !app->shadow);
     beats_stop(&app->beats);
+    presence_destroy(&app->presence);
     reviews_destroy(&app->reviews);
     feeds_destroy(&app->feeds);
     hub_free(app->hub);
@@ -218,6 +223,11 @@ struct generation *app_generation(const struct app *app)
 struct feeds *app_feeds(struct app *app)
 {
     return &app->feeds;
+}
+
+struct presence *app_presence(struct app *app)
+{
+    return &app->presence;
 }
 
 struct reviews *app_reviews(struct app *app)

@@ -23,6 +23,7 @@ struct engine_limits {
     struct hub_limits hub;
     uint32_t store_entries;
     size_t store_bytes;
+    uint32_t presence_entries; /* a user on a topic is one */
     struct explain_limits explain;
 };
 
@@ -31,6 +32,7 @@ struct beats;
 struct census;
 struct feeds;
 struct generation;
+struct presence;
 struct reviews;
 struct shadow;
 struct seats;
@@ -59,6 +61,7 @@ struct hub *app_hub(struct app *app);
 struct generation *app_generation(const struct app *app);
 struct beats *app_beats(struct app *app);
 struct feeds *app_feeds(struct app *app);
+struct presence *app_presence(struct app *app);
 struct reviews *app_reviews(struct app *app);
 struct seats *app_seats(struct app *app);
 struct census *app_census(struct app *app);

@@ -35,6 +35,7 @@ enum hook_kind {
     HOOK_EVERY,        /* nothing                         -> yes */
     HOOK_CONNECT,      /* seat                            -> yes or no (a no ends it) */
     HOOK_DISCONNECT,   /* seat, reason                    -> nothing is waited for */
+    HOOK_PRESENCE,     /* key (a user), reason, params    -> yes; reason: "online", "offline" */
     HOOK_KINDS
 };
 

@@ -1,11 +1,12 @@
 /* The order matters: what was emitted before is fanned out before, by the filters
  * of its time and to those who will have to go; then topics, so that nobody has
- * options of a plan that may be gone; then seats, which may let go of links; then
- * links. */
+ * options of a plan that may be gone, and who is there by them; then seats, which
+ * may let go of links; then links. */
 #include "engine/reload.h"
 
 #include "engine/beats.h"
 #include "engine/feeds.h"
+#include "engine/presence.h"
 #include "engine/seat.h"
 #include "engine/seats.h"
 #include "hub/recheck.h"
@@ -44,6 +45,7 @@ void reload_app(struct app *app, struct generation *generation)
     hub_fan_out(app_hub(app));
     app_set_generation(app, generation);
     hub_topics_each(app_hub(app), move_topic, (void *)app_plan(app));
+    presence_swap(app_presence(app));
     hub_recheck(app_hub(app));
     move_seats(app);
     feeds_swap(app_feeds(app));

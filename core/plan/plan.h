@@ -24,6 +24,13 @@ struct plan_place {
     char text[120];
 };
 
+/* Which users a topic has. Counted only if the topic's options say `attended`. */
+struct plan_presence {
+    uint64_t grace_ms; /* a user whose last subscriber left is there so long */
+    uint64_t beat_ms;  /* 0: a subscriber is enough; else a beat must come so often, too */
+    hook change;       /* (user, "online" | "offline", params); 0: nobody is told */
+};
+
 struct plan_topic {
     struct atom *name; /* the pattern's text */
     struct plan_place place;
@@ -33,6 +40,7 @@ struct plan_topic {
     hook filter;    /* (ev, sub, params) -> true | false */
     hook wrap;      /* (type, data, meta) -> text or table: the data, shaped once, at the emit */
     bool overlapped; /* another pattern matches some of its names: plan_topic_of says whose they are */
+    struct plan_presence presence;
     bool unasked;   /* the rule file says that no client shall ask for it */
     bool owned;     /* subscribe lets in the one user whom a parameter names */
 };

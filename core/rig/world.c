@@ -103,6 +103,7 @@ struct world *world_new(const struct world_options *options)
         .hub = {.forgotten_topics = 1024, .topics = 1000000, .windows = 100000},
         .store_entries = 100000,
         .store_bytes = 64 << 20,
+        .presence_entries = 100000,
         .explain = options->explain};
     world->node = node_new(&world->ports, &limits, &world->files);
     return world;

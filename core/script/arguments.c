@@ -63,6 +63,11 @@ int call_push_arguments(struct running *running, lua_State *L)
         seat_push(L, call->seat);
         lua_pushstring(L, call->reason ? call->reason : "client");
         return 2;
+    case HOOK_PRESENCE:
+        lua_pushlstring(L, call->key.data, call->key.size);
+        lua_pushstring(L, call->reason);
+        push_params(L, call);
+        return 3;
     case HOOK_KINDS:
         break;
     }

@@ -1,10 +1,14 @@
-/* bind_app: who is connected, and the app's cursor. Walks of the hub only note
+/* bind_app: who is connected, who is present, and the app's cursor. Walks of the hub only note
  * what they see; Lua values are made afterwards, because making them may raise,
  * and nothing may raise through the hub's frames. */
 #include <lauxlib.h>
 #include <lua.h>
 
+#include <stdlib.h>
+#include <string.h>
+
 #include "engine/app.h"
+#include "engine/presence.h"
 #include "engine/seat.h"
 #include "script/bind.h"
 #include "script/here.h"
@@ -31,18 +35,22 @@ static bool note_user(void *ctx, struct atom *user, uint32_t tabs)
     return true;
 }
 
+static void push_users(lua_State *L, const struct buf *seen, size_t count)
+{
+    lua_createtable(L, (int)count, 0);
+    for (size_t i = 0; i < count; i++) {
+        push_bytes(L, atom_bytes(((struct atom **)seen->data)[i]));
+        lua_rawseti(L, -2, (int)i + 1);
+    }
+}
+
 /* users(): the names of all that have a stream */
 static int l_users(lua_State *L)
 {
     phase_check(L, CALL_APP, "app:users");
     struct buf *seen = here_scratch(L);
     hub_users_each(app_hub(here_app(L)), note_user, seen);
-    size_t count = seen->size / sizeof(struct atom *);
-    lua_createtable(L, (int)count, 0);
-    for (size_t i = 0; i < count; i++) {
-        push_bytes(L, atom_bytes(((struct atom **)seen->data)[i]));
-        lua_rawseti(L, -2, (int)i + 1);
-    }
+    push_users(L, seen, seen->size / sizeof(struct atom *));
     return 1;
 }
 
@@ -144,6 +152,65 @@ static int l_newest_data(lua_State *L)
     return 2;
 }
 
+/* ---- presence ---- */
+
+static void note_present(void *ctx, struct atom *user)
+{
+    buf_add(ctx, &user, sizeof user);
+}
+
+static int by_name(const void *one, const void *other)
+{
+    const struct atom *a = *(struct atom *const *)one, *b = *(struct atom *const *)other;
+    int order = memcmp(a->text, b->text, a->size < b->size ? a->size : b->size);
+    return order ? order : (a->size > b->size) - (a->size < b->size);
+}
+
+/* presence_list(topic): the users, sorted */
+static int l_presence_list(lua_State *L)
+{
+    struct atom *topic;
+    phase_check(L, CALL_APP, "presence:list");
+    struct buf *seen = here_scratch(L);
+    if (find_atom(L, 1, &topic))
+        presence_each(app_presence(here_app(L)), topic, note_present, seen);
+    size_t count = seen->size / sizeof(struct atom *);
+    if (count) qsort(seen->data, count, sizeof(struct atom *), by_name);
+    push_users(L, seen, count);
+    return 1;
+}
+
+/* presence_count(topic) */
+static int l_presence_count(lua_State *L)
+{
+    struct atom *topic;
+    phase_check(L, CALL_APP, "presence:count");
+    bool known = find_atom(L, 1, &topic);
+    lua_pushinteger(L, known ? presence_count(app_presence(here_app(L)), topic) : 0);
+    return 1;
+}
+
+/* presence_online(topic, user) */
+static int l_presence_online(lua_State *L)
+{
+    struct atom *topic, *user;
+    phase_check(L, CALL_APP, "presence:online");
+    bool known = find_atom(L, 1, &topic) && find_atom(L, 2, &user);
+    lua_pushboolean(L, known && presence_online(app_presence(here_app(L)), topic, user));
+    return 1;
+}
+
+/* presence_beat(topic, user, tag): did it count? */
+static int l_presence_beat(lua_State *L)
+{
+    struct atom *topic, *user, *tag;
+    phase_check(L, CALL_SEAT, "presence:beat");
+    bool known = find_atom(L, 1, &topic) && find_atom(L, 2, &user) && find_atom(L, 3, &tag);
+    lua_pushboolean(L, known && !here_shadowed(L) &&
+                           presence_beat(app_presence(here_app(L)), topic, user, tag));
+    return 1;
+}
+
 void bind_app(lua_State *L)
 {
     static const luaL_Reg functions[] = {{"users", l_users},
@@ -153,6 +220,10 @@ void bind_app(lua_State *L)
                                          {"cursor", l_cursor},
                                          {"tab_open", l_tab_open},
                                          {"newest_data", l_newest_data},
+                                         {"presence_list", l_presence_list},
+                                         {"presence_count", l_presence_count},
+                                         {"presence_online", l_presence_online},
+                                         {"presence_beat", l_presence_beat},
                                          {NULL, NULL}};
     luaL_setfuncs(L, functions, 0);
 }

@@ -50,6 +50,9 @@ static int l_topic(lua_State *L)
     topic->wrap = field_hook(L, "wrap");
     topic->unasked = field_flag(L, "unasked");
     topic->owned = field_flag(L, "owned");
+    topic->presence = (struct plan_presence){.grace_ms = field_ms(L, "presence_grace"),
+                                             .beat_ms = field_ms(L, "presence_beat"),
+                                             .change = field_hook(L, "presence_change")};
     topic->options = (struct topic_options){
         .history_size = (uint32_t)field_number(L, "history_size"),
         .history_ttl_ms = field_ms(L, "history_ttl"),
@@ -58,6 +61,7 @@ static int l_topic(lua_State *L)
                                                : EVENT_NAME_TYPE,
         .publisher_ids = field_is(L, "id", "publisher"),
         .filtered = topic->filter != 0,
+        .attended = field_flag(L, "attended"),
         .owner = topic,
     };
     topic_push(L, topic);
@@ -233,6 +237,19 @@ static int l_declaring(lua_State *L)
     return 0;
 }
 
+/* has_presence(topic): its name, whether these rules declared presence for it, and whether that counts
+ * beats; nothing: the value names no topic */
+static int l_has_presence(lua_State *L)
+{
+    struct bytes name;
+    if (!topic_name_at(L, 1, &name)) return 0;
+    const struct plan_topic *topic = plan_topic_of(plan_of(L), name, NULL);
+    lua_pushlstring(L, name.data, name.size);
+    lua_pushboolean(L, topic && topic->options.attended);
+    lua_pushboolean(L, topic && topic->presence.beat_ms);
+    return 3;
+}
+
 /* hook(function, what, the rule's function in it, what runs in its place in quarantine): its number */
 static int l_hook(lua_State *L)
 {
@@ -267,6 +284,7 @@ void bind_plan(lua_State *L)
                                          {"route", l_route},       {"static", l_static},
                                          {"every", l_every},       {"declaring", l_declaring},
                                          {"hook", l_hook},         {"fault", l_fault},
-                                         {"is_topic", l_is_topic}, {NULL, NULL}};
+                                         {"is_topic", l_is_topic}, {"has_presence", l_has_presence},
+                                         {NULL, NULL}};
     luaL_setfuncs(L, functions, 0);
 }

@@ -14,6 +14,7 @@ static struct explain *explain_of(const struct running *running)
 /* Whose doing it is, as far as the call says. */
 static struct bytes user_of(const struct hook_call *call)
 {
+    if (call->kind == HOOK_PRESENCE) return call->key;
     const struct identity *who = call->seat ? seat_identity(call->seat) : call->who;
     return who ? atom_bytes(who->user) : (struct bytes){NULL, 0};
 }

@@ -17,7 +17,7 @@
 
 enum {
     ACTING = AT(HOOK_EVENT) | AT(HOOK_ROUTE) | AT(HOOK_EVERY) | AT(HOOK_CONNECT) |
-             AT(HOOK_DISCONNECT) | AT(PHASE_BACKGROUND),
+             AT(HOOK_DISCONNECT) | AT(HOOK_PRESENCE) | AT(PHASE_BACKGROUND),
     RUNNING = (AT(PHASES) - 1) & ~AT(PHASE_LOAD),
 };
 
@@ -40,6 +40,7 @@ static const char *const names[PHASES] = {
     [HOOK_EVERY] = "a timer",
     [HOOK_CONNECT] = "a stream's connect",
     [HOOK_DISCONNECT] = "a stream's disconnect",
+    [HOOK_PRESENCE] = "a topic's presence change",
     [PHASE_LOAD] = "a rule file while it loads",
     [PHASE_BACKGROUND] = "the library's background",
 };

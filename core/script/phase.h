@@ -15,9 +15,9 @@ enum call_kind {
     CALL_DECLARE, /* app:topic, :stream, ..., inbox:on */
     CALL_EMIT,    /* handle:emit, :resync, app:flush */
     CALL_WAIT,    /* http, time.sleep: what suspends */
-    CALL_APP,     /* app:users, :subscribers, :disconnect, :cursor; handle:subscribers */
+    CALL_APP,     /* app:users, :subscribers, :disconnect, :cursor, :presence; handle:subscribers */
     CALL_STORE,
-    CALL_SEAT,    /* sub:set, sub:close */
+    CALL_SEAT,    /* sub:set, sub:close, presence:beat */
     CALL_KINDS
 };
 

@@ -374,6 +374,7 @@ int call_read_result(struct running *running, lua_State *L, int count)
     case HOOK_EVENT:
     case HOOK_EVERY:
     case HOOK_DISCONNECT:
+    case HOOK_PRESENCE:
         running->result.outcome = OUTCOME_YES;
         break;
     case HOOK_KINDS:

@@ -18,6 +18,7 @@ void config_engine_limits(const struct config *config, struct engine_limits *lim
                 .windows = (uint32_t)config->windows},
         .store_entries = (uint32_t)config->store_entries,
         .store_bytes = config->store_bytes,
+        .presence_entries = (uint32_t)config->presence_entries,
         .explain = {.triggers = (uint32_t)config->explain_triggers,
                     .decisions = (uint32_t)config->explain_decisions}};
 }

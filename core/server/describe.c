@@ -75,8 +75,13 @@ static void describe_topic(struct buf *out, const struct plan_topic *topic)
                    seconds(options->history_ttl_ms));
     else
         buf_add_text(out, "no history");
-    buf_printf(out, ", %s%s\n", topic->subscribe ? "subscribe" : "not for the asking",
+    buf_printf(out, ", %s%s", topic->subscribe ? "subscribe" : "not for the asking",
                topic->filter ? ", filter" : "");
+    if (options->attended)
+        buf_printf(out, ", presence with a grace of %.15g s", seconds(topic->presence.grace_ms));
+    if (topic->presence.beat_ms)
+        buf_printf(out, " and beats of %.15g s", seconds(topic->presence.beat_ms));
+    buf_add_char(out, '\n');
 }
 
 static void describe_upstream(struct buf *out, const struct plan_upstream *upstream)

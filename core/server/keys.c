@@ -89,6 +89,10 @@ const struct key keys[] = {
     {"store_bytes", KEY_BYTES, AT(store_bytes), "67108864", 0, 64 * GIB, {0},
      "Bytes of one app's sluice.store, keys and values.",
      "Above, set() says that the store is full."},
+    {"presence_entries", KEY_COUNT, AT(presence_entries), "100000", 0, 100e6, {0},
+     "Users that are on topics with `presence`, of one app: one entry for each user on each topic.",
+     "Each costs some 130 bytes. Above, a newcomer is not counted, with a warning in the log, until "
+     "its next tab comes when there is room."},
     {"explain_triggers", KEY_COUNT, AT(explain_triggers), "1024", 0, 1e6, {0},
      "Triggers of one app, and as many calls of its handlers, that `sluice explain` knows of; 0 "
      "keeps nothing.",

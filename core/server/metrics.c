@@ -3,6 +3,7 @@
 #include "base/alloc.h"
 #include "engine/feeds.h"
 #include "engine/node.h"
+#include "engine/presence.h"
 #include "http/http.h"
 #include "loop/loop.h"
 #include "script/loaded.h"
@@ -56,6 +57,12 @@ struct family {
         return (double)counters.member;                                                            \
     }
 
+#define PRESENCE_READ(function, member)                                                            \
+    static double function(const struct server *server, size_t index)                             \
+    {                                                                                              \
+        return (double)app_presence(node_app(server->node, index))->counters.member;               \
+    }
+
 #define NODE_READ(function, member)                                                                \
     static double function(const struct server *server, size_t index)                             \
     {                                                                                              \
@@ -101,6 +108,10 @@ HTTP_READ(read_bytes_in, bytes_in)
 HTTP_READ(read_bytes_out, bytes_out)
 HTTP_READ(read_responses, responses[index + 1])
 HTTP_READ(read_http_refused, refused[index])
+PRESENCE_READ(read_present, online)
+PRESENCE_READ(read_changes, changes)
+PRESENCE_READ(read_changes_failed, failed)
+PRESENCE_READ(read_uncounted, refused)
 VM_READ(read_runs, runs)
 VM_READ(read_errors, errors)
 VM_READ(read_stopped, stopped)
@@ -212,6 +223,14 @@ static const struct family families[] = {
     {"sluice_subscribers", "gauge", "Open streams.", NULL, 1, NULL, read_subscribers},
     {"sluice_users", "gauge", "Users with at least one stream.", NULL, 1, NULL, read_users},
     {"sluice_topics", "gauge", "Topics with subscribers or history.", NULL, 1, NULL, read_topics},
+    {"sluice_presence_online", "gauge", "Users that are there, on each topic with presence.", "app",
+     0, app_label, read_present},
+    {"sluice_presence_changes_total", "counter", "Changes of presence that rules were told.", "app", 0,
+     app_label, read_changes},
+    {"sluice_presence_changes_failed_total", "counter", "Changes of presence whose rule failed.", "app",
+     0, app_label, read_changes_failed},
+    {"sluice_presence_refused_total", "counter", "Users not counted as there for want of room.", "app",
+     0, app_label, read_uncounted},
     {"sluice_links", "gauge", "Upstream links, open or not.", NULL, 1, NULL, read_links},
     {"sluice_requests_total", "counter", "Requests on public listeners.", NULL, 1, NULL,
      read_requests},

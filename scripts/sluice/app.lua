@@ -1,7 +1,8 @@
 --- The app that a rule file declares: what it declares through, and what it asks at run time.
 
-local core = require "sluice.core"
-local fail = require "sluice.fail"
+local core     = require "sluice.core"
+local fail     = require "sluice.fail"
+local presence = require "sluice.presence"
 
 local app = {}
 
@@ -37,6 +38,9 @@ function App.disconnect(_, who)
   local user, tag = app.who("app:disconnect", who)
   return core.disconnect(user, tag)
 end
+
+--- Who is on a topic that is declared with `presence`. See sluice.presence.
+function App.presence(_, topic) return presence.of(topic) end
 
 --- The place in the order up to which everything has been sent: what a page embeds that was rendered now, as
 -- the `last_event_id` of its first connection. 32 characters.

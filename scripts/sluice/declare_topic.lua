@@ -10,6 +10,12 @@ local HISTORY = {
   ttl  = { "seconds", default = 300, min = 1, max = 86400 },
 }
 
+local PRESENCE = {
+  grace  = { "seconds", default = 5, max = 3600 },             -- after a user's last subscriber
+  beat   = { "seconds", min = 1, max = 86400 },                -- a page's beat must come so often; without: none
+  change = { "function" },                                     -- (user, "online" | "offline", params)
+}
+
 local SHAPE = {
   subscribe = { "function or false" },                        -- (sub, params, req) -> true | false
   filter    = { "function" },                                 -- (ev, sub, params) -> true | false
@@ -17,6 +23,7 @@ local SHAPE = {
   id        = { "choice", of = { "cursor", "publisher" }, default = "cursor" },
   wrap      = { "function" },                                 -- (type, data, meta) -> text or table
   history   = { "options", shape = HISTORY },
+  presence  = { "options", shape = PRESENCE },
 }
 
 return function(_, pattern, options)
@@ -38,6 +45,10 @@ return function(_, pattern, options)
     id           = checked.id,
     history_size = kept and checked.history.size or 0,
     history_ttl  = kept and checked.history.ttl or 0,
+    attended        = options and options.presence ~= nil,
+    presence_grace  = checked.presence.grace,
+    presence_beat   = checked.presence.beat or 0,
+    presence_change = schema.hook(checked.presence.change, "presence change of topic " .. pattern),
   }
   return topic or fail.raise("%s: %s", what, why)
 end

@@ -70,7 +70,7 @@ struct world {
 
 static const char *const CALL_NAMES[HOOK_KINDS] = {
     "authenticate", "topics", "subscribe", "filter",  "key",       "request",
-    "event",        "route",  "every",     "connect", "disconnect"};
+    "event",        "route",  "every",     "connect", "disconnect", "presence"};
 
 /* What was called since the last look. */
 #define assert_said(world, words)                                                                  \
@@ -91,6 +91,8 @@ static void say(struct world *world, const struct hook_call *call)
         buf_printf(&world->said, ":%.*s", (int)frame_data(call->frame).size,
                    frame_data(call->frame).data);
     if (call->kind == HOOK_DISCONNECT) buf_printf(&world->said, ":%s", call->reason);
+    if (call->kind == HOOK_PRESENCE)
+        buf_printf(&world->said, ":%.*s:%s", (int)call->key.size, call->key.data, call->reason);
 }
 
 /* Reads everything that the call lends. */
@@ -358,6 +360,7 @@ static const struct engine_limits LIMITS = {
     .hub = {.forgotten_topics = 100, .topics = 100, .windows = 100},
     .store_entries = 100,
     .store_bytes = 10000,
+    .presence_entries = 4,
     .explain = {.triggers = 20, .decisions = 50}};
 
 static inline struct world *world_new(void)

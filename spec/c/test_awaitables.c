@@ -53,6 +53,8 @@ static const char RULES[] =
     "local who = sluice.identity(function() at 'an identity function' return { user = 'ann' } end)\n"
     "filtered = app:topic('filtered', { filter = function() at 'a filter' return true end })\n"
     "app:topic('asked:{n}', { subscribe = function() at \"a topic's subscribe\" return true end })\n"
+    "local here = app:topic('here', { presence = { grace = 60,\n"
+    "  change = function() at(\"a topic's presence change\", true) end } })\n"
     "local feed = app:upstream('feed', { grace = 0,\n"
     "  key = function(sub) at \"an upstream's key\" return sub.user end,\n"
     "  request = function() at \"an upstream's request\" return 'http://up/' end })\n"
@@ -60,7 +62,7 @@ static const char RULES[] =
     "local job = watermark.new(app, 'job', { post = function() at(\"the library's background\", true) end })\n"
     "app:stream('watch', { path = '/watch', topics = function() return all() end })\n"
     "app:stream('s', { path = '/s', identity = who, upstreams = { feed }, verdict_timeout = 60,\n"
-    "  topics = function() at \"a stream's topics\" return filtered() end,\n"
+    "  topics = function() at \"a stream's topics\" return { filtered(), here() } end,\n"
     "  connect = function() at(\"a stream's connect\", true) end,\n"
     "  disconnect = function() at(\"a stream's disconnect\", true) end })\n"
     "app:every('beat', { period = 20, run = function() at('a timer', true) end })\n"
@@ -160,6 +162,7 @@ static const struct stage STAGES[PHASES] = {
     [HOOK_EVERY] = {come_round, is_done, BIT(DRAIN)},
     [HOOK_CONNECT] = {connect, is_done, BIT(GONE) | BIT(DRAIN)},
     [HOOK_DISCONNECT] = {disconnect, is_done, 0},
+    [HOOK_PRESENCE] = {connect, is_done, 0},
     [PHASE_BACKGROUND] = {begin_job, is_done, BIT(RELOAD)},
 };
 

@@ -183,6 +183,19 @@ CASES["a stream's disconnect"] = function(cell)
   return not cell.bomb.sense
 end
 
+CASES["a topic's presence change"] = function(cell)
+  cell:arm()
+  local eve = cell:connect "eve"
+  cell:wait()
+  cell:disarm()
+  cell:post("/emit/free", "ann")
+  assert.is_true(eve:is_open())
+  assert.equal(1, count(eve, "free"))
+  cell.world:advance(1)
+  assert.equal(cell.bomb.sense and "" or "rule", reasons(eve))
+  return not cell.bomb.sense
+end
+
 CASES["the library's background"] = function(cell)
   local function posted() return cell.world:request("GET", "/posted/eve").body end
   cell:arm()
