@@ -156,12 +156,25 @@ static void name_topics(struct seat *seat)
 
 /* ---- live ---- */
 
-static struct sink *open_stream(struct seat *seat)
+/* The place that a header says is what a page of another site's may read, too (Fetch, "CORS-safelisted
+ * response-header name" has it not). */
+static void add_place(struct answer_headers *headers, const struct http_request *request,
+                      struct bytes place)
+{
+    if (!place.data) return;
+    answer_header(headers, "last-event-id", place);
+    if (http_header_get(request, "origin").data)
+        answer_header(headers, "access-control-expose-headers", BYTES("last-event-id"));
+}
+
+static struct sink *open_stream(struct seat *seat, struct bytes cursor)
 {
     struct exchange *exchange = seat->arrival->exchange;
     struct answer_headers headers = {.count = 0};
     answer_stream_headers(&headers);
     guard_headers(&seat->stream->at, &exchange->request, &headers);
+    if (seat->stream->options.ready == READY_HEADER)
+        add_place(&headers, &exchange->request, subscriber_place(seat->subscriber, cursor));
     return exchange->ops->stream(exchange, 200, headers.items, headers.count);
 }
 
@@ -217,9 +230,10 @@ static void go_live(struct seat *seat)
     struct buf cursor = BUF_EMPTY;
     seat_keep(seat, &arrival->exchange->request);
     asked_cursor(&arrival->exchange->request, &cursor);
-    struct sink *sink = open_stream(seat);
+    seat_prepare(seat, topics, arrival->naming.count);
+    struct sink *sink = open_stream(seat, buf_bytes(&cursor));
     seat->arrival = NULL;
-    seat_begin(seat, sink, topics, arrival->naming.count, buf_bytes(&cursor));
+    seat_begin(seat, sink, buf_bytes(&cursor));
     if (reloaded) review_due(seat);
     buf_destroy(&cursor);
     arrival_free(arrival);

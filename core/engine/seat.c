@@ -134,17 +134,22 @@ static void tell_connected(struct seat *seat)
     errand_start(&seat->telling, seat->generation, &call, on_connected, seat);
 }
 
-void seat_begin(struct seat *seat, struct sink *sink, struct topic *const *topics, size_t count,
-                struct bytes cursor)
+void seat_prepare(struct seat *seat, struct topic *const *topics, size_t count)
 {
     struct subscriber *subscriber =
-        subscriber_new(app_hub(seat->app), &seat->stream->options, sink, seat->who.user, seat->tag,
+        subscriber_new(app_hub(seat->app), &seat->stream->options, NULL, seat->who.user, seat->tag,
                        &subscriber_events, seat);
     struct atom *tag = atom_ref(subscriber_tag(subscriber));
     atom_unref(seat->tag);
     seat->tag = tag;
     seat->subscriber = subscriber;
     for (size_t i = 0; i < count; i++) subscriber_join(subscriber, topics[i]);
+}
+
+void seat_begin(struct seat *seat, struct sink *sink, struct bytes cursor)
+{
+    struct subscriber *subscriber = seat->subscriber;
+    subscriber_open(subscriber, sink);
     subscriber_start(subscriber, cursor);
     if (subscriber_ended(subscriber)) return; /* by a filter that was asked about what it missed */
     leases_begin(seat, cursor.size > 0);

@@ -54,10 +54,11 @@ bool seat_renew(struct seat *seat);
  * (END_RELOAD) where its stream is gone. One on its way in stays: attach renews it at the end. */
 void seat_swap(struct seat *seat);
 
-/* It is live: a subscriber of these topics on this sink; cursor as for subscriber_start. From now
- * on it frees itself. */
-void seat_begin(struct seat *seat, struct sink *sink, struct topic *const *topics, size_t count,
-                struct bytes cursor);
+/* It gets its subscriber, of these topics. In the same turn seat_begin must follow. */
+void seat_prepare(struct seat *seat, struct topic *const *topics, size_t count);
+
+/* It is live, on this sink; cursor as for subscriber_start. From now on it frees itself. */
+void seat_begin(struct seat *seat, struct sink *sink, struct bytes cursor);
 
 /* Keeps of the request what a later generation's rules may ask of it: path and query, but not what the
  * client said of itself (tag, last_event_id); and gives it back, borrowed. */

@@ -97,13 +97,54 @@ struct frame *control_event(struct bytes name, struct bytes data)
     return make(&(struct trigger){.name = name, .data = data});
 }
 
-struct frame *control_heartbeat(struct hub *hub, uint64_t position)
+/* ---- heartbeats ---- */
+
+static void forget(struct control_beat *beat)
 {
-    if (!hub->heartbeat || hub->heartbeat_position != position) {
-        char id[CURSOR_SIZE];
-        frame_unref(hub->heartbeat);
-        hub->heartbeat = frame_heartbeat(id_of(hub, position, id));
-        hub->heartbeat_position = position;
+    frame_unref(beat->frame);
+    atom_unref(beat->name);
+    atom_unref(beat->data);
+    *beat = (struct control_beat){NULL, NULL, NULL, 0};
+}
+
+void control_beats_destroy(struct control_beats *beats)
+{
+    for (int i = 0; i < CONTROL_BEATS; i++) forget(&beats->_made[i]);
+}
+
+static struct frame *make_beat(struct hub *hub, const struct subscriber_options *options,
+                               uint64_t position)
+{
+    char out[CURSOR_SIZE];
+    const struct bytes id = id_of(hub, position, out);
+    if (!options->beat_name) return frame_heartbeat(id);
+    return make(&(struct trigger){.name = atom_bytes(options->beat_name),
+                                  .data = atom_bytes(options->beat_data),
+                                  .id = id});
+}
+
+/* The one of the same kind that was made before, or the place for it. */
+static struct control_beat *find_beat(struct control_beats *beats,
+                                      const struct subscriber_options *options)
+{
+    for (int i = 0; i < CONTROL_BEATS; i++) {
+        struct control_beat *beat = &beats->_made[i];
+        if (beat->frame && beat->name == options->beat_name && beat->data == options->beat_data)
+            return beat;
     }
-    return frame_ref(hub->heartbeat);
+    return &beats->_made[beats->_next++ % CONTROL_BEATS];
+}
+
+struct frame *control_heartbeat(struct hub *hub, const struct subscriber_options *options,
+                                uint64_t position)
+{
+    struct control_beat *beat = find_beat(&hub->beats, options);
+    if (!beat->frame || beat->position != position) {
+        forget(beat);
+        *beat = (struct control_beat){.frame = make_beat(hub, options, position),
+                                      .name = atom_ref(options->beat_name),
+                                      .data = atom_ref(options->beat_data),
+                                      .position = position};
+    }
+    return frame_ref(beat->frame);
 }

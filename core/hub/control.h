@@ -12,6 +12,21 @@
 
 struct frame;
 struct hub;
+struct subscriber_options;
+
+enum { CONTROL_BEATS = 4 };
+
+/* The heartbeats that were made last, one for each kind that the streams have. */
+struct control_beats {
+    struct control_beat {
+        struct frame *frame; /* NULL: none yet */
+        struct atom *name, *data; /* references */
+        uint64_t position;
+    } _made[CONTROL_BEATS];
+    unsigned _next;
+};
+
+void control_beats_destroy(struct control_beats *beats);
 
 /* A position that writes no id. */
 #define CONTROL_NO_ID UINT64_MAX
@@ -37,5 +52,7 @@ struct frame *control_resync_end(struct hub *hub, struct buf *data, uint64_t pos
 
 struct frame *control_event(struct bytes name, struct bytes data);
 
-/* Shared while the position is the same: one reference for the caller all the same. */
-struct frame *control_heartbeat(struct hub *hub, uint64_t position);
+/* As the options want it. Shared while the position is the same: one reference for the caller all the
+ * same. */
+struct frame *control_heartbeat(struct hub *hub, const struct subscriber_options *options,
+                                uint64_t position);

@@ -44,7 +44,8 @@ static void make_lagged(struct subscriber *subscriber, uint32_t index)
         if (list[i].missed) control_resync_topic(&data, list[i].topic->name);
         list[i].missed = false;
     }
-    struct frame *frame = control_resync_end(hub, &data, covered(subscriber, index), NULL);
+    struct frame *frame = control_resync_end(
+        hub, &data, subscriber_id(subscriber, covered(subscriber, index)), NULL);
     queue_fill(subscriber->queue, queue_at(subscriber->queue, index), SLOT_CONTROL, frame);
     frame_unref(frame);
     subscriber->missed = 0;

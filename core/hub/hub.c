@@ -104,7 +104,7 @@ void hub_free(struct hub *hub)
     forgotten_destroy(&hub->forgotten);
     told_destroy(&hub->told);
     if (hub->spare_question) question_free(hub->spare_question);
-    frame_unref(hub->heartbeat);
+    control_beats_destroy(&hub->beats);
     xfree(hub);
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "base/list.h"
+#include "hub/control.h"
 #include "hub/fanout.h"
 #include "hub/forgotten.h"
 #include "hub/hub.h"
@@ -34,8 +35,7 @@ struct hub {
     struct forgotten forgotten;
     struct told told;
     struct question *spare_question;
-    struct frame *heartbeat; /* the last one that was made */
-    uint64_t heartbeat_position;
+    struct control_beats beats;
 };
 
 static inline uint64_t hub_now(const struct hub *hub)

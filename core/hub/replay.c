@@ -30,6 +30,8 @@ struct replay {
     uint64_t found, triggers; /* like count, but go on where it is too much; without resyncs */
     size_t bytes;
     bool too_much;
+    bool all;    /* not from the cursor on, but all that there is: also what was withheld from others */
+    bool asking; /* for what it would be; nothing is noted of it */
     struct buf history, access; /* the data of the resyncs, empty: none */
 };
 
@@ -43,7 +45,8 @@ static void collect(struct replay *replay, struct topic *topic)
          i++) {
         struct frame *frame = history_at(&topic->history, i);
         if (offer_is_echo(subscriber, tag, frame)) {
-            hub_note_spared(subscriber->hub, frame->position, subscriber, SPARED_ECHO);
+            if (!replay->asking)
+                hub_note_spared(subscriber->hub, frame->position, subscriber, SPARED_ECHO);
             continue;
         }
         replay->found++;
@@ -68,7 +71,7 @@ static void drop_missed(struct replay *replay)
 
 static bool reaches_back(const struct replay *replay, const struct topic *topic)
 {
-    return replay->cursor >= topic->history.lost;
+    return replay->all || replay->cursor >= topic->history.lost;
 }
 
 static bool has_newer(const struct replay *replay, const struct topic *topic)
@@ -114,8 +117,9 @@ static void plan(struct replay *replay)
         list[i].replayed = !lost && !replay->too_much;
         if (lost || (replay->too_much && has_newer(replay, topic)))
             add_name(&replay->history, "history", missed, topic);
-        else if (topic->options->filtered && told_concerns(&subscriber->hub->told, subscriber->user,
-                                                           topic->name, replay->cursor))
+        else if (!replay->all && topic->options->filtered &&
+                 told_concerns(&subscriber->hub->told, subscriber->user, topic->name,
+                               replay->cursor))
             add_name(&replay->access, "access", CONTROL_UNKNOWN, topic);
     }
 }
@@ -128,7 +132,7 @@ static int by_position(const void *a, const void *b)
 }
 
 /* Makes the queue, without a bound: what is replayed has a bound of its own. Returns the sequence
- * number of the slot that `ready` is to fill. */
+ * number of the slot that `ready` is to fill, if there is one. */
 static uint32_t begin(struct subscriber *subscriber, uint32_t room)
 {
     subscriber->queue = queue_new(room + 2, &subscriber->hub->counters.queued);
@@ -138,6 +142,7 @@ static uint32_t begin(struct subscriber *subscriber, uint32_t room)
         queue_push(&subscriber->queue, SLOT_CONTROL, retry, false);
         frame_unref(retry);
     }
+    if (subscriber->options->ready == READY_HEADER) return 0;
     return queue_push(&subscriber->queue, SLOT_CONTROL, NULL, false)->sequence;
 }
 
@@ -148,7 +153,8 @@ static void push_resync(struct subscriber *subscriber, struct buf *data, uint64_
     if (!data->size) return;
     subscriber->hub->counters.resyncs++;
     offer_control(subscriber, SLOT_CONTROL,
-                  control_resync_end(subscriber->hub, data, position, NULL));
+                  control_resync_end(subscriber->hub, data, subscriber_id(subscriber, position),
+                                     NULL));
 }
 
 static void push_missed(struct replay *replay)
@@ -177,6 +183,7 @@ static void fill_ready(struct subscriber *subscriber, uint32_t sequence, uint64_
                        bool resumed)
 {
     struct queue *queue = subscriber->queue;
+    if (subscriber->options->ready == READY_HEADER) return;
     struct slot *slot = queue_at(queue, (uint32_t)queue_index(queue, sequence));
     struct frame *ready =
         control_ready(subscriber->hub, position, resumed,
@@ -196,6 +203,10 @@ static void start_unknown(struct subscriber *subscriber)
 {
     struct subscription *list = subscriber_list(subscriber);
     struct buf data = BUF_EMPTY;
+    if (subscriber->options->ready == READY_HEADER) { /* it says "earliest" */
+        begin(subscriber, 0);
+        return;
+    }
     const char *reason = subscriber_shows_ids(subscriber) ? "history" : "epoch";
     control_resync_begin(&data, reason, CONTROL_UNKNOWN);
     for (uint32_t i = 0; i < subscriber->topics; i++)
@@ -205,21 +216,35 @@ static void start_unknown(struct subscriber *subscriber)
     push_resync(subscriber, &data, subscriber->seen);
 }
 
-static void start_resumed(struct subscriber *subscriber, uint64_t cursor)
+/* What the head of the answer says is not said again; but it cannot say that not all is there. */
+static void leave_to_header(struct replay *replay)
 {
-    struct replay replay = {
-        .subscriber = subscriber, .cursor = cursor, .history = BUF_EMPTY, .access = BUF_EMPTY};
+    if (replay->subscriber->options->ready != READY_HEADER || replay->all) return;
+    buf_destroy(&replay->history);
+    buf_destroy(&replay->access);
+}
+
+/* Who asked for all that there is and is cut off before the first of it, asks for all again: no id. */
+static void start_resumed(struct subscriber *subscriber, uint64_t cursor, bool all)
+{
+    struct replay replay = {.subscriber = subscriber,
+                            .cursor = cursor,
+                            .all = all,
+                            .history = BUF_EMPTY,
+                            .access = BUF_EMPTY};
     hub_note_resumed(subscriber->hub, cursor, subscriber);
     plan(&replay);
     bool resumed = !replay.history.size && !replay.access.size;
+    leave_to_header(&replay);
     uint32_t ready = begin(subscriber, replay.count + 2);
-    uint64_t back = replay.count ? cursor : subscriber->seen;
+    const uint64_t from = all ? CONTROL_NO_ID : cursor;
+    uint64_t back = replay.count ? from : subscriber->seen;
     push_resync(subscriber, &replay.history, back);
     push_resync(subscriber, &replay.access, back);
     push_missed(&replay);
     if (subscriber->state == STATE_ENDED) return;
     bool follows = queue_index(subscriber->queue, ready) + 1 < subscriber->queue->count;
-    fill_ready(subscriber, ready, follows ? cursor : subscriber->seen, resumed);
+    fill_ready(subscriber, ready, follows ? from : subscriber->seen, resumed);
 }
 
 /* What it was told before it began comes behind `ready`. */
@@ -244,17 +269,35 @@ static uint64_t find_id(struct subscriber *subscriber, struct bytes id)
     return first;
 }
 
-enum origin { ORIGIN_NONE, ORIGIN_UNKNOWN, ORIGIN_KNOWN };
+enum origin { ORIGIN_NONE, ORIGIN_UNKNOWN, ORIGIN_KNOWN, ORIGIN_EARLIEST };
 
 /* Where the client was. No id is both a cursor and a publisher's: see hub_is_cursor. */
 static enum origin find_origin(struct subscriber *subscriber, struct bytes cursor, uint64_t *place)
 {
     const struct order *order = subscriber->hub->ports.order;
     if (!cursor.size) return ORIGIN_NONE;
+    if (subscriber->options->earliest && bytes_equal(cursor, SUBSCRIBER_EARLIEST))
+        return ORIGIN_EARLIEST;
     const int64_t position = cursor_read(&order->epoch, cursor);
     *place = position < 0 ? find_id(subscriber, cursor) : (uint64_t)position;
     if (position < 0) return *place ? ORIGIN_KNOWN : ORIGIN_UNKNOWN;
     return *place <= order->position ? ORIGIN_KNOWN : ORIGIN_UNKNOWN;
+}
+
+bool replay_is_whole(struct subscriber *subscriber, struct bytes cursor)
+{
+    struct replay replay = {.subscriber = subscriber,
+                            .asking = true,
+                            .history = BUF_EMPTY,
+                            .access = BUF_EMPTY};
+    if (find_origin(subscriber, cursor, &replay.cursor) != ORIGIN_KNOWN) return false;
+    plan(&replay);
+    const bool whole = !replay.history.size && !replay.access.size;
+    drop_missed(&replay);
+    xfree(replay.missed);
+    buf_destroy(&replay.history);
+    buf_destroy(&replay.access);
+    return whole;
 }
 
 void replay_start(struct subscriber *subscriber, struct bytes cursor)
@@ -275,14 +318,14 @@ void replay_start(struct subscriber *subscriber, struct bytes cursor)
     else if (origin == ORIGIN_UNKNOWN)
         start_unknown(subscriber);
     else
-        start_resumed(subscriber, place);
+        start_resumed(subscriber, place, origin == ORIGIN_EARLIEST);
 
     if (subscriber->state != STATE_ENDED) {
         append(subscriber, early);
         subscriber->queue->extra = subscriber->queue->waiting;
         atom_unref(subscriber->asked_tag);
         subscriber->asked_tag = NULL;
-        subscriber->since_ms = hub_now(hub);
+        subscriber->since_ms = subscriber->beat_ms = hub_now(hub);
         subscriber_watch(subscriber);
         flush_post(subscriber);
     }

@@ -7,8 +7,13 @@
  * a resync follows that says more than the histories, `ready` moves no cursor. */
 #pragma once
 
+#include <stdbool.h>
+
 #include "base/bytes.h"
 
 struct subscriber;
+
+/* Would it begin without a loss? Asks and changes nothing. */
+bool replay_is_whole(struct subscriber *subscriber, struct bytes cursor);
 
 void replay_start(struct subscriber *subscriber, struct bytes cursor);

@@ -29,6 +29,7 @@ static void on_writable(void *owner)
 {
     struct subscriber *subscriber = owner;
     subscriber->blocked = false;
+    subscriber_watch(subscriber);
     flush_post(subscriber);
 }
 
@@ -75,7 +76,6 @@ struct subscriber *subscriber_new(struct hub *hub, const struct subscriber_optio
     struct subscriber *subscriber = xcalloc(1, sizeof(*subscriber));
     subscriber->hub = hub;
     subscriber->options = options;
-    subscriber->sink = sink;
     subscriber->events = events;
     subscriber->owner = owner;
     subscriber->user = atom_ref(user);
@@ -86,10 +86,22 @@ struct subscriber *subscriber_new(struct hub *hub, const struct subscriber_optio
     list_create(&subscriber->all);
     list_append(&hub->subscribers, &subscriber->all);
     users_add(subscriber);
-    sink->events = &sink_events;
-    sink->owner = subscriber;
+    if (sink) subscriber_open(subscriber, sink);
     hub->counters.subscribers++;
     return subscriber;
+}
+
+void subscriber_open(struct subscriber *subscriber, struct sink *sink)
+{
+    subscriber->sink = sink;
+    sink->events = &sink_events;
+    sink->owner = subscriber;
+}
+
+struct bytes subscriber_place(struct subscriber *subscriber, struct bytes cursor)
+{
+    if (!cursor.size) return (struct bytes){NULL, 0};
+    return replay_is_whole(subscriber, cursor) ? cursor : SUBSCRIBER_EARLIEST;
 }
 
 void subscriber_start(struct subscriber *subscriber, struct bytes cursor)
@@ -280,6 +292,11 @@ void subscriber_control(struct subscriber *subscriber, const char *name, struct 
 
 /* ---- time ---- */
 
+uint64_t subscriber_id(struct subscriber *subscriber, uint64_t position)
+{
+    return subscriber->options->ready == READY_HEADER ? CONTROL_NO_ID : position;
+}
+
 uint64_t subscriber_position(const struct subscriber *subscriber)
 {
     uint64_t fanned = hub_fanned(subscriber->hub);
@@ -290,8 +307,9 @@ static uint64_t due(const struct subscriber *subscriber)
 {
     const struct subscriber_options *options = subscriber->options;
     if (subscriber->blocked) return subscriber->since_ms + options->stall_ms;
-    if (options->heartbeat_ms) return subscriber->since_ms + options->heartbeat_ms;
-    return UINT64_MAX;
+    if (!options->heartbeat_ms) return UINT64_MAX;
+    const uint64_t since = options->beat_always ? subscriber->beat_ms : subscriber->since_ms;
+    return since + options->heartbeat_ms;
 }
 
 void subscriber_watch(struct subscriber *subscriber)
@@ -300,6 +318,15 @@ void subscriber_watch(struct subscriber *subscriber)
     struct timer *timer = &subscriber->timer;
     if (next == UINT64_MAX || (timer_armed(timer) && timer->due_ms <= next)) return;
     wheel_arm(&subscriber->hub->ports.clock->wheel, timer, next);
+}
+
+/* Those that come whatever else flows keep their pace, also where one had to wait; what was missed
+ * altogether is not made up for. */
+static void note_beat(struct subscriber *subscriber)
+{
+    const uint64_t now = hub_now(subscriber->hub), every = subscriber->options->heartbeat_ms;
+    subscriber->beat_ms += every;
+    if (subscriber->beat_ms + every <= now) subscriber->beat_ms = now;
 }
 
 static void beat(struct subscriber *subscriber)
@@ -311,7 +338,9 @@ static void beat(struct subscriber *subscriber)
     }
     const uint64_t position =
         subscriber_shows_ids(subscriber) ? CONTROL_NO_ID : subscriber_position(subscriber);
-    struct frame *frame = control_heartbeat(hub, position);
+    struct frame *frame =
+        control_heartbeat(hub, subscriber->options, subscriber_id(subscriber, position));
+    note_beat(subscriber);
     struct iovec piece = {frame->bytes, frame->size};
     size_t taken = flush_direct(subscriber, &piece, 1, frame->size);
     if (taken && taken < frame->size) { /* its rest must follow */
@@ -337,6 +366,7 @@ static void tick(struct timer *timer)
 /* Heartbeats and stalls by the new times. */
 void subscriber_set_options(struct subscriber *subscriber, const struct subscriber_options *options)
 {
+    if (!subscriber->options->beat_always) subscriber->beat_ms = hub_now(subscriber->hub);
     subscriber->options = options;
     if (subscriber->state != STATE_NEW && subscriber->state != STATE_ENDED)
         subscriber_watch(subscriber);

@@ -36,12 +36,15 @@ struct subscriber_events {
 
 struct subscriber;
 
-/* Takes the sink. user may be NULL (nobody known); tag may be NULL: one is not needed. If the user
+/* Takes the sink; NULL: subscriber_open gives it one before it starts. user may be NULL (nobody known); tag may be NULL: one is not needed. If the user
  * has a subscriber with this tag already, the new one gets the tag with a random ending. Takes
  * its own references. The options must outlive it; events may be NULL. */
 struct subscriber *subscriber_new(struct hub *hub, const struct subscriber_options *options,
                                   struct sink *sink, struct atom *user, struct atom *tag,
                                   const struct subscriber_events *events, void *owner);
+
+/* Takes the sink that subscriber_new was not given. */
+void subscriber_open(struct subscriber *subscriber, struct sink *sink);
 
 /* A topic more. Before start it takes part in the replay; afterwards it begins now. False: has it
  * already, or has ended. */
@@ -64,8 +67,18 @@ void subscriber_set_options(struct subscriber *subscriber,
  * if a verdict among them is open or nothing is resumed. Where a cursor was given and resumed is
  * false, a resync follows that says why and for which topics: "epoch" (of another process),
  * "history" (longer ago than history knows, or more than replay_max), "access" (something was
- * withheld); the other topics are replayed. */
+ * withheld); the other topics are replayed.
+ *
+ * With READY_HEADER there is neither, because the head of the answer has said it: see subscriber_place. Only
+ * where it could not - all was asked for, and not all is there - a resync does. */
 void subscriber_start(struct subscriber *subscriber, struct bytes cursor);
+
+/* For READY_HEADER, before start and in the same turn: the id of what the client has everything up to, as it
+ * gave it; the earliest where it may have missed something, or asked for all; data NULL: it gave none. */
+struct bytes subscriber_place(struct subscriber *subscriber, struct bytes cursor);
+
+/* What stands for "before all that there is". */
+#define SUBSCRIBER_EARLIEST BYTES("earliest")
 
 /* Tells this one subscriber to re-read; topic NULL: all that it has. Before start: right behind
  * `ready`. */

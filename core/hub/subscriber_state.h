@@ -41,6 +41,7 @@ struct subscriber {
     struct atom *user, *tag; /* references; may be NULL */
     struct hub *hub;
     struct timer timer;     /* heartbeat or stall, whichever is next */
+    uint64_t beat_ms;       /* when it last had a heartbeat that comes whatever else flows, or should have */
     struct list turn;       /* in hub->flushing or, ended, in hub->ended */
     struct list all;        /* in hub->subscribers */
     struct list tabs;       /* the ring of its user's subscribers */
@@ -61,6 +62,9 @@ struct subscription *subscriber_find_name(struct subscriber *subscriber, const s
 
 /* Has it a topic whose publisher says the ids? Then no id that the client sees may be ours. */
 bool subscriber_shows_ids(struct subscriber *subscriber);
+
+/* The id of what is no trigger, at this position: none where the client shall see none of ours. */
+uint64_t subscriber_id(struct subscriber *subscriber, uint64_t position);
 
 /* The newest position for which the client has everything that it will get, once its queue is
  * out: what a heartbeat may say. */

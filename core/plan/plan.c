@@ -80,6 +80,8 @@ static void upstream_free(struct plan_upstream *upstream)
 static void stream_free(struct plan_stream *stream)
 {
     endpoint_destroy(&stream->at);
+    atom_unref(stream->options.beat_name);
+    atom_unref(stream->options.beat_data);
     xfree(stream->upstreams);
     xfree(stream);
 }

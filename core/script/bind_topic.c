@@ -105,8 +105,6 @@ static int l_call(lua_State *L)
 
 /* Emits */
 
-static const struct bytes REPLAY_EARLIEST = BYTES("earliest");
-
 static void read_data(lua_State *L, struct emit *emit)
 {
     if (json_absent(L, 3))
@@ -180,16 +178,25 @@ static void read_retry(lua_State *L, struct emit *emit, int value)
     emit->retry_ms = seconds_option(L, "retry", value, RETRY_MAX_S);
 }
 
+/* CR, LF and NUL break the line; no header could bring back the others. */
+static bool has_controls(struct bytes text)
+{
+    for (size_t i = 0; i < text.size; i++)
+        if ((unsigned char)text.data[i] < 0x20 || text.data[i] == 0x7f) return true;
+    return false;
+}
+
 /* A client gives it back as the place where it was: it must not mean anything else there. */
 static void read_id(lua_State *L, struct emit *emit, int value)
 {
     emit->id = text_option(L, "id", value);
-    if (emit->id.size == 0 || emit->id.size > ID_MAX_BYTES || text_breaks_line(emit->id))
-        raise_sentence(L, "emit: the id must be 1 to %d bytes without CR, LF and NUL", ID_MAX_BYTES);
-    if (bytes_equal(emit->id, REPLAY_EARLIEST) || hub_is_cursor(app_hub(here_app(L)), emit->id))
+    if (emit->id.size == 0 || emit->id.size > ID_MAX_BYTES || has_controls(emit->id))
+        raise_sentence(L, "emit: the id must be 1 to %d bytes without control characters",
+                       ID_MAX_BYTES);
+    if (bytes_equal(emit->id, SUBSCRIBER_EARLIEST) || hub_is_cursor(app_hub(here_app(L)), emit->id))
         raise_sentence(L, "emit: the id '%s' has a meaning of its own: it is %s",
                        lua_tostring(L, value),
-                       bytes_equal(emit->id, REPLAY_EARLIEST)
+                       bytes_equal(emit->id, SUBSCRIBER_EARLIEST)
                            ? "what a client asks for that wants all that there is"
                            : "a cursor of this server");
 }

@@ -12,6 +12,14 @@ local QUEUE = {
   bytes  = { "count", default = standards.queue_bytes or 1048576, min = 1024, max = 1073741824 },
 }
 
+-- A heartbeat that has a name. Without one: what no client shows its page.
+local HEARTBEAT = {
+  every  = { "seconds", default = standards.heartbeat or 20, min = 0.1, max = 3600 },
+  event  = { "text" },
+  data   = { "text", default = "{}" },
+  always = { "boolean", default = false },                     -- whatever else flows; else after silence
+}
+
 local SHAPE = {
   path            = { "text", required = "a path such as \"/events\"" },
   identity        = { "identity" },
@@ -22,7 +30,9 @@ local SHAPE = {
   origins         = { "list", of = "text", default = {} },
   suppress        = { "choice", of = { "server", "client", false }, default = "server" },
   refusal         = { "choice", of = { "status", "retry" }, default = "status" },
-  heartbeat       = { "seconds", default = standards.heartbeat or 20, max = 3600 },   -- 0: none
+  heartbeat       = { "seconds", default = standards.heartbeat or 20, max = 3600, shape = HEARTBEAT },   -- 0: none
+  ready           = { "choice", of = { "event", "header" }, default = "event" },
+  earliest        = { "boolean", default = false },            -- the last event id that asks for all there is
   retry           = { "seconds", default = standards.retry or 2, max = 3600 },    -- what `retry:` says; 0: no line
   stall           = { "seconds", default = standards.stall_timeout or 30, min = 0.1, max = 3600 },
   verdict_timeout = { "seconds", default = standards.verdict_timeout or 2, min = 0.01, max = 60 },
@@ -36,6 +46,8 @@ return function(app, name, options)
   local what    = ("app:stream %s"):format(fail.show(name))
   name          = schema.name("app:stream", name)
   local checked = schema.check(what, options, SHAPE)
+  local beat = checked.heartbeat
+  if type(beat) ~= "table" then beat = { every = beat } end
   local upstreams = {}
   for i, upstream in ipairs(checked.upstreams) do upstreams[i] = upstream.core end
   local stream, why = core.stream {
@@ -49,7 +61,12 @@ return function(app, name, options)
     origins         = checked.origins,
     suppress        = checked.suppress,
     refusal         = checked.refusal,
-    heartbeat       = checked.heartbeat,
+    heartbeat        = beat.every,
+    heartbeat_event  = beat.event,
+    heartbeat_data   = beat.event and beat.data,
+    heartbeat_always = beat.always,
+    ready           = checked.ready,
+    earliest        = checked.earliest,
     retry           = checked.retry,
     stall           = checked.stall,
     verdict_timeout = checked.verdict_timeout,

@@ -30,6 +30,11 @@ function kinds.seconds(value, rule)
   return nil, range("seconds", rule)
 end
 
+function kinds.boolean(value)
+  if type(value) == "boolean" then return value end
+  return nil, "true or false"
+end
+
 function kinds.text(value)
   if type(value) == "string" and value ~= "" and not core.breaks_line(value) then return value end
   return nil, "a text"
@@ -91,7 +96,9 @@ local function names_of(shape)
 end
 
 local function check_one(what, name, value, rule)
-  if rule[1] == "options" then return schema.check(what .. "." .. name, value, rule.shape) end
+  if rule[1] == "options" or (rule.shape and type(value) == "table") then
+    return schema.check(what .. "." .. name, value, rule.shape)
+  end
   if value == nil then
     if rule.required then fail.fault("%s: '%s' is missing: expected %s", what, name, rule.required) end
     return rule.default
