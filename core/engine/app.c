@@ -3,6 +3,7 @@
 #include "base/alloc.h"
 #include "base/check.h"
 #include "engine/beats.h"
+#include "engine/drain.h"
 #include "engine/feeds.h"
 #include "engine/generation.h"
 #include "engine/presence.h"
@@ -24,6 +25,7 @@ struct app {
     struct seats seats;
     struct beats beats;
     struct presence presence;
+    struct drain drain;
     struct reviews reviews;
     struct shadow *shadow; /* or NULL */
     uint32_t visits;
@@ -53,14 +55,15 @@ struct app *app_new(const struct engine_ports *ports, const struct engine_limits
     app->seats = SEATS_EMPTY;
     beats_start(&app->beats, app);
     presence_create(&app->presence, ports, app->hub, &app->generation, &limits->presence_entries);
+    drain_create(&app->drain, app);
     reviews_create(&app->reviews, app);
     return app;
 }
 
 bool app_idle(const struct app *app)
 {
-    return app->seats.count == 0 && feeds_idle(&app->feeds) && app->visits == 0 &&
-           presence_idle(&app->presence) && hub_idle(app->hub);
+    return app->seats.count == 0 && !drain_busy(&app->drain) && feeds_idle(&app->feeds) &&
+           app->visits == 0 && presence_idle(&app->presence) && hub_idle(app->hub);
 }
 
 void app_free(struct app *app)
@@ -202,6 +205,11 @@ const struct engine_ports *app_ports(const struct app *app)
 const struct engine_limits *app_limits(const struct app *app)
 {
     return app->limits;
+}
+
+struct drain *app_drain(struct app *app)
+{
+    return &app->drain;
 }
 
 struct beats *app_beats(struct app *app)

@@ -20,6 +20,7 @@ struct engine_limits {
     uint32_t streams;          /* per node; above: refused */
     uint32_t streams_per_user; /* 0: no bound of its own */
     uint32_t links;
+    uint64_t drain_patience_ms; /* that a drain gives who is slow to take what waits for him */
     struct hub_limits hub;
     uint32_t store_entries;
     size_t store_bytes;
@@ -30,6 +31,7 @@ struct engine_limits {
 struct app;
 struct beats;
 struct census;
+struct drain;
 struct feeds;
 struct generation;
 struct presence;
@@ -60,6 +62,7 @@ void app_free(struct app *app);
 struct hub *app_hub(struct app *app);
 struct generation *app_generation(const struct app *app);
 struct beats *app_beats(struct app *app);
+struct drain *app_drain(struct app *app);
 struct feeds *app_feeds(struct app *app);
 struct presence *app_presence(struct app *app);
 struct reviews *app_reviews(struct app *app);

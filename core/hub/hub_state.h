@@ -72,8 +72,5 @@ static inline void hub_note_resumed(const struct hub *hub, uint64_t position,
     if (journal && journal->resumed) journal->resumed(journal, position, subscriber);
 }
 
-/* The newest position up to which everything of this hub is fanned out. */
-uint64_t hub_fanned(const struct hub *hub);
-
 /* See that the ended and unused are buried at the end of this turn. */
 void hub_bury(struct hub *hub);

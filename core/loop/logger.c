@@ -2,6 +2,7 @@
  * read to learn what took long within one. */
 #include "loop/logger.h"
 
+#include <fcntl.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -31,6 +32,17 @@ static void write_line(struct log *log, enum log_level level, const char *messag
 void logger_create(struct logger *logger, int fd)
 {
     *logger = (struct logger){.log = {LOG_INFO, write_line}, .form = LINE_PAIRS, .fd = fd};
+}
+
+bool logger_open(struct logger *logger, const char *path)
+{
+    const int fd =
+        path ? open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0640) : LOGGER_STDERR;
+    if (fd < 0) return false;
+    if (logger->owned) close(logger->fd);
+    logger->fd = fd;
+    logger->owned = path != NULL;
+    return true;
 }
 
 struct logger *logger_of(struct log *log)

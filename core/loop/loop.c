@@ -101,6 +101,7 @@ void loop_free(struct loop *loop)
     ev_timer_stop(loop->ev, &loop->alarm);
     ev_check_stop(loop->ev, &loop->woken);
     ev_loop_destroy(loop->ev);
+    logger_open(&loop->logger, NULL);
     xfree(loop);
 }
 

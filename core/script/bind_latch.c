@@ -11,6 +11,7 @@
 #include "script/handle.h"
 #include "script/here.h"
 #include "script/phase.h"
+#include "script/vm.h"
 
 struct latch {
     struct handle handle;
@@ -117,6 +118,14 @@ static int l_background(lua_State *L)
     return 1;
 }
 
+/* owe(n): so many deliveries more, or with a number below 0 less, that the library has not done */
+static int l_owe(lua_State *L)
+{
+    struct vm_counters *counters = vm_counters(vm_of(L));
+    counters->owed = (uint32_t)((lua_Integer)counters->owed + luaL_checkinteger(L, 1));
+    return 0;
+}
+
 /* on_start(function): to be called, as a background task, once the app runs */
 static int l_on_start(lua_State *L)
 {
@@ -130,7 +139,8 @@ static int l_on_start(lua_State *L)
 void bind_latch(lua_State *L)
 {
     static const luaL_Reg functions[] = {
-        {"latch", l_latch}, {"background", l_background}, {"on_start", l_on_start}, {NULL, NULL}};
+        {"latch", l_latch}, {"background", l_background}, {"on_start", l_on_start}, {"owe", l_owe},
+        {NULL, NULL}};
     handle_define(L, &kind);
     lua_pushcfunction(L, l_latch_gc);
     lua_setfield(L, -2, "__gc");

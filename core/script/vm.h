@@ -57,6 +57,7 @@ struct vm_counters {
     uint64_t errors;            /* that rules raised */
     uint64_t stopped, late;     /* killed: slice, deadline */
     uint64_t refused;           /* not begun: tasks_max, memory */
+    uint32_t owed;              /* deliveries of the library that are not done: a drain waits for them */
     uint32_t quarantined;       /* hooks that are not run any more, */
     uint64_t held;              /* and their calls that were answered so */
 };

@@ -23,7 +23,7 @@ struct config {
     char *path; /* of the file; its folder is where relative paths begin */
     int *lines; /* by key, in the table's order: where it is set; 0: it has its default */
     struct config_list listen, listen_trusted, admin, rules, record_secrets, trusted_proxies;
-    char *admin_key, *scripts, *log_level, *log_format, *proxy_header;
+    char *admin_key, *scripts, *log_level, *log_format, *log_file, *proxy_header;
     uint64_t streams, streams_per_user, connections, links, link_rate, link_burst;
     uint64_t topics, forgotten_topics, windows, store_entries, store_bytes;
     uint64_t presence_entries;

@@ -13,6 +13,7 @@ void config_engine_limits(const struct config *config, struct engine_limits *lim
         .streams = (uint32_t)config->streams,
         .streams_per_user = (uint32_t)config->streams_per_user,
         .links = (uint32_t)config->links,
+        .drain_patience_ms = config->drain_timeout_ms / 2,
         .hub = {.forgotten_topics = (uint32_t)config->forgotten_topics,
                 .topics = (uint32_t)config->topics,
                 .windows = (uint32_t)config->windows},

@@ -46,6 +46,10 @@ const struct key keys[] = {
     {"log_format", KEY_CHOICE, AT(log_format), "\"pairs\"", 0, 0, {"pairs", "json", 0},
      "How a log line looks: key=value pairs or one JSON object; to stderr.",
      "json for log collectors, pairs for people."},
+    {"log_file", KEY_TEXT, AT(log_file), NULL, 0, 0, {0},
+     "The file to which log lines are appended, relative to this file; without it, stderr.",
+     "Under a service manager stderr is right. A file is opened again at USR1 and HUP: logrotate "
+     "renames it and sends one of them, and no line is lost."},
     {"record_secrets", KEY_LIST, AT(record_secrets),
      "{ \"token\", \"access_token\", \"refresh_token\", \"id_token\", \"csrf_token\", "
      "\"x-csrf-token\", \"x-auth-token\", \"api_key\", \"x-api-key\", \"password\", \"secret\", "
@@ -170,7 +174,8 @@ const struct key keys[] = {
      "The largest answer of a sluice.http request.", "It counts into app_memory."},
 
     {"drain_timeout", KEY_SECONDS, AT(drain_timeout_ms), "10", 0.1, 3600, {0},
-     "Seconds that TERM gives what is under way before the process ends.",
+     "Seconds that TERM gives what is under way before the process ends; a second TERM ends it at "
+     "once.",
      "Below what the service manager waits before it kills."},
     {"drain_spread", KEY_SECONDS, AT(drain_spread_ms), "5", 0, 3600, {0},
      "Seconds over which browsers are told to come back after a drain.",

@@ -34,7 +34,7 @@ static const char help[] =
     "Each but spec and new takes -c FILE; without, the config file is sse.lua.conf in this folder.\n"
     "What asks a running server finds it by the config's admin address, or by --admin ADDRESS (with\n"
     "the key in SLUICE_ADMIN_KEY).\n"
-    "Signals: TERM and INT drain and end it, HUP reloads.\n"
+    "Signals: TERM and INT drain and end it, a second one at once; HUP reloads; USR1 opens log_file again.\n"
     "Exit codes: 0 well; 1 a server said no, specs failed, or a check found what is good but probably\n"
     "not meant, a replay is not as expected; 2 the command line, config or rules are wrong, an address\n"
     "is taken, nobody answers, or there is nothing to run.\n";

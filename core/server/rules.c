@@ -303,6 +303,17 @@ uint32_t rules_generation(const struct rules *rules)
     return rules->generation;
 }
 
+uint32_t rules_owed(const struct rules *rules)
+{
+    uint32_t owed = 0;
+    for (size_t i = 0; i < rules->files.count; i++) {
+        struct vm_counters counters;
+        vm_count(rules->files.items[i].loaded->vm, &counters);
+        owed += counters.owed;
+    }
+    return owed;
+}
+
 void rules_stop(struct rules *rules)
 {
     rules_unshadow(rules);

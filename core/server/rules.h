@@ -42,6 +42,9 @@ size_t rules_shadows(const struct rules *rules);
 const struct shadow *rules_shadow_at(const struct rules *rules, size_t index, const char **app);
 
 /* Which loading of the rules runs: 1, and one more with each reload. */
+/* Deliveries of the library, watermarks, that the running rules have not done. */
+uint32_t rules_owed(const struct rules *rules);
+
 uint32_t rules_generation(const struct rules *rules);
 
 /* The rules keep nothing going in the background any more; before node_free, which lets go of plans

@@ -15,7 +15,6 @@
 #include "http/http.h"
 #include "http/listener.h"
 #include "http/static.h"
-#include "loop/logger.h"
 #include "loop/loop.h"
 #include "peers/fetch.h"
 #include "peers/multi.h"
@@ -25,6 +24,7 @@
 #include "server/describe.h"
 #include "server/doubts.h"
 #include "server/limits.h"
+#include "server/logs.h"
 #include "server/record.h"
 #include "server/rules.h"
 #include "upstream/gate.h"
@@ -46,7 +46,8 @@ struct parts {
     struct engine_ports ports;
     struct shadow_ports shadow_ports;
     struct timer drain;
-    uint64_t drain_until_ms;
+    uint64_t drain_from_ms, drain_until_ms;
+    uint64_t drained; /* streams that were there when it began */
     int exit_code;
 };
 
@@ -57,20 +58,6 @@ static struct hash_key random_key(struct random *random)
     return (struct hash_key){random->next(random), random->next(random)};
 }
 
-static enum log_level level_of(const char *name)
-{
-    static const char *const names[] = {"error", "warn", "info", "debug"};
-    int level = 0;
-    while (strcmp(names[level], name) != 0) level++; /* the config took no other */
-    return (enum log_level)level;
-}
-
-static void set_log(struct log *log, const struct config *config)
-{
-    log->level = level_of(config->log_level);
-    logger_of(log)->form = strcmp(config->log_format, "json") == 0 ? LINE_JSON : LINE_PAIRS;
-}
-
 static void make_ports(struct server *server)
 {
     struct parts *parts = server->_parts;
@@ -78,7 +65,7 @@ static void make_ports(struct server *server)
     struct loop *loop = server->loop;
     struct random *random = loop_random(loop);
     struct log *log = loop_log(loop);
-    set_log(log, config);
+    logs_set(log, config->log_level, config->log_format);
     hash_seed(random_key(random));
     cursor_epoch_create(&parts->order.epoch, random->next(random), random_key(random),
                         random_key(random));
@@ -125,6 +112,15 @@ static struct node *make_node(struct parts *parts, const struct config *config)
     struct engine_limits limits;
     config_engine_limits(config, &limits);
     return node_new(&parts->ports, &limits, &parts->files.files);
+}
+
+static bool open_log(struct server *server, struct buf *errors)
+{
+    const char *file = server->config->log_file;
+    char *path = file ? config_resolve(server->config, file) : NULL;
+    const bool good = logs_open(server->_parts->ports.log, path, errors);
+    xfree(path);
+    return good;
 }
 
 static bool listen_on(struct parts *parts, struct http *http, const struct config_list *list,
@@ -178,7 +174,9 @@ struct server *server_new(struct config *config, bool check, struct buf *errors)
     taps_handle(recorder_taps(server->recorder), node_handler(server->node));
     admin_create(&server->admin, server);
     server->rules = rules_load(config, &parts->ports, &parts->shadow_ports, server->node, errors);
-    if (rules_good(server->rules) && (check || open_listeners(server, errors))) return server;
+    if (rules_good(server->rules) &&
+        (check || (open_log(server, errors) && open_listeners(server, errors))))
+        return server;
     server_free(server);
     return NULL;
 }
@@ -196,35 +194,73 @@ void server_doubt(const struct server *server, struct buf *out)
 
 /* ---- running, draining, ending ---- */
 
+/* Nothing that was begun is left, also what is answered to the last byte. */
+static bool is_quiet(const struct server *server)
+{
+    return node_idle(server->node) && !rules_owed(server->rules) &&
+           http_counters(server->http)->open == 0;
+}
+
+static void log_drained(const struct parts *parts)
+{
+    const struct server *server = parts->server;
+    LOG(parts->ports.log, LOG_INFO, "drained", F_NUMBER("streams", (int64_t)parts->drained),
+        F_NUMBER("took_ms", (int64_t)(parts->ports.clock->now_ms - parts->drain_from_ms)),
+        F_NUMBER("longest_turn_ms", (int64_t)loop_counters(server->loop)->lag_max_us / 1000));
+}
+
+static void log_cut(const struct parts *parts, const char *why)
+{
+    const struct server *server = parts->server;
+    LOG(parts->ports.log, LOG_WARN, why,
+        F_NUMBER("streams", node_counters(server->node)->streams),
+        F_NUMBER("links", node_links(server->node)), F_NUMBER("watermarks", rules_owed(server->rules)),
+        F_NUMBER("connections", http_counters(server->http)->open));
+}
+
 /* Looks again until all is quiet or the time is over. */
 static void on_drain(struct timer *timer)
 {
     struct parts *parts = CONTAINER(timer, struct parts, drain);
     struct clock *clock = parts->ports.clock;
-    const bool quiet = node_idle(parts->server->node);
+    const bool quiet = is_quiet(parts->server);
     if (!quiet && clock->now_ms < parts->drain_until_ms) {
         clock_after(clock, timer, DRAIN_LOOK_MS);
         return;
     }
-    if (!quiet)
-        LOG(parts->ports.log, LOG_WARN, "the drain's time is over",
-            F_NUMBER("streams", node_counters(parts->server->node)->streams),
-            F_NUMBER("links", node_links(parts->server->node)));
+    if (quiet)
+        log_drained(parts);
+    else
+        log_cut(parts, "the drain's time is over");
     loop_stop(parts->server->loop);
+}
+
+static void begin_drain(struct server *server)
+{
+    struct parts *parts = server->_parts;
+    for (size_t i = 0; i < parts->public_count; i++) listener_close(parts->listeners[i]);
+    rules_unshadow(server->rules);
+    parts->drained = node_counters(server->node)->streams;
+    parts->drain_from_ms = parts->ports.clock->now_ms;
+    parts->drain_until_ms = parts->drain_from_ms + server->config->drain_timeout_ms;
+    loop_lag_reset(server->loop);
+    node_drain(server->node, server->config->drain_spread_ms);
+    clock_after(parts->ports.clock, &parts->drain, DRAIN_LOOK_MS);
 }
 
 static void on_end_signal(void *owner, int signum)
 {
     struct server *server = owner;
     struct parts *parts = server->_parts;
-    if (node_draining(server->node)) return;
+    if (node_draining(server->node)) {
+        log_cut(parts, "ended at once by a second signal");
+        clock_cancel(parts->ports.clock, &parts->drain);
+        loop_stop(server->loop);
+        return;
+    }
     LOG(parts->ports.log, LOG_INFO, "draining", F_TEXT("signal", signum == SIGINT ? "INT" : "TERM"),
         F_NUMBER("streams", node_counters(server->node)->streams));
-    for (size_t i = 0; i < parts->public_count; i++) listener_close(parts->listeners[i]);
-    rules_unshadow(server->rules);
-    node_drain(server->node, server->config->drain_spread_ms);
-    parts->drain_until_ms = parts->ports.clock->now_ms + server->config->drain_timeout_ms;
-    clock_after(parts->ports.clock, &parts->drain, DRAIN_LOOK_MS);
+    begin_drain(server);
 }
 
 static void log_lines(struct log *log, enum log_level level, const char *message,
@@ -256,9 +292,27 @@ static void use_config(struct server *server, struct config *config)
     config_http_limits(config, ADMIN_CONNECTIONS, &http);
     http_set_limits(parts->admin_http, &http);
     gate_set_rate(&parts->gate, config->link_rate, config->link_burst);
-    set_log(parts->ports.log, config);
+    logs_set(parts->ports.log, config->log_level, config->log_format);
     config_free(server->config);
     server->config = config;
+}
+
+/* A log that cannot be opened goes on where it went: what is said of it must be heard. */
+static void reopen_log(struct server *server, struct buf *report)
+{
+    const size_t before = report->size;
+    struct log *log = server->_parts->ports.log;
+    if (!open_log(server, report))
+        log_lines(log, LOG_ERROR, "the log is not opened again",
+                  bytes_run(report->data + before, report->size - before));
+}
+
+static void on_log_signal(void *owner, int signum)
+{
+    struct buf report = BUF_EMPTY;
+    (void)signum;
+    reopen_log(owner, &report);
+    buf_destroy(&report);
 }
 
 static bool reload(struct server *server, bool promote, struct buf *errors)
@@ -288,6 +342,7 @@ bool server_reload(struct server *server, bool promote, struct buf *report)
         log_lines(log, LOG_ERROR, "not reloaded, the running rules stay", buf_bytes(report));
     }
     ++*(good ? &last->good : &last->refused);
+    reopen_log(server, report);
     last->outcome = good ? RELOAD_GOOD : RELOAD_REFUSED;
     last->wall_ms = server->_parts->ports.clock->wall_ms;
     buf_clear(&last->lines);
@@ -314,6 +369,7 @@ int server_run(struct server *server)
     loop_signal(server->loop, SIGTERM, on_end_signal, server);
     loop_signal(server->loop, SIGINT, on_end_signal, server);
     loop_signal(server->loop, SIGHUP, on_reload_signal, server);
+    loop_signal(server->loop, SIGUSR1, on_log_signal, server);
     log_listeners(parts);
     LOG(parts->ports.log, LOG_INFO, "serving", F_NUMBER("apps", node_apps(server->node)));
     loop_run(server->loop);

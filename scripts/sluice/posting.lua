@@ -34,6 +34,12 @@ local function write(self, item)
   end
 end
 
+-- What is under way or waits, which a node that drains waits for.
+local function set_active(self, key, item)
+  if not self.active[key] ~= not item then core.owe(item and 1 or -1) end
+  self.active[key] = item
+end
+
 local start
 
 local function schedule(self, item)
@@ -48,7 +54,7 @@ local function finished(self, item, row, delivered)
   if delivered then
     item.posted, item.delay, item.due = row, nil, nil
     write(self, item)
-    if item.row > row then start(self, item) else self.active[item.key] = nil end
+    if item.row > row then start(self, item) else set_active(self, item.key, nil) end
   else
     schedule(self, item)
   end
@@ -60,7 +66,7 @@ function start(self, item)
   local row = item.row
   item.latch, item.due = core.latch(), nil
   local begun = core.background("watermark " .. self.name, DEADLINE,
-    function() self.deliver(item.owner, item.name, row) end,
+    function() self.deliver(item.owner, item.name, row, item) end,
     function(delivered) finished(self, item, row, delivered) end, self.hook)
   if not begun then finished(self, item, row, false) end
 end
@@ -70,7 +76,7 @@ local function beat_once(self)
   local now, waiting = core.monotonic(), false
   for key, item in pairs(self.active) do
     if item.due and core.count(item.owner) == 0 and now - item.raised > AWAY_MAX then
-      self.active[key] = nil
+      set_active(self, key, nil)
     elseif item.due and item.due <= now then
       start(self, item)
     end
@@ -108,7 +114,7 @@ function Posting:raise(owner, name, row)
   if item.row < row then item.row = row end
   if item.posted and item.posted >= item.row then return end
   if not self.active[key] then
-    self.active[key] = item
+    set_active(self, key, item)
     write(self, item)
     start(self, item)
   else
@@ -135,7 +141,7 @@ local function resume(self)
     local item = core.store_get(key)
     if item.row ~= item.posted and not self.active[key] then
       item.key, item.raised = key, core.monotonic()
-      self.active[key] = item
+      set_active(self, key, item)
       start(self, item)
     end
   end
@@ -144,7 +150,7 @@ end
 local posting = {}
 
 --- @param options { name =, prefix = of its keys in the store, min =, max = backoff in seconds,
---   deliver = function(owner, name, row), raises if it fails, hook = of the rule's function that it calls }
+--   deliver = function(owner, name, row, item), raises if it fails, hook = of the rule's function that it calls }
 function posting.new(options)
   local self = setmetatable({ active = {}, beating = false }, Posting)
   for name, value in pairs(options) do self[name] = value end

@@ -124,7 +124,10 @@ function watermark.new(app, name, options)
     min     = checked.backoff.min,
     max     = checked.backoff.max,
     hook    = schema.hook(checked.post, "post of watermark " .. tostring(name)),
-    deliver = function(user, peer, row) checked.post(user, data_of(self_, user), peer, row) end,
+    deliver = function(user, peer, row, item)
+      item.data = data_of(self_, user) or item.data -- for a repetition after the user's last stream has ended
+      checked.post(user, item.data, peer, row)
+    end,
   }
   local self = setmetatable({}, Watermark)
   parts[self] = self_

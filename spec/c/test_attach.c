@@ -3,6 +3,7 @@
 #include "engine/attach.c"
 
 #include "engine/reload.h"
+#include "engine/drain.h"
 #include "engine_world.h"
 
 #define TAG "0123456789abcdef"
@@ -618,6 +619,53 @@ static void drains_a_client_that_takes_nothing(void **state)
     assert_true(node_idle(world->node));
 }
 
+/* Nobody is sent away before what was emitted is fanned out, and nobody else waits for all farewells. */
+static void sends_many_away_in_rounds(void **state)
+{
+    (void)state;
+    struct engine_limits limits = LIMITS;
+    limits.streams = 1000;
+    limits.streams_per_user = 0;
+    world_start(world, &limits);
+    for (int i = 0; i < 5 * DRAIN_ROUND; i++) client_forget(ask_for(NULL));
+    node_drain(world->node, 0);
+    uint32_t before = node_counters(world->node)->streams, rounds = 0;
+    while (later_round(&world->later)) {
+        const uint32_t now = node_counters(world->node)->streams;
+        assert_true(before - now <= DRAIN_ROUND);
+        before = now;
+        rounds++;
+    }
+    assert_true(rounds >= 5);
+    assert_int_equal(before, 0);
+    assert_true(node_idle(world->node));
+}
+
+static void gives_the_slow_a_while_to_take_what_waits(void **state)
+{
+    (void)state;
+    struct engine_limits limits = LIMITS;
+    limits.drain_patience_ms = 1000;
+    world_start(world, &limits);
+    struct client *slow = ask_for(NULL), *dead = ask_for(NULL);
+    client_forget(slow);
+    slow->room = dead->room = 0;
+    emit(world, "user:ann", "x");
+    node_drain(world->node, 0);
+    settle(world);
+    advance(world, 500);
+    assert_null(slow->why);
+    client_takes(slow, SIZE_MAX);
+    settle(world);
+    advance(world, 100);
+    assert_string_equal(slow->why, "drain");
+    assert_story(slow, "t x\n");
+    assert_null(dead->why);
+    advance(world, 500);
+    assert_string_equal(dead->why, "drain");
+    assert_true(node_idle(world->node));
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
@@ -653,6 +701,8 @@ int main(void)
         TEST(gives_what_waits_in_windows_before_it_sends_away),
         TEST(drains_while_a_filter_waits),
         TEST(drains_a_client_that_takes_nothing),
+        TEST(sends_many_away_in_rounds),
+        TEST(gives_the_slow_a_while_to_take_what_waits),
     };
     return cmocka_run_group_tests(tests, NULL, nothing_left);
 }

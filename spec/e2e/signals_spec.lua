@@ -18,8 +18,9 @@ app:route("sleep", "POST /sleep/{seconds}", { run = function(_, params)
   return 200, "slept"
 end })
 app:route("ask", "POST /ask", { run = function(req) return http.get(req.body).status end })
-app:route("flood", "POST /flood", { run = function()
-  for _ = 1, 200 do all():emit("tick", ("x"):rep(10000)) end
+app:route("large", "GET /large", { run = function() return 200, ("x"):rep(8000000) end })
+app:route("flood", "POST /flood/{count}", { run = function(_, params)
+  for _ = 1, tonumber(params.count) do all():emit("tick", ("x"):rep(10000)) end
   return 204
 end })
 ]]
@@ -38,7 +39,7 @@ for _, name in ipairs { "TERM", "INT" } do
       local tabs, retries = {}, {}
       for i = 1, 40 do tabs[i] = sse.open(server.address) end
       for _, tab in ipairs(tabs) do tab:next "ready" end
-      http.post(server.address, "/flood")
+      http.post(server.address, "/flood/200")
       server.process:signal(name)
       for _, tab in ipairs(tabs) do
         tab:wait_end(10)
@@ -94,25 +95,132 @@ describe("a drain", function()
     local slow = sse.open(server.address, { receive_buffer = 4096 })
     slow:next "ready"
     slow:stall()
-    for _ = 1, 5 do http.post(server.address, "/flood") end
+    for _ = 1, 5 do http.post(server.address, "/flood/200") end
     server.process:signal "TERM"
     assert.is_true(time_to_end(server, 5) < 2 * wait.patience)
   end)
 
-  it("is not hurried nor begun anew by further signals", function()
+  it("is cut short by a second signal, and says what that cost", function()
     local server = e2e.server { rules = RULES }
     local busy = http.connect(server.address)
-    busy:start { method = "POST", path = "/sleep/0.6" }
+    busy:start { method = "POST", path = "/sleep/60" }
     wait.pass(0.1)
     server.process:signal "TERM"
     wait.wait_until(function() return server:log():find "msg=draining" end)
-    for _, name in ipairs { "TERM", "INT", "TERM" } do
-      server.process:signal(name)
-      wait.pass(0.05)
-    end
-    assert.equal("slept", busy:answer().body)
-    time_to_end(server)
+    wait.pass(0.1)
+    assert.is_true(server.process:alive())
+    server.process:signal "TERM"
+    assert.is_true(time_to_end(server) < wait.patience)
     assert.equal(1, select(2, server:log():gsub("msg=draining", "")))
+    assert.matches('level=warn msg="ended at once by a second signal" streams=0 links=0 watermarks=0 connections=1',
+      server:log())
+  end)
+
+  it("sends an answer to its last byte", function()
+    local server = e2e.server { rules = RULES }
+    local slow = http.connect(server.address)
+    slow.tcp.receive_buffer = 4096
+    slow:start { method = "GET", path = "/large" }
+    wait.pass(0.05)
+    server.process:signal "TERM"
+    local answer = slow:answer(10)
+    assert.equal(8000000, #answer.body)
+    time_to_end(server)
+  end)
+
+  it("ends a thousand streams in rounds, between which others have their turn", function()
+    local server = e2e.server { rules = RULES, conf = "drain_spread = 5" }
+    local tabs = {}
+    for i = 1, 1000 do tabs[i] = sse.open(server.address, { wait = false }) end
+    for _, tab in ipairs(tabs) do tab:next("ready", 20) end
+    http.post(server.address, "/flood/20")
+    server.process:signal "TERM"
+    for _, tab in ipairs(tabs) do
+      tab:wait_end(20)
+      assert.same({ 20, nil }, { tab:count "tick", tab.cut })
+    end
+    time_to_end(server, 20)
+    local streams, took, turn = server:log():match "msg=drained streams=(%d+) took_ms=(%d+) longest_turn_ms=(%d+)"
+    assert.equal("1000", streams)
+    assert.is_true(tonumber(took) < 9000 * wait.patience, took)
+    assert.is_true(tonumber(turn) < 250 * wait.patience, turn)
+  end)
+
+  describe("with watermarks", function()
+    -- An app's server that answers posts when it is told to.
+    local function start(conf)
+      local posts = {}
+      local app = tcp.listen(function(conn)
+        conn.on_input = function() posts[#posts + 1] = conn end
+      end)
+      local server = e2e.server { conf = conf, errors = "rule failed", env = { APP = "http://" .. app.address }, rules = [[
+        local sluice    = require "sluice"
+        local http      = require "sluice.http"
+        local watermark = require "sluice.watermark"
+        local app = sluice.app "marks"
+        local who = sluice.identity(function(req) return { user = req.query.user, data = { token = "t-" .. req.query.user } } end)
+        local mine = app:topic("user:{user}", { subscribe = sluice.owner "user" })
+        app:stream("events", { path = "/events", identity = who, topics = function(req, sub) return mine(sub.user) end })
+        local read = watermark.new(app, "read", { backoff = { min = 0.3, max = 0.3 }, post = function(user, data, peer, row)
+          http.post(sluice.env "APP" .. "/read", { headers = { authorization = data.token }, json = { row = row } }):expect(204)
+        end })
+        app:route("open", "POST /open/{row}", { identity = who, run = function(req, params)
+          read:open(req.user, nil, "bob", tonumber(params.row))
+          return 204
+        end })
+      ]] }
+      local function next_post(status)
+        local conn
+        wait.wait_until(function()
+          for i, other in ipairs(posts) do
+            if other.input:find '"row":%d+' then conn = table.remove(posts, i) return true end
+          end
+        end, 5, "a post")
+        local text = conn:take(#conn.input)
+        if status then conn:send(("HTTP/1.1 %d X\r\ncontent-length: 0\r\n\r\n"):format(status)) end
+        return tonumber(text:match '"row":(%d+)'), text:lower():match "authorization: (%S+)", conn
+      end
+      return server, next_post
+    end
+
+    it("waits for a post that is under way, and for the one that is due behind it", function()
+      local server, next_post = start()
+      sse.open(server.address, { path = "/events?user=ann" }):next "ready"
+      http.post(server.address, "/open/1?user=ann")
+      local _, _, held = next_post()
+      http.post(server.address, "/open/9?user=ann")
+      server.process:signal "TERM"
+      wait.pass(0.4)
+      assert.is_true(server.process:alive())
+      held:send "HTTP/1.1 204 X\r\ncontent-length: 0\r\n\r\n"
+      local row, token = next_post(204)
+      assert.same({ 9, "t-ann" }, { row, token })
+      assert.is_true(time_to_end(server) < 2 * wait.patience)
+      assert.matches("msg=drained", server:log())
+    end)
+
+    it("tries again what failed, as whom it was for, though the streams have ended", function()
+      local server, next_post = start()
+      sse.open(server.address, { path = "/events?user=ann" }):next "ready"
+      http.post(server.address, "/open/1?user=ann")
+      local _, _, held = next_post()
+      server.process:signal "TERM"
+      wait.pass(0.2)
+      held:send "HTTP/1.1 500 X\r\ncontent-length: 0\r\n\r\n"
+      local row, token = next_post(204)
+      assert.same({ 1, "t-ann" }, { row, token })
+      time_to_end(server)
+      assert.matches("msg=drained", server:log())
+    end)
+
+    it("waits no longer than its time", function()
+      local server, next_post = start "drain_timeout = 0.6"
+      http.post(server.address, "/open/1?user=ann")
+      next_post()
+      server.process:signal "TERM"
+      assert.is_true(time_to_end(server, 5) >= 0.5)
+      assert.matches("the drain's time is over.*watermarks=1", server:log())
+    end)
   end)
 
   it("is at once with nothing to end", function()

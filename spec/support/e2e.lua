@@ -97,7 +97,8 @@ end
 
 --- Starts a server. `options`: `rules` (above), `conf` (lines of the config; `listen`, `admin` and `rules` are
 -- added where they are not in it: port 0 of the loopback), `env`, `args`, `under` (the words of a command that starts
--- it), `errors` (a pattern of error lines that the test provokes). Returns once it listens: `address` (the first
+-- it), `errors` (a pattern of error lines that the test provokes), `logs` (files in its folder that the log goes to, in
+-- their order). Returns once it listens: `address` (the first
 -- public one), `addresses`, `admin`, `folder`.
 function e2e.server(options)
   local folder = e2e.folder()
@@ -177,10 +178,23 @@ function server:start(fixed)
   end
 end
 
-function server:log() return self.process:output() end
+function server:log()
+  local text = { self.process:output() }
+  for _, name in ipairs(self._options.logs or {}) do
+    local file = io.open(self.folder .. "/" .. name)
+    if file then
+      text[#text + 1] = file:read "*a"
+      file:close()
+    end
+  end
+  return table.concat(text)
+end
 
 --- Waits for a line of the log, from the beginning of it.
-function server:wait_log(pattern, timeout) return self.process:wait_line(pattern, timeout) end
+function server:wait_log(pattern, timeout)
+  if not self._options.logs then return self.process:wait_line(pattern, timeout) end
+  return wait.wait_until(function() return self:log():match(pattern) end, timeout or 5, "the log to have " .. pattern)
+end
 
 --- Kills it without a chance to clean up.
 function server:kill()
