@@ -80,7 +80,7 @@ define link
 endef
 
 .DEFAULT_GOAL := all
-.PHONY: all help units fuzzers benches modules run install clean test lint unit spec e2e browser asan valgrind mutants \
+.PHONY: all help units fuzzers benches modules run run-board install clean test lint unit spec e2e browser asan valgrind mutants \
         fuzz bench reload-storm docs clean-room deps-run deps-test docs-check mutants-check FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -146,6 +146,10 @@ units fuzzers benches modules: ; @:
 run: deps-run ## install what is missing, build, start the chat example and print its address
 	$(call sub,plain) all $(filter examples/%,$(MODULES))
 	@examples/chat/run
+
+run-board: deps-run ## the same with the boards: cards that move in all tabs
+	$(call sub,plain) all
+	@examples/board/run
 
 install: all ## install to PREFIX (/usr/local)
 	install -D -m 755 $(BUILD)/sluice $(DESTDIR)$(PREFIX)/bin/sluice

@@ -4,11 +4,11 @@
  *
  * It holds one EventSource, with the topics that some page wants. A topic that comes or goes while the stream is
  * live is told to the server over HTTP, and the stream stays (`POST` and `DELETE` below `topics`). A server that
- * has no such stream, or no such route (404, 409), is connected to anew, with `?topic=` and the cursor.
+ * has no such stream, or no such route (404, 405, 409), is connected to anew, with `?topic=` and the cursor.
  *
  *        open()          `ready`            settle(): wanted and held topics differ -> POST, DELETE
  *   idle ------> opening -------> live ----+
- *    ^             ^               |       +--> 404, 409: open() anew, with the cursor
+ *    ^             ^               |       +--> 404, ...: open() anew, with the cursor
  *    |             |   error       v
  *    |             +---------- reconnecting     the browser does it, at the time that the server named
  *    |             |
@@ -24,6 +24,8 @@
 const LINGER = 1_000          // a page that loads again wants the same topics in a moment
 const BACKOFF = [500, 30_000] // between attempts after a refusal, in ms
 const PINGS = 3               // so many without an answer: it is gone
+
+const NO_ROUTE = new Set([404, 405, 409, 410, 501]) // to change the topics of this stream
 
 const wait = ms => new Promise(resolve => setTimeout(resolve, ms))
 
@@ -59,6 +61,7 @@ export class Connection {
   #held = new Set()      // topics that the server has said the stream has
   #live = false
   #bare = false          // next time without topics: one of them was refused, and the route says which
+  #doubted = false       // this stream was opened so
   #failures = 0
   #lost = null
   #opening = false
@@ -210,6 +213,8 @@ export class Connection {
     this.#opening = false
     if (!this.#busy()) return
     this.#asked = this.#bare ? new Set() : this.#wanted()
+    this.#doubted = this.#bare
+    this.#bare = false
 
     const source = new EventSource(this.#address(this.#asked), { withCredentials: true })
     this.#source = source
@@ -249,7 +254,6 @@ export class Connection {
     if (event.lastEventId) this.#cursor = event.lastEventId
     if (typeof tag === 'string') this.#tag = tag
     this.#live = true
-    this.#bare = false
     this.#failures = 0
     this.#lost = null
     this.#held = new Set(this.#asked)
@@ -355,8 +359,9 @@ export class Connection {
     const answer = await this.#call('POST', this.#route, JSON.stringify({ topics })).catch(() => null)
     const said = answer?.ok ? await answer.json().catch(() => null) : null
     if (source !== this.#source || !this.#live) return true // another stream, which asks for them itself
-    if (answer && (answer.status === 404 || answer.status === 409)) {
-      this.#open()
+    if (answer && NO_ROUTE.has(answer.status)) {
+      if (this.#doubted) await this.#sift(topics)
+      if (source === this.#source) this.#open()
       return false
     }
     const forbidden = answer?.status === 403
@@ -369,6 +374,11 @@ export class Connection {
     this.#failures = 0
     this.#tell_ready(added, { resumed: false, missed: null }, false)
     return unknown.length ? this.#later() : true
+  }
+
+  /** Finds out which topics are refused where no route says it: asks for a stream of each alone. */
+  async #sift(topics) {
+    for (const topic of topics) if (await this.#probe([topic]) === 403) this.#refuse(topic, 'forbidden')
   }
 
   // A server that cannot say, or cannot be reached, is asked again.

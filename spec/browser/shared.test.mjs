@@ -248,6 +248,20 @@ test('one topic that is refused costs the others nothing', async t => {
   assert.deepEqual(third.topics, ['a'])
 })
 
+test('without the route a topic that is refused is found by asking for each', async t => {
+  const { tab } = await profile(t)
+  answers.stream = ({ topics }) => topics.includes('secret') ? 403 : 200
+  answers.topics = () => [405]
+  const one = await tab(['a', 'secret', 'b'])
+  const first = await stream(1)
+  first.ready('r1')
+  const second = await stream(2)
+  assert.deepEqual(second.topics, ['a', 'b'])
+  second.ready('r2', true)
+  await one.hears('refused', { topic: 'secret', code: 'forbidden' })
+  await one.hears('ready', ready(['a', 'b']))
+})
+
 test('what the server cannot say is asked again, and nothing is told before', async t => {
   const { tab } = await profile(t)
   const one = await tab(['a'])

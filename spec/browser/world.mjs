@@ -46,7 +46,7 @@ export async function visit(page, url) {
   }
 }
 
-async function freePort() {
+export async function freePort() {
   const server = net.createServer().listen(0, '127.0.0.1')
   await once(server, 'listening')
   const { port } = server.address()
@@ -56,7 +56,7 @@ async function freePort() {
 }
 
 /** One process of the binary with its config, to be started, killed, stopped and started again. */
-class Process {
+export class Process {
   constructor(name, folder, port, adminPort, rules, env) {
     Object.assign(this, { name, port, env, log: '', address: `127.0.0.1:${port}`, child: null })
     this.admin = `127.0.0.1:${adminPort}`
@@ -97,7 +97,7 @@ class Process {
 }
 
 /** A TCP proxy on a port that stays while servers behind it come and go. */
-class Proxy {
+export class Proxy {
   #sockets = new Set()
 
   async listen(port) {
