@@ -29,6 +29,7 @@ struct http *http_new(struct loop *loop, const struct http_limits *limits)
 void http_set_limits(struct http *http, const struct http_limits *limits)
 {
     http->limits = *limits;
+    LIST_EACH(node, &http->listeners) listener_limit(listener_at(node));
 }
 
 void http_set_proxies(struct http *http, struct proxies *proxies)

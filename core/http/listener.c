@@ -104,6 +104,11 @@ static void set_option(int fd, int level, int option, int value)
     setsockopt(fd, level, option, &value, sizeof(value));
 }
 
+static void limit(const struct http *http, int fd)
+{
+    set_option(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, (int)http->limits.stall_timeout_ms);
+}
+
 static int open_socket(const struct http *http, const struct address *address)
 {
     int family = address->name.ss_family;
@@ -111,7 +116,7 @@ static int open_socket(const struct http *http, const struct address *address)
     if (fd < 0 || family == AF_UNIX) return fd;
     set_option(fd, SOL_SOCKET, SO_REUSEADDR, 1);
     set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
-    set_option(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, (int)http->limits.stall_timeout_ms);
+    limit(http, fd);
     if (family == AF_INET6) set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, !address->every);
     return fd;
 }
@@ -216,6 +221,12 @@ struct listener *listener_open(struct http *http, const char *text, struct http_
 void listener_trust(struct listener *listener)
 {
     listener->trusted = true;
+}
+
+void listener_limit(struct listener *listener)
+{
+    if (!listener->closed && listener->address.name.ss_family != AF_UNIX)
+        limit(listener->http, watch_fd(&listener->watch));
 }
 
 /* -- closing --------------------------------------------------------------- */

@@ -42,6 +42,9 @@ void listener_close(struct listener *listener);
 /* Where it listens, with the port that the kernel chose for 0: "127.0.0.1:43121". */
 const char *listener_address(const struct listener *listener);
 
+/* Within http/: other limits hold for what is accepted from now on. */
+void listener_limit(struct listener *listener);
+
 /* Within http/: closes everything at once; a connection was freed; the listener of a list node. */
 void listener_abort(struct listener *listener);
 void listener_released(struct listener *listener);

@@ -32,11 +32,22 @@ static size_t total(const struct iovec *pieces, int count)
     return size;
 }
 
-/* What errno says of a broken socket: TCP_USER_TIMEOUT runs out about when the owner's own patience
- * does, and may be the first. */
+/* What errno says of a broken socket. TCP_USER_TIMEOUT runs out about when the owner's own patience
+ * does, and may be the first; it is the only one that sees a peer which is gone while the kernel's
+ * buffer still takes bytes. Then the kernel says why, if it heard anything of the way there: until
+ * that time is over, being unreachable is no error to it. */
 static const char *failure(void)
 {
-    return errno == ETIMEDOUT ? "stalled" : "reset";
+    switch (errno) {
+    case ETIMEDOUT:
+    case EHOSTUNREACH:
+    case EHOSTDOWN:
+    case ENETUNREACH:
+    case ENETDOWN:
+        return "stalled";
+    default:
+        return "reset";
+    }
 }
 
 static void drop_head(struct conn *conn)

@@ -130,7 +130,8 @@ const struct key keys[] = {
      "Longer spreads a restart's returning crowd."},
     {"stall_timeout", KEY_SECONDS, AT(stall_timeout_ms), "30", 1, 3600, {0},
      "Seconds that a stream may take nothing while something waits for it; then it is closed. A "
-     "stream's own option wins.",
+     "stream's own option wins. So long the kernel waits for an acknowledgement, too, whatever a "
+     "stream says: a client that vanished is found within a heartbeat and this.",
      "Longer keeps sleeping phones, at the price of their queues."},
     {"verdict_timeout", KEY_SECONDS, AT(verdict_timeout_ms), "2", 0.05, 60, {0},
      "Seconds that an open access question holds a subscriber's queue; then the trigger is "

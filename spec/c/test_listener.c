@@ -151,6 +151,23 @@ static void connections_inherit_their_options(void **state)
     close(fd);
 }
 
+static void other_limits_hold_for_the_next_connection(void **state)
+{
+    (void)state;
+    struct listener *listener = opened("127.0.0.1:0");
+    struct http_limits limits = test_limits();
+    int value = 0;
+    socklen_t size = sizeof(value);
+    limits.stall_timeout_ms = 7000;
+    http_set_limits(world.http, &limits);
+    int fd = connected(listener);
+    ask(fd, GET("/stream"), NULL);
+    struct conn *conn = CONTAINER(listener->conns.next, struct conn, node);
+    getsockopt(conn_fd(conn), IPPROTO_TCP, TCP_USER_TIMEOUT, &value, &size);
+    assert_int_equal(value, 7000);
+    close(fd);
+}
+
 static void a_taken_port_is_an_error(void **state)
 {
     (void)state;
@@ -311,6 +328,7 @@ int main(void)
         cmocka_unit_test(bad_addresses_say_what_is_expected),
         WORLD_TEST(every_kind_serves),
         WORLD_TEST(connections_inherit_their_options),
+        WORLD_TEST(other_limits_hold_for_the_next_connection),
         WORLD_TEST(a_taken_port_is_an_error),
         WORLD_TEST(a_stale_socket_file_is_replaced_and_a_live_one_is_not),
         WORLD_TEST(only_its_own_socket_file_is_removed),
