@@ -126,6 +126,14 @@ static int l_owe(lua_State *L)
     return 0;
 }
 
+/* retired(): a reload has replaced these rules; what of them is under way ends, but background tasks are
+ * cancelled without `after`, and none begins */
+static int l_retired(lua_State *L)
+{
+    lua_pushboolean(L, call_retired(L));
+    return 1;
+}
+
 /* on_start(function): to be called, as a background task, once the app runs */
 static int l_on_start(lua_State *L)
 {
@@ -140,7 +148,7 @@ void bind_latch(lua_State *L)
 {
     static const luaL_Reg functions[] = {
         {"latch", l_latch}, {"background", l_background}, {"on_start", l_on_start}, {"owe", l_owe},
-        {NULL, NULL}};
+        {"retired", l_retired}, {NULL, NULL}};
     handle_define(L, &kind);
     lua_pushcfunction(L, l_latch_gc);
     lua_setfield(L, -2, "__gc");

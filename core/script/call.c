@@ -311,6 +311,11 @@ bool call_background(lua_State *L, const char *what, int index, int after, uint6
     return true;
 }
 
+bool call_retired(lua_State *L)
+{
+    return vm_calls(vm_of(L))->_closing;
+}
+
 /* The face */
 
 struct running *call_running(struct vm *vm)

@@ -75,6 +75,9 @@ struct running *call_running(struct vm *vm);
 bool call_background(struct lua_State *L, const char *what, int index, int after,
                      uint64_t deadline_ms, hook of);
 
+/* Is this VM retired: a background task that was under way is cancelled, and none begins any more? */
+bool call_retired(struct lua_State *L);
+
 /* arguments.c: pushes what the hook of this kind is called with; returns how many. */
 int call_push_arguments(struct running *running, struct lua_State *L);
 

@@ -56,6 +56,7 @@ static struct loaded *load_file(const struct engine_ports *ports, const struct c
         {"retry", seconds(config->retry_ms)},
         {"stall_timeout", seconds(config->stall_timeout_ms)},
         {"verdict_timeout", seconds(config->verdict_timeout_ms)},
+        {"handler_deadline", seconds(config->handler_deadline_ms)},
         {"queue_frames", (double)config->queue_frames},
         {"queue_bytes", (double)config->queue_bytes},
         {"replay_max", (double)config->replay_max},

@@ -68,6 +68,12 @@ describe("docs/rules.md", function()
     for name in tree.read("scripts/sluice/app.lua"):gmatch "\nfunction App%.([%w_]+)" do
       assert.truthy(page:find("app:" .. name, 1, true), "app:" .. name)
     end
+    for name in tree.read("scripts/sluice/presence.lua"):gmatch "\nfunction Presence:([%w_]+)" do
+      assert.truthy(page:find("`:" .. name .. "(", 1, true), "presence:" .. name)
+    end
+    for name in tree.read("scripts/sluice/cache.lua"):gmatch "\nfunction Cache:([%w_]+)" do
+      assert.truthy(page:find("names:" .. name .. "(", 1, true), "cache:" .. name)
+    end
     for name in tree.read("scripts/sluice/watermark.lua"):gmatch "\nfunction Watermark:([%w_]+)" do
       assert.truthy(page:find("read:" .. name, 1, true), "read:" .. name)
     end
