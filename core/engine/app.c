@@ -2,9 +2,11 @@
 
 #include "base/alloc.h"
 #include "base/check.h"
+#include "engine/attach.h"
 #include "engine/beats.h"
 #include "engine/drain.h"
 #include "engine/feeds.h"
+#include "engine/finals.h"
 #include "engine/generation.h"
 #include "engine/presence.h"
 #include "engine/review.h"
@@ -23,6 +25,8 @@ struct app {
     struct filter_verdicts verdicts;
     struct feeds feeds;
     struct seats seats;
+    struct list arrivals;
+    struct finals finals;
     struct beats beats;
     struct presence presence;
     struct drain drain;
@@ -53,6 +57,8 @@ struct app *app_new(const struct engine_ports *ports, const struct engine_limits
     app->store = store_new(ports->clock, limits->store_entries, limits->store_bytes);
     feeds_create(&app->feeds, app);
     app->seats = SEATS_EMPTY;
+    list_create(&app->arrivals);
+    finals_create(&app->finals);
     beats_start(&app->beats, app);
     presence_create(&app->presence, ports, app->hub, &app->generation, &limits->presence_entries);
     drain_create(&app->drain, app);
@@ -75,6 +81,7 @@ void app_free(struct app *app)
     feeds_destroy(&app->feeds);
     hub_free(app->hub);
     seats_destroy(&app->seats);
+    finals_destroy(&app->finals);
     store_free(app->store);
     filter_verdicts_destroy(&app->verdicts);
     explain_destroy(&app->explain);
@@ -125,29 +132,11 @@ struct plan_topic *app_topic(struct app *app, struct bytes name, struct pattern_
     return plan_topic_of(app_plan(app), name, match);
 }
 
-struct ending_all {
-    enum end_reason reason;
-    uint32_t count;
-};
-
-static bool end_one(void *ctx, struct subscriber *subscriber)
-{
-    struct ending_all *all = ctx;
-    subscriber_end(subscriber, all->reason);
-    all->count++;
-    return true;
-}
-
 uint32_t app_disconnect(struct app *app, struct atom *user, struct atom *tag,
-                        enum end_reason reason)
+                        const struct farewell *farewell)
 {
-    struct ending_all all = {reason, 0};
     hub_fan_out(app->hub); /* what was published before goes out before */
-    if (user)
-        hub_subscribers_each(app->hub, user, tag, end_one, &all);
-    else
-        hub_all_each(app->hub, end_one, &all);
-    return all.count;
+    return attach_kick(app, user, tag, farewell);
 }
 
 static bool see_one(void *ctx, struct subscriber *subscriber)
@@ -241,6 +230,16 @@ struct presence *app_presence(struct app *app)
 struct reviews *app_reviews(struct app *app)
 {
     return &app->reviews;
+}
+
+struct finals *app_finals(struct app *app)
+{
+    return &app->finals;
+}
+
+struct list *app_arrivals(struct app *app)
+{
+    return &app->arrivals;
 }
 
 struct seats *app_seats(struct app *app)

@@ -32,7 +32,9 @@ struct app;
 struct beats;
 struct census;
 struct drain;
+struct farewell;
 struct feeds;
+struct finals;
 struct generation;
 struct presence;
 struct reviews;
@@ -64,6 +66,8 @@ struct generation *app_generation(const struct app *app);
 struct beats *app_beats(struct app *app);
 struct drain *app_drain(struct app *app);
 struct feeds *app_feeds(struct app *app);
+struct finals *app_finals(struct app *app);
+struct list *app_arrivals(struct app *app); /* engine/attach.h's: seats on their way in */
 struct presence *app_presence(struct app *app);
 struct reviews *app_reviews(struct app *app);
 struct seats *app_seats(struct app *app);
@@ -88,9 +92,9 @@ struct plan_topic *app_topic(struct app *app, struct bytes name, struct pattern_
 struct topic *app_topic_open(struct app *app, struct bytes name);
 
 /* Ends a user's streams (tag NULL: all of them; user NULL: everybody), after what was published
- * so far; returns how many. */
+ * so far; those too that are on their way in and whose identity is known. Returns how many. */
 uint32_t app_disconnect(struct app *app, struct atom *user, struct atom *tag,
-                        enum end_reason reason);
+                        const struct farewell *farewell);
 
 /* Does this user have a stream with this tag now? */
 bool app_tab_open(struct app *app, struct atom *user, struct atom *tag);

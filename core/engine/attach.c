@@ -12,6 +12,8 @@
 #include "engine/answer.h"
 #include "engine/asked.h"
 #include "engine/census.h"
+#include "engine/farewell.h"
+#include "engine/finals.h"
 #include "engine/guard.h"
 #include "engine/leases.h"
 #include "engine/naming.h"
@@ -20,6 +22,10 @@
 #include "engine/seat.h"
 
 struct arrival {
+    struct list node; /* in app_arrivals, once it is known who it is */
+    struct seat *seat;
+    bool kicked;             /* a rule ended it meanwhile, */
+    enum refused kicked_how; /* and it is to be refused so */
     struct exchange *exchange;
     struct errand errand; /* of the first two steps */
     struct buf *keys; /* one per upstream of the stream; empty: no lease */
@@ -38,6 +44,7 @@ static void arrival_free(struct arrival *arrival)
 {
     for (size_t i = 0; i < arrival->key_count; i++) buf_destroy(&arrival->keys[i]);
     naming_destroy(&arrival->naming);
+    list_remove(&arrival->node);
     xfree(arrival->keys);
     xfree(arrival);
 }
@@ -79,6 +86,78 @@ static bool let_pass(struct seat *seat, enum outcome outcome, enum refused no)
     return false;
 }
 
+/* ---- kicked on the way ---- */
+
+static uint64_t now_of(const struct seat *seat)
+{
+    return app_ports(seat->app)->clock->now_ms;
+}
+
+/* From here on a rule that ends this user's streams means this one, too. */
+static void become_known(struct seat *seat)
+{
+    list_append(app_arrivals(seat->app), &seat->arrival->node);
+}
+
+/* Only marked, and refused when what runs has ended: the rule that kicks may be the very one that runs. */
+static bool kick(struct seat *seat, const struct farewell *farewell)
+{
+    struct arrival *arrival = seat->arrival;
+    if (farewell->final)
+        finals_add(app_finals(seat->app), seat->stream->at.name, seat->who.user, seat->tag,
+                   now_of(seat));
+    if (!arrival->kicked || farewell->final)
+        arrival->kicked_how = farewell->final ? REFUSED_FINAL : REFUSED_KICKED;
+    const bool first = !arrival->kicked;
+    arrival->kicked = true;
+    return first;
+}
+
+static uint32_t kick_arrivals(struct app *app, const struct atom *user, const struct atom *tag,
+                              const struct farewell *farewell)
+{
+    uint32_t count = 0;
+    LIST_EACH(node, app_arrivals(app)) {
+        struct seat *seat = CONTAINER(node, struct arrival, node)->seat;
+        if (user && seat->who.user != user) continue;
+        if (tag && seat->tag != tag) continue;
+        count += kick(seat, farewell);
+    }
+    return count;
+}
+
+struct ending_all {
+    const struct farewell *farewell;
+    uint32_t count;
+};
+
+static bool end_one(void *ctx, struct subscriber *subscriber)
+{
+    struct ending_all *all = ctx;
+    seat_part(seat_of(subscriber), all->farewell);
+    all->count++;
+    return true;
+}
+
+uint32_t attach_kick(struct app *app, struct atom *user, struct atom *tag,
+                     const struct farewell *farewell)
+{
+    struct ending_all all = {farewell, kick_arrivals(app, user, tag, farewell)};
+    if (user)
+        hub_subscribers_each(app_hub(app), user, tag, end_one, &all);
+    else
+        hub_all_each(app_hub(app), end_one, &all);
+    return all.count;
+}
+
+/* True: it was kicked, and is gone now. */
+static bool is_kicked(struct seat *seat)
+{
+    if (!seat->arrival->kicked) return false;
+    refuse(seat, seat->arrival->kicked_how);
+    return true;
+}
+
 /* ---- the steps ---- */
 
 /* The seat may be gone afterwards: see errand_start. */
@@ -106,10 +185,15 @@ static void on_authenticated(void *owner, const struct hook_result *result)
     seat->who = result->who;
     atom_ref(seat->who.user);
     atom_ref(seat->who.data);
-    if (is_full(seat))
+    if (finals_has(app_finals(seat->app), seat->stream->at.name, seat->who.user, seat->tag,
+                   now_of(seat))) {
+        refuse(seat, REFUSED_FINAL);
+    } else if (is_full(seat)) {
         refuse(seat, REFUSED_FULL);
-    else
+    } else {
+        become_known(seat);
         next_key(seat);
+    }
 }
 
 static void on_key(void *owner, const struct hook_result *result)
@@ -117,6 +201,7 @@ static void on_key(void *owner, const struct hook_result *result)
     struct seat *seat = owner;
     struct arrival *arrival = seat->arrival;
     errand_over(&arrival->errand);
+    if (is_kicked(seat)) return;
     if (result->outcome == OUTCOME_UNKNOWN) {
         refuse(seat, REFUSED_UNKNOWN);
         return;
@@ -142,6 +227,7 @@ static void on_named(void *owner, enum naming_end how)
 {
     static const enum refused why[] = {[NAMING_FORBIDDEN] = REFUSED_FORBIDDEN,
                                        [NAMING_UNKNOWN] = REFUSED_UNKNOWN};
+    if (is_kicked(owner)) return;
     if (how == NAMING_DONE)
         go_live(owner);
     else
@@ -248,6 +334,8 @@ void attach_request(struct app *app, struct plan_stream *stream, struct exchange
     if (!asked_tag(&stream->at, exchange, &tag)) return;
     struct seat *seat = seat_new(app, stream, tag);
     seat->arrival = xcalloc(1, sizeof(*seat->arrival));
+    list_create(&seat->arrival->node);
+    seat->arrival->seat = seat;
     seat->arrival->exchange = exchange;
     seat->arrival->key_count = stream->upstream_count;
     seat->arrival->keys = xcalloc(stream->upstream_count, sizeof(struct buf));
@@ -258,7 +346,8 @@ void attach_request(struct app *app, struct plan_stream *stream, struct exchange
         return;
     }
     if (!stream->at.identity) {
-        next_key(seat);
+        const struct hook_result nobody = {.outcome = OUTCOME_YES};
+        on_authenticated(seat, &nobody);
         return;
     }
     struct hook_call call = {.kind = HOOK_AUTHENTICATE, .hook = stream->at.identity, .tag = tag};

@@ -13,12 +13,19 @@
 #include "hub/hub.h"
 
 struct app;
+struct atom;
 struct exchange;
+struct farewell;
 struct plan_stream;
 struct seat;
 
 /* Takes a request that matched this stream. */
 void attach_request(struct app *app, struct plan_stream *stream, struct exchange *exchange);
+
+/* Ends the streams of the user (NULL: everybody's), with the tag (NULL: any). Those who are on their way in
+ * and whose identity is known are refused once what is asked about them is answered. Returns how many. */
+uint32_t attach_kick(struct app *app, struct atom *user, struct atom *tag,
+                     const struct farewell *farewell);
 
 /* Ends a seat in whatever step it is: refused as don't know, or ended with `retry:`. */
 void attach_abandon(struct seat *seat, enum end_reason reason, uint64_t retry_ms);

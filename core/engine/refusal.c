@@ -11,6 +11,8 @@ static const struct {
     [REFUSED_UNKNOWN] = {503, "unavailable",
                          "Whether you may have this is not known now; try again."},
     [REFUSED_FULL] = {503, "full", "No more streams can be taken now; try again."},
+    [REFUSED_KICKED] = {503, "ended", "This stream was ended before it began; try again."},
+    [REFUSED_FINAL] = {204, "final", ""},
 };
 
 const char *refused_name(enum refused why)
@@ -43,11 +45,24 @@ static void refuse_by_stream(struct exchange *exchange, enum refused why, struct
     frame_unref(comment);
 }
 
+/* What alone makes EventSource stop for good without an error (WHATWG HTML 9.2.2: any status but 200 does, 204
+ * is the one that says that all is well). */
+static void refuse_for_good(struct exchange *exchange, const struct answer_headers *extra)
+{
+    struct answer_headers headers = *extra;
+    answer_header(&headers, "cache-control", BYTES("no-store"));
+    exchange->ops->respond(exchange, &(struct http_response){.status = 204,
+                                                             .headers = headers.items,
+                                                             .header_count = headers.count});
+}
+
 void refusal_answer(struct exchange *exchange, enum refused why, enum refusal how,
                     struct random *random, const struct answer_headers *extra)
 {
     const bool later = table[why].status == 503;
-    if (later && how == REFUSE_RETRY)
+    if (why == REFUSED_FINAL)
+        refuse_for_good(exchange, extra);
+    else if (later && how == REFUSE_RETRY)
         refuse_by_stream(exchange, why, random, extra);
     else
         answer_error(exchange, table[why].status, table[why].name, table[why].message,

@@ -17,6 +17,8 @@ enum refused {
     REFUSED_FORBIDDEN,   /* 403: authenticate, or subscribe, said that this one may not */
     REFUSED_UNKNOWN,     /* 503: a hook failed, so nobody knows */
     REFUSED_FULL,        /* 503: a limit */
+    REFUSED_KICKED,      /* 503: a rule ended this user's streams while it was on its way in */
+    REFUSED_FINAL,       /* 204: a rule ended it for good */
     REFUSED_REASONS
 };
 

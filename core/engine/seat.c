@@ -8,6 +8,8 @@
 #include "base/alloc.h"
 #include "base/check.h"
 #include "engine/census.h"
+#include "engine/farewell.h"
+#include "engine/finals.h"
 #include "engine/leases.h"
 #include "engine/review.h"
 #include "engine/seats.h"
@@ -155,6 +157,19 @@ void seat_begin(struct seat *seat, struct sink *sink, struct bytes cursor)
     leases_begin(seat, cursor.size > 0);
     arm_end(seat);
     tell_connected(seat);
+}
+
+void seat_part(struct seat *seat, const struct farewell *farewell)
+{
+    struct subscriber *subscriber = seat->subscriber;
+    if (!subscriber || subscriber_ended(subscriber)) return;
+    if (farewell->final)
+        finals_add(app_finals(seat->app), seat->stream->at.name, seat->who.user,
+                   subscriber_asked_tag(subscriber), app_ports(seat->app)->clock->now_ms);
+    if (farewell->event.size)
+        subscriber_part(subscriber, END_KICKED, farewell->event, farewell->data);
+    else
+        subscriber_end(subscriber, END_KICKED);
 }
 
 /* ---- another generation ---- */

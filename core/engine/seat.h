@@ -18,6 +18,7 @@
 #include "ports/sink.h"
 
 struct arrival;
+struct farewell;
 
 /* Open to attach.c, which fills it; everybody else uses the functions. */
 struct seat {
@@ -59,6 +60,9 @@ void seat_prepare(struct seat *seat, struct topic *const *topics, size_t count);
 
 /* It is live, on this sink; cursor as for subscriber_start. From now on it frees itself. */
 void seat_begin(struct seat *seat, struct sink *sink, struct bytes cursor);
+
+/* A rule ends it, if it is live: END_KICKED. */
+void seat_part(struct seat *seat, const struct farewell *farewell);
 
 /* Keeps of the request what a later generation's rules may ask of it: path and query, but not what the
  * client said of itself (tag, last_event_id); and gives it back, borrowed. */

@@ -323,8 +323,6 @@ void replay_start(struct subscriber *subscriber, struct bytes cursor)
     if (subscriber->state != STATE_ENDED) {
         append(subscriber, early);
         subscriber->queue->extra = subscriber->queue->waiting;
-        atom_unref(subscriber->asked_tag);
-        subscriber->asked_tag = NULL;
         subscriber->since_ms = subscriber->beat_ms = hub_now(hub);
         subscriber_watch(subscriber);
         flush_post(subscriber);

@@ -164,6 +164,16 @@ void subscriber_dismiss(struct subscriber *subscriber, enum end_reason reason, u
     subscriber_end(subscriber, reason);
 }
 
+void subscriber_part(struct subscriber *subscriber, enum end_reason reason, struct bytes name,
+                     struct bytes data)
+{
+    while (flush_now(subscriber)) continue;
+    if (subscriber->state == STATE_ENDED) return;
+    if (!subscriber->blocked && !subscriber->checking) drop_queue(subscriber);
+    offer_control(subscriber, SLOT_CONTROL, control_event(name, data));
+    subscriber_end(subscriber, reason);
+}
+
 void subscriber_bury(struct subscriber *subscriber)
 {
     list_remove(&subscriber->turn);
@@ -397,6 +407,11 @@ struct atom *subscriber_user(const struct subscriber *subscriber)
 struct atom *subscriber_tag(const struct subscriber *subscriber)
 {
     return subscriber->tag;
+}
+
+struct atom *subscriber_asked_tag(const struct subscriber *subscriber)
+{
+    return subscriber->asked_tag ? subscriber->asked_tag : subscriber->tag;
 }
 
 void *subscriber_owner(const struct subscriber *subscriber)

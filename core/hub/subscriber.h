@@ -93,9 +93,15 @@ void subscriber_end(struct subscriber *subscriber, enum end_reason reason);
 /* Ends it likewise, with a last `retry:` that says when to come back (drain). */
 void subscriber_dismiss(struct subscriber *subscriber, enum end_reason reason, uint64_t retry_ms);
 
+/* Ends it likewise, with a last event. What waits for a verdict does not hold that up, and is not sent: who
+ * comes back is asked about it anew. */
+void subscriber_part(struct subscriber *subscriber, enum end_reason reason, struct bytes name,
+                     struct bytes data);
+
 struct hub *subscriber_hub(const struct subscriber *subscriber);
 struct atom *subscriber_user(const struct subscriber *subscriber);
 struct atom *subscriber_tag(const struct subscriber *subscriber);
+struct atom *subscriber_asked_tag(const struct subscriber *subscriber); /* mostly the same */
 void *subscriber_owner(const struct subscriber *subscriber);
 struct sink *subscriber_sink(const struct subscriber *subscriber); /* NULL: gone or closed */
 bool subscriber_ended(const struct subscriber *subscriber);

@@ -46,7 +46,7 @@ struct subscriber {
     struct list all;        /* in hub->subscribers */
     struct list tabs;       /* the ring of its user's subscribers */
     struct stale *stale;    /* topics that it must be told of once their verdicts are known again */
-    struct atom *asked_tag; /* until start: the tag that it asked for, if it got another */
+    struct atom *asked_tag; /* the tag that it asked for, if it got another */
     const struct subscriber_events *events;
     void *owner;
 };

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "engine/app.h"
+#include "engine/farewell.h"
 #include "engine/presence.h"
 #include "engine/seat.h"
 #include "script/bind.h"
@@ -94,14 +95,17 @@ static int l_count(lua_State *L)
     return 1;
 }
 
-/* disconnect(user, tag): how many streams that ended, or would have */
+/* disconnect(user, tag, options): how many streams that ended, or would have */
 static int l_disconnect(lua_State *L)
 {
     struct atom *user, *tag;
+    struct farewell farewell;
     phase_check(L, CALL_APP, "app:disconnect");
+    lua_settop(L, 3);
+    farewell_take(L, "app:disconnect", 3, &farewell);
     if (here_shadowed(L)) return l_count(L);
     bool meant = find_atom(L, 1, &user) && find_atom(L, 2, &tag);
-    lua_pushinteger(L, meant ? app_disconnect(here_app(L), user, tag, END_KICKED) : 0);
+    lua_pushinteger(L, meant ? app_disconnect(here_app(L), user, tag, &farewell) : 0);
     return 1;
 }
 

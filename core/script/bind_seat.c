@@ -3,7 +3,10 @@
  * methods answer nil, "closed". */
 #include <lauxlib.h>
 #include <lua.h>
+#include <string.h>
 
+#include "base/text.h"
+#include "engine/farewell.h"
 #include "engine/seat.h"
 #include "script/handle.h"
 #include "script/here.h"
@@ -103,13 +106,72 @@ static int l_set(lua_State *L)
     return 1;
 }
 
+/* ---- how a stream is to end ---- */
+
+static void read_last_event(lua_State *L, const char *call, struct farewell *farewell)
+{
+    lua_getfield(L, -1, "event");
+    if (json_absent(L, -1)) return;
+    if (lua_type(L, -1) == LUA_TSTRING) farewell->event = text_take(L, lua_gettop(L));
+    if (!farewell->event.size || text_breaks_line(farewell->event))
+        raise_sentence(L, "%s: event must be the name of an event: a text without line ends", call);
+}
+
+static void read_last_data(lua_State *L, const char *call, struct farewell *farewell)
+{
+    lua_getfield(L, -2, "data");
+    const int at = lua_gettop(L);
+    farewell->data = BYTES("{}");
+    if (json_absent(L, at)) return;
+    if (lua_type(L, at) == LUA_TSTRING)
+        farewell->data = text_take(L, at);
+    else if (lua_istable(L, at) || lua_type(L, at) == LUA_TNUMBER || frozen_table(L, at))
+        farewell->data = json_encode(L, at);
+    else
+        raise_sentence(L, "%s: data is a %s, expected a text or a table", call, luaL_typename(L, at));
+    if (!farewell->event.size) raise_sentence(L, "%s: data needs event, which carries it", call);
+}
+
+static void check_names(lua_State *L, const char *call, int index)
+{
+    static const char *const known[] = {"event", "data", "final", NULL};
+    for (lua_pushnil(L); lua_next(L, index); lua_pop(L, 1)) {
+        const char *name = lua_type(L, -2) == LUA_TSTRING ? lua_tostring(L, -2) : "";
+        if (strcmp(name, "event") == 0 || strcmp(name, "data") == 0 || strcmp(name, "final") == 0)
+            continue;
+        const char *nearest = text_nearest(name, known);
+        raise_sentence(L,
+                       nearest ? "%s: unknown option '%s'; did you mean '%s'?"
+                               : "%s: unknown option '%s'; there are event, data and final",
+                       call, name, nearest);
+    }
+}
+
+void farewell_take(lua_State *L, const char *call, int index, struct farewell *farewell)
+{
+    *farewell = (struct farewell){.final = false};
+    if (json_absent(L, index)) return;
+    if (!lua_istable(L, index))
+        raise_sentence(L, "%s: the options are a %s, expected a table", call,
+                       luaL_typename(L, index));
+    check_names(L, call, index);
+    lua_getfield(L, index, "final");
+    farewell->final = !json_absent(L, -1) && lua_toboolean(L, -1);
+    lua_pushvalue(L, index);
+    read_last_event(L, call, farewell);
+    read_last_data(L, call, farewell);
+}
+
+/* sub:close(options): ends it. */
 static int l_close(lua_State *L)
 {
+    struct farewell farewell;
     phase_check(L, CALL_SEAT, "sub:close");
+    lua_settop(L, 2);
+    farewell_take(L, "sub:close", 2, &farewell);
     struct seat *seat = find(handle_check(L, 1, &kind));
-    struct subscriber *subscriber = seat ? seat_subscriber(seat) : NULL;
-    if (!subscriber) return closed(L);
-    if (!here_shadowed(L)) subscriber_end(subscriber, END_KICKED);
+    if (!seat || !seat_subscriber(seat)) return closed(L);
+    if (!here_shadowed(L)) seat_part(seat, &farewell);
     lua_pushboolean(L, 1);
     return 1;
 }

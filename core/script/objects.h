@@ -7,6 +7,7 @@
 #include "base/bytes.h"
 
 struct atom;
+struct farewell;
 struct lua_State;
 struct plan_topic;
 struct running;
@@ -37,6 +38,10 @@ struct atom *frozen_text(struct lua_State *L, int index);
 
 /* Pushes the table that a frozen value stands for; false: the value at the index is none. */
 bool frozen_table(struct lua_State *L, int index);
+
+/* How a stream is to end: nil, or { event =, data =, final = } at the index. The bytes live on the stack, where
+ * some values stay. `call` is what the rule wrote, for errors. */
+void farewell_take(struct lua_State *L, const char *call, int index, struct farewell *farewell);
 
 /* The handle of a declared topic; topic_declared_at: NULL if it is none. */
 void topic_push(struct lua_State *L, struct plan_topic *topic);

@@ -34,9 +34,10 @@ function App.count(_, who)
 end
 
 --- Ends a user's streams, or the one with that tag; nothing given: everybody's. Returns how many.
-function App.disconnect(_, who)
+-- @param farewell { event =, data =, final = }: a last event; final: they shall not come back
+function App.disconnect(_, who, farewell)
   local user, tag = app.who("app:disconnect", who)
-  return core.disconnect(user, tag)
+  return core.disconnect(user, tag, farewell)
 end
 
 --- Who is on a topic that is declared with `presence`. See sluice.presence.

@@ -1,6 +1,8 @@
 /* The app's face: emits and what becomes of those that find no room, who is there, disconnecting. */
 #include "engine/app.c"
 
+#include "engine/farewell.h"
+
 #include "engine_world.h"
 
 #define TAG "0123456789abcdef"
@@ -83,14 +85,14 @@ static void disconnects_a_user_a_tab_or_all(void **state)
     struct client *one = tab("ann", "tag=" TAG), *two = tab("ann", NULL), *other = tab("bob", NULL);
     struct atom *ann = atom_of("ann"), *tag = atom_of(TAG);
     assert_true(app_tab_open(world->app, ann, tag));
-    assert_int_equal(app_disconnect(world->app, ann, tag, END_KICKED), 1);
-    assert_int_equal(app_disconnect(world->app, ann, tag, END_KICKED), 0);
+    assert_int_equal(app_disconnect(world->app, ann, tag, &(struct farewell){.final = false}), 1);
+    assert_int_equal(app_disconnect(world->app, ann, tag, &(struct farewell){.final = false}), 0);
     assert_false(app_tab_open(world->app, ann, tag));
     settle(world);
     assert_string_equal(one->why, "kicked");
     assert_int_equal(two->state, CLIENT_STREAM);
-    assert_int_equal(app_disconnect(world->app, ann, NULL, END_KICKED), 1);
-    assert_int_equal(app_disconnect(world->app, NULL, NULL, END_KICKED), 1);
+    assert_int_equal(app_disconnect(world->app, ann, NULL, &(struct farewell){.final = false}), 1);
+    assert_int_equal(app_disconnect(world->app, NULL, NULL, &(struct farewell){.final = false}), 1);
     settle(world);
     assert_string_equal(two->why, "kicked");
     assert_string_equal(other->why, "kicked");

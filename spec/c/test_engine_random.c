@@ -1,6 +1,7 @@
 /* Random schedules over the engine: whoever comes, goes, answers, breaks, reloads or drains in
  * whatever order, leases are those of the subscribers, nothing is seen twice or out of order,
  * nothing is looked at after it is gone, and at the end nothing is left. */
+#include "engine/farewell.h"
 #include "engine/reload.h"
 #include "engine_world.h"
 
@@ -195,7 +196,7 @@ static void kick(void)
     char name[8];
     snprintf(name, sizeof(name), "u%d", (int)below(USERS));
     struct atom *user = atom_of(name);
-    seen[KICKED] += app_disconnect(world->app, user, NULL, END_KICKED);
+    seen[KICKED] += app_disconnect(world->app, user, NULL, &(struct farewell){.final = false});
     atom_unref(user);
 }
 
