@@ -154,6 +154,15 @@ static void on_merged(struct journal *journal, struct atom *topic, const struct 
     if (next && next->merged) next->merged(next, topic, emission);
 }
 
+static void on_limited(struct journal *journal, struct atom *topic,
+                       const struct emission *emission)
+{
+    struct explain *explain = CONTAINER(journal, struct explain, _journal);
+    keep(explain, topic, emission, EXPLAIN_LIMITED);
+    struct journal *next = explain->_next;
+    if (next && next->limited) next->limited(next, topic, emission);
+}
+
 static void decide(struct explain *explain, uint64_t position, const struct subscriber *subscriber,
                    unsigned kind)
 {
@@ -201,7 +210,11 @@ void explain_create(struct explain *explain, const struct explain_limits *limits
                     const struct clock *clock, struct journal *next)
 {
     *explain = (struct explain){
-        ._journal = {on_placed, on_merged, on_spared, on_resumed},
+        ._journal = {.placed = on_placed,
+                     .limited = on_limited,
+                     .merged = on_merged,
+                     .spared = on_spared,
+                     .resumed = on_resumed},
         ._next = next,
         ._clock = clock,
         ._limits = *limits,

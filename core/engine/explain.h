@@ -56,6 +56,7 @@ enum explain_state {
     EXPLAIN_PLACED, /* has its place in the order */
     EXPLAIN_WINDOW, /* waits in a window; made for an answer, never kept */
     EXPLAIN_MERGED, /* gave way to a newer one in a window */
+    EXPLAIN_LIMITED, /* its topic had too many */
     EXPLAIN_LOST    /* its topic could not be had */
 };
 

@@ -106,7 +106,7 @@ static void write_tally(struct buf *out, const struct tally *tally)
 
 static void write_trigger(struct buf *out, const struct explained *explained, bool first)
 {
-    static const char *const states[] = {"placed", "window", "merged", "lost"};
+    static const char *const states[] = {"placed", "window", "merged", "limited", "lost"};
     const struct explain_trigger *trigger = explained->trigger;
     buf_add_text(out, first ? "{" : ",{");
     write_time(out, "at", trigger->at_ms);

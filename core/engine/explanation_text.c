@@ -157,6 +157,9 @@ static void say_state(struct buf *out, const struct explained *explained)
     case EXPLAIN_MERGED:
         buf_add_text(out, "  gave way to a newer one while it waited in its window");
         break;
+    case EXPLAIN_LIMITED:
+        buf_add_text(out, "  not sent: its topic had more than its limit; a resync says so\n");
+        return;
     case EXPLAIN_LOST:
         buf_add_text(out, "  lost: its topic could not be had, see the log\n");
         return;

@@ -76,8 +76,9 @@ static void join_topics(struct subscriber *subscriber, struct app *app, const st
 {
     for (size_t i = 0; i < naming->count && !subscriber_ended(subscriber); i++) {
         struct topic *topic = app_topic_open(app, naming->names[i]);
-        if (topic && subscriber_join(subscriber, topic))
-            subscriber_resync(subscriber, "reload", topic);
+        if (!topic || !subscriber_join(subscriber, topic)) continue;
+        subscriber_resync(subscriber, "reload", topic);
+        subscriber_greet(subscriber, topic);
     }
 }
 

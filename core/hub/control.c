@@ -97,6 +97,12 @@ struct frame *control_event(struct bytes name, struct bytes data)
     return make(&(struct trigger){.name = name, .data = data});
 }
 
+struct frame *control_mark(struct hub *hub, uint64_t position)
+{
+    char id[CURSOR_SIZE];
+    return frame_heartbeat(id_of(hub, position, id));
+}
+
 /* ---- heartbeats ---- */
 
 static void forget(struct control_beat *beat)

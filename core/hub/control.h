@@ -52,6 +52,9 @@ struct frame *control_resync_end(struct hub *hub, struct buf *data, uint64_t pos
 
 struct frame *control_event(struct bytes name, struct bytes data);
 
+/* A block with this id and nothing else, whatever the stream's heartbeats look like. */
+struct frame *control_mark(struct hub *hub, uint64_t position);
+
 /* As the options want it. Shared while the position is the same: one reference for the caller all the
  * same. */
 struct frame *control_heartbeat(struct hub *hub, const struct subscriber_options *options,

@@ -41,6 +41,7 @@ void hub_counters_add(struct hub_counters *sum, const struct hub_counters *more)
     sum->bytes += more->bytes;
     sum->denied += more->denied;
     sum->withheld += more->withheld;
+    sum->limited += more->limited;
     sum->replaced += more->replaced;
     sum->echoes += more->echoes;
     sum->lagged += more->lagged;

@@ -84,6 +84,7 @@ struct hub_counters {
     uint64_t bytes;     /* that sinks took */
     uint64_t denied;    /* verdicts no, */
     uint64_t withheld;  /* unknown */
+    uint64_t limited;   /* triggers that a topic's limit gave no place */
     uint64_t replaced;  /* triggers that a newer one stood for, in a queue or a window */
     uint64_t echoes;    /* not sent to the tab that caused them */
     uint64_t lagged;    /* times that a queue overflowed, */
@@ -123,7 +124,7 @@ void hub_set_limits(struct hub *hub, const struct hub_limits *limits);
 void hub_free(struct hub *hub);
 
 /* The topic of this name, made if it is not there. Lives on while it has subscribers or history
- * or an open window; a pointer is good until the end of the turn. options must outlive the topic
+ * or an open window, retains a trigger or counts against its limit; a pointer is good until the end of the turn. options must outlive the topic
  * (see hub_topics_each and topic_set_options for a new generation). NULL above limits. */
 struct topic *hub_topic(struct hub *hub, struct bytes name, const struct topic_options *options);
 
@@ -134,7 +135,8 @@ void hub_lose(struct hub *hub, struct bytes name);
 struct topic *hub_topic_find(struct hub *hub, struct bytes name); /* or NULL */
 void hub_topics_each(struct hub *hub, void (*each)(void *ctx, struct topic *topic), void *ctx);
 
-/* Emits one trigger. Returns its position, or 0 if it waits in a window. */
+/* Emits one trigger. Returns its position, or 0 if it waits in a window or the topic's limit is
+ * reached: then the topic is told to re-read, at most once a second ("limited"). */
 uint64_t topic_emit(struct topic *topic, const struct emit *emit);
 
 /* Tells every subscriber of the topic to re-read: a trigger with a place in the order and in

@@ -51,6 +51,13 @@ static inline void hub_note_placed(const struct hub *hub, const struct placing *
     if (journal && journal->placed) journal->placed(journal, placing, emission);
 }
 
+static inline void hub_note_limited(const struct hub *hub, struct atom *topic,
+                                    const struct emission *emission)
+{
+    struct journal *journal = hub->ports.journal;
+    if (journal && journal->limited) journal->limited(journal, topic, emission);
+}
+
 static inline void hub_note_merged(const struct hub *hub, struct atom *topic,
                                    const struct emission *emission)
 {

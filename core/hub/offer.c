@@ -28,7 +28,7 @@
 static void spare(const struct subscriber *subscriber, const struct frame *frame,
                   enum spared reason)
 {
-    hub_note_spared(subscriber->hub, frame->position, subscriber, reason);
+    if (frame->position) hub_note_spared(subscriber->hub, frame->position, subscriber, reason);
 }
 
 static uint32_t key_of(const struct frame *frame)
@@ -69,11 +69,11 @@ static bool replace_older(struct subscriber *subscriber, const struct frame *fra
 /* A trigger that was permitted, or a resync, will not be sent: the next lagged resync says it. */
 static void miss(struct subscriber *subscriber, const struct frame *frame)
 {
-    if (frame->type) {
+    if (frame->type && frame->position) { /* a retained one is missed, but did not happen now */
         subscriber->missed++;
         subscriber->hub->counters.missed++;
     }
-    if (frame->position) spare(subscriber, frame, SPARED_LAGGED);
+    spare(subscriber, frame, SPARED_LAGGED);
     struct subscription *list = subscriber_list(subscriber);
     for (uint32_t i = 0; i < subscriber->topics; i++)
         if (!frame->topic || list[i].topic->name == frame->topic) list[i].missed = true;
@@ -94,6 +94,7 @@ static void drop_lagging(struct subscriber *subscriber, struct slot *slot)
     case SLOT_RESYNC:
         miss(subscriber, slot->frame);
         break;
+    case SLOT_MARK: /* it would say that what is dropped here had come */
     default: /* SLOT_LAGGED: the number goes into the next one */
         break;
     }

@@ -6,6 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/bucket.h"
+
 struct atom;
 
 enum event_name { EVENT_NAME_TYPE, EVENT_NAME_TOPIC, EVENT_NAME_NONE };
@@ -17,6 +19,9 @@ struct topic_options {
     bool publisher_ids;      /* `id:` is what the emit says, or a fresh urn:uuid; else a cursor */
     bool filtered;           /* verdicts are asked for every (trigger, subscriber) */
     bool attended;           /* the attendance port hears which users it has */
+    bool retain;             /* the last trigger is kept for newcomers, */
+    uint64_t retain_ttl_ms;  /* and for how long; 0: no matter how long */
+    struct bucket_limit limit; /* triggers of one topic; burst 0: none */
     const void *owner;       /* the declaration, for who answers the verdicts */
 };
 

@@ -23,6 +23,7 @@ enum slot_kind {
     SLOT_TRIGGER,
     SLOT_RESYNC,  /* says "re-read": what a later and wider resync makes needless */
     SLOT_CONTROL, /* the hub's and the app's own words: never dropped for lack of room */
+    SLOT_MARK,    /* moves the client's cursor past what stands in front of it, and only then */
     SLOT_LAGGED   /* where a lagged subscriber goes on; its frame is made when it is due */
 };
 

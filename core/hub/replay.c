@@ -4,7 +4,12 @@
  * it still has is not replayed: the client re-reads it. The others are replayed
  * all the same, since the resync does not speak of them.
  *
- * `ready` comes first, but says how much came behind it: its slot is filled last. */
+ * `ready` comes first, but says how much came behind it: its slot is filled last.
+ *
+ * What topics have for newcomers comes behind `ready` and the resync, and has no ids.
+ * A client that is cut in between must come back as what it was, a newcomer, or it would
+ * never get the rest: so neither `ready` nor the resync gives it a new cursor then. That
+ * comes behind it all, with what was missed or, where that is nothing, with a mark. */
 #include "hub/replay.h"
 
 #include <stdlib.h>
@@ -14,6 +19,7 @@
 #include "hub/control.h"
 #include "hub/flush.h"
 #include "hub/hub_state.h"
+#include "hub/newcomer.h"
 #include "hub/offer.h"
 #include "hub/subscriber_state.h"
 
@@ -121,6 +127,7 @@ static void plan(struct replay *replay)
                  told_concerns(&subscriber->hub->told, subscriber->user, topic->name,
                                replay->cursor))
             add_name(&replay->access, "access", CONTROL_UNKNOWN, topic);
+        list[i].newcomer = lost || (replay->too_much && has_newer(replay, topic));
     }
 }
 
@@ -192,10 +199,33 @@ static void fill_ready(struct subscriber *subscriber, uint32_t sequence, uint64_
     frame_unref(ready);
 }
 
+/* All its topics are new to it. True: some have something for it. */
+static bool all_new(struct subscriber *subscriber)
+{
+    struct subscription *list = subscriber_list(subscriber);
+    for (uint32_t i = 0; i < subscriber->topics; i++) list[i].newcomer = true;
+    return newcomer_gets(subscriber);
+}
+
+/* Behind what newcomers get: with it the client has everything up to here. */
+static void push_mark(struct subscriber *subscriber)
+{
+    if (subscriber->state == STATE_ENDED) return; /* by a filter */
+    const uint64_t position = subscriber_id(subscriber, subscriber->seen);
+    if (position == CONTROL_NO_ID) return;
+    struct frame *mark = control_mark(subscriber->hub, position);
+    queue_push(&subscriber->queue, SLOT_MARK, mark, false);
+    frame_unref(mark);
+}
+
 static void start_fresh(struct subscriber *subscriber)
 {
+    const bool gets = all_new(subscriber);
     uint32_t ready = begin(subscriber, 0);
-    fill_ready(subscriber, ready, subscriber->seen, false);
+    fill_ready(subscriber, ready, gets ? CONTROL_NO_ID : subscriber->seen, false);
+    if (!gets) return;
+    newcomer_greet(subscriber);
+    push_mark(subscriber);
 }
 
 /* The cursor is of another process, or of nobody, or an id that no history has: nothing is known. */
@@ -203,17 +233,18 @@ static void start_unknown(struct subscriber *subscriber)
 {
     struct subscription *list = subscriber_list(subscriber);
     struct buf data = BUF_EMPTY;
-    if (subscriber->options->ready == READY_HEADER) { /* it says "earliest" */
-        begin(subscriber, 0);
-        return;
-    }
+    const bool gets = all_new(subscriber);
     const char *reason = subscriber_shows_ids(subscriber) ? "history" : "epoch";
     control_resync_begin(&data, reason, CONTROL_UNKNOWN);
     for (uint32_t i = 0; i < subscriber->topics; i++)
         control_resync_topic(&data, list[i].topic->name);
+    if (subscriber->options->ready == READY_HEADER) buf_destroy(&data); /* it says "earliest" */
     uint32_t ready = begin(subscriber, 1);
     fill_ready(subscriber, ready, CONTROL_NO_ID, false);
-    push_resync(subscriber, &data, subscriber->seen);
+    push_resync(subscriber, &data, gets ? CONTROL_NO_ID : subscriber->seen);
+    if (!gets) return;
+    newcomer_greet(subscriber);
+    push_mark(subscriber);
 }
 
 /* What the head of the answer says is not said again; but it cannot say that not all is there. */
@@ -238,9 +269,12 @@ static void start_resumed(struct subscriber *subscriber, uint64_t cursor, bool a
     leave_to_header(&replay);
     uint32_t ready = begin(subscriber, replay.count + 2);
     const uint64_t from = all ? CONTROL_NO_ID : cursor;
-    uint64_t back = replay.count ? from : subscriber->seen;
+    const bool gets = newcomer_gets(subscriber);
+    uint64_t back = replay.count || gets ? from : subscriber->seen;
     push_resync(subscriber, &replay.history, back);
     push_resync(subscriber, &replay.access, back);
+    newcomer_greet(subscriber);
+    if (gets && !replay.count) push_mark(subscriber);
     push_missed(&replay);
     if (subscriber->state == STATE_ENDED) return;
     bool follows = queue_index(subscriber->queue, ready) + 1 < subscriber->queue->count;

@@ -12,6 +12,7 @@
 #include "hub/control.h"
 #include "hub/flush.h"
 #include "hub/hub_state.h"
+#include "hub/newcomer.h"
 #include "hub/offer.h"
 #include "hub/question.h"
 #include "hub/replay.h"
@@ -237,6 +238,14 @@ bool subscriber_join(struct subscriber *subscriber, struct topic *topic)
     };
     own->member = topic_add(topic, subscriber, at); /* who is told of it finds it here already */
     return true;
+}
+
+void subscriber_greet(struct subscriber *subscriber, struct topic *topic)
+{
+    struct subscription *joined = subscriber_find(subscriber, topic);
+    if (!joined || subscriber->state == STATE_NEW) return;
+    joined->newcomer = true;
+    newcomer_greet(subscriber);
 }
 
 /* What waits of a topic that it left is not for it any more. */

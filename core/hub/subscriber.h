@@ -50,6 +50,9 @@ void subscriber_open(struct subscriber *subscriber, struct sink *sink);
  * already, or has ended. */
 bool subscriber_join(struct subscriber *subscriber, struct topic *topic);
 
+/* Behind a join of one that has begun: it gets what the topic has for newcomers (`retain`). */
+void subscriber_greet(struct subscriber *subscriber, struct topic *topic);
+
 /* A topic less; what waits of it is not sent any more. False: has it not. */
 bool subscriber_leave(struct subscriber *subscriber, struct topic *topic);
 
@@ -67,10 +70,11 @@ void subscriber_set_options(struct subscriber *subscriber,
  * if a verdict among them is open or nothing is resumed. Where a cursor was given and resumed is
  * false, a resync follows that says why and for which topics: "epoch" (of another process),
  * "history" (longer ago than history knows, or more than replay_max), "access" (something was
- * withheld); the other topics are replayed.
+ * withheld); the other topics are replayed. What topics retain follows, for those of which nothing
+ * was resumed.
  *
- * With READY_HEADER there is neither, because the head of the answer has said it: see subscriber_place. Only
- * where it could not - all was asked for, and not all is there - a resync does. */
+ * With READY_HEADER there is neither `ready` nor resync, because the head of the answer has said it: see
+ * subscriber_place. Only where it could not - all was asked for, and not all is there - a resync does. */
 void subscriber_start(struct subscriber *subscriber, struct bytes cursor);
 
 /* For READY_HEADER, before start and in the same turn: the id of what the client has everything up to, as it

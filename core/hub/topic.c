@@ -6,6 +6,8 @@
 #include "base/text.h"
 #include "hub/control.h"
 #include "hub/hub_state.h"
+#include "hub/limiter.h"
+#include "hub/retain.h"
 #include "hub/subscriber_state.h"
 #include "hub/topic_state.h"
 
@@ -49,6 +51,8 @@ void topic_destroy(struct topic *topic)
     list_remove(&topic->unused);
     clock_cancel(hub->ports.clock, &topic->expiry);
     history_destroy(&topic->history);
+    retain_drop(topic);
+    limiter_drop(topic);
     if (topic->history.lost) forgotten_put(&hub->forgotten, topic->name, topic->history.lost);
     atom_unref(topic->name);
     xfree(topic->members);
@@ -58,7 +62,8 @@ void topic_destroy(struct topic *topic)
 
 static bool is_unused(const struct topic *topic)
 {
-    return !topic->present && !topic->runs && !topic->windows && !topic->history.count;
+    return !topic->present && !topic->runs && !topic->windows && !topic->history.count &&
+           !topic->retained && !topic->limiter;
 }
 
 void topic_release(struct topic *topic)
@@ -76,13 +81,18 @@ void topic_bury(struct topic *topic)
 
 /* ---- triggers ---- */
 
-static struct bytes event_name(const struct topic *topic, const struct emission *emission)
+uint64_t topic_now(const struct topic *topic)
 {
-    if (!emission->type) return BYTES("resync");
+    return hub_now(topic->hub);
+}
+
+struct bytes topic_event_name(const struct topic *topic, const struct atom *type)
+{
+    if (!type) return BYTES("resync");
     switch (topic->options->name) {
     case EVENT_NAME_TYPE: /* "message" is what an event without a name is called (WHATWG 9.2.6) */
-        if (bytes_is(atom_bytes(emission->type), "message")) return (struct bytes){NULL, 0};
-        return atom_bytes(emission->type);
+        if (bytes_is(atom_bytes(type), "message")) return (struct bytes){NULL, 0};
+        return atom_bytes(type);
     case EVENT_NAME_TOPIC:
         return atom_bytes(topic->name);
     default:
@@ -93,17 +103,24 @@ static struct bytes event_name(const struct topic *topic, const struct emission 
 /* Expiry is exact where it is looked at; the timer frees memory, and may be late for that. */
 static void watch_expiry(struct topic *topic)
 {
-    uint64_t ttl = topic->options->history_ttl_ms;
-    if (!ttl || !topic->history.count || timer_armed(&topic->expiry)) return;
-    uint64_t due = history_at(&topic->history, 0)->at_ms + ttl;
-    uint64_t soonest = hub_now(topic->hub) + ttl / EXPIRY_PACE + EXPIRY_MIN_MS;
-    wheel_arm(&topic->hub->ports.clock->wheel, &topic->expiry, due > soonest ? due : soonest);
+    const uint64_t ttl = topic->options->history_ttl_ms, retained = retain_due_ms(topic);
+    if (timer_armed(&topic->expiry)) return;
+    uint64_t due = UINT64_MAX;
+    if (ttl && topic->history.count) {
+        const uint64_t soonest = hub_now(topic->hub) + ttl / EXPIRY_PACE + EXPIRY_MIN_MS;
+        due = history_at(&topic->history, 0)->at_ms + ttl;
+        if (due < soonest) due = soonest;
+    }
+    if (retained < due) due = retained;
+    if (due == UINT64_MAX) return;
+    wheel_arm(&topic->hub->ports.clock->wheel, &topic->expiry, due);
 }
 
 void topic_expire(struct topic *topic)
 {
     uint64_t ttl = topic->options->history_ttl_ms, now = hub_now(topic->hub);
     if (ttl && now >= ttl) history_expire(&topic->history, now - ttl);
+    retain_expire(topic);
     topic_release(topic);
 }
 
@@ -147,7 +164,7 @@ uint64_t topic_place(struct topic *topic, const struct emission *emission)
     struct frame *frame = frame_new(&(struct trigger){
         .topic = topic->name,
         .type = emission->type,
-        .name = event_name(topic, emission),
+        .name = topic_event_name(topic, emission->type),
         .data = emission->data,
         .id = event_id(topic, emission, id),
         .replaces = emission->replaces,
@@ -169,11 +186,21 @@ uint64_t topic_place(struct topic *topic, const struct emission *emission)
                     emission);
     history_add(&topic->history, frame, topic->options->history_size);
     if (topic->options->publisher_ids) history_index(&topic->history);
+    retain_placed(topic, frame);
     watch_expiry(topic);
     if (topic->present) fanout_add(hub, topic, frame);
     frame_unref(frame);
     topic_release(topic);
     return order->position;
+}
+
+uint64_t topic_admit(struct topic *topic, const struct emission *emission)
+{
+    if (limiter_admits(topic)) return topic_place(topic, emission);
+    retain_refused(topic, emission);
+    limiter_refuse(topic, emission);
+    watch_expiry(topic);
+    return 0;
 }
 
 static struct atom *atom_or_null(struct bytes bytes)
@@ -200,7 +227,7 @@ uint64_t topic_emit(struct topic *topic, const struct emit *emit)
     uint64_t position = 0;
     if (!emit->within_ms || !window_hold(topic, &emission, emit->within_ms)) {
         if (emission.replaces) window_replace(topic, &emission);
-        position = topic_place(topic, &emission);
+        position = topic_admit(topic, &emission);
     }
     atom_unref(held.type);
     atom_unref(held.replaces);
@@ -290,6 +317,7 @@ void topic_set_options(struct topic *topic, const struct topic_options *options)
     else
         history_unindex(&topic->history);
     history_trim(&topic->history, options->history_size);
+    retain_changed(topic);
     clock_cancel(topic->hub->ports.clock, &topic->expiry);
     topic_expire(topic);
     watch_expiry(topic);

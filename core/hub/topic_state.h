@@ -1,7 +1,7 @@
 /* topic_state: what a topic is made of, for the rooms of the hub.
  *
  * A topic lives on while anything holds it: a seat, a run, a window, history
- * with frames in it. Whoever lets go of the last calls topic_release; the memory
+ * with frames in it, what it retains, a limiter. Whoever lets go of the last calls topic_release; the memory
  * goes at the end of the turn, if it is still unused then. */
 #pragma once
 
@@ -13,6 +13,7 @@
 #include "hub/history.h"
 #include "hub/hub.h"
 
+struct limiter;
 struct subscriber;
 
 /* One subscriber's place in a topic. */
@@ -31,10 +32,22 @@ struct topic {
     uint32_t runs, windows;   /* that wait */
     bool fanning;             /* a fan-out has an index into members: nobody moves */
     struct history history;
-    struct timer expiry; /* of the oldest frame in history */
+    struct frame *retained;  /* hub/retain.h; NULL: nothing */
+    struct frame *bare;      /* the same as newcomers get it, once one did */
+    struct limiter *limiter; /* hub/limiter.h; NULL: as good as new */
+    struct timer expiry; /* of the oldest frame in history, or of what is retained */
     struct list node;    /* in hub->topics */
     struct list unused;  /* in hub->unused, when it may be */
 };
+
+/* The time of its hub. */
+uint64_t topic_now(const struct topic *topic);
+
+/* What stands in `event:` of a trigger of this type; NULL: of a resync. */
+struct bytes topic_event_name(const struct topic *topic, const struct atom *type);
+
+/* Gives a trigger its place, unless the topic's limit forbids it (hub/limiter.h): then 0. */
+uint64_t topic_admit(struct topic *topic, const struct emission *emission);
 
 /* Gives a trigger its place in the order, in history and in the fan-out; returns its position. */
 uint64_t topic_place(struct topic *topic, const struct emission *emission);
@@ -53,5 +66,5 @@ void topic_release(struct topic *topic);
 void topic_bury(struct topic *topic);
 void topic_destroy(struct topic *topic);
 
-/* Drops from history what is older than its options allow. */
+/* Drops from history, and of what is retained, what is older than its options allow. */
 void topic_expire(struct topic *topic);

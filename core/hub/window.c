@@ -77,7 +77,7 @@ static void end(struct window *window)
 {
     struct topic *topic = window->topic;
     const struct emission emission = content(window);
-    topic_place(topic, &emission);
+    topic_admit(topic, &emission);
     window_free(window);
     topic_release(topic);
 }

@@ -52,6 +52,9 @@ struct journal {
     void (*placed)(struct journal *journal, const struct placing *placing,
                    const struct emission *emission);
 
+    /* One that its topic's limit gave no place. */
+    void (*limited)(struct journal *journal, struct atom *topic, const struct emission *emission);
+
     /* An emission that waited in a window gives way to a newer one, and never takes a place. */
     void (*merged)(struct journal *journal, struct atom *topic, const struct emission *emission);
 

@@ -288,7 +288,8 @@ static double count_failures(const struct vm *vm)
 static int l_counters(lua_State *L)
 {
     struct world *world = rig_world(L);
-    double subscribers = 0, topics = 0, users = 0, delivered = 0, lagged = 0, emitted = 0, failures = 0;
+    double subscribers = 0, topics = 0, users = 0, delivered = 0, lagged = 0, emitted = 0, limited = 0,
+           failures = 0;
     for (size_t i = 0; i < node_apps(world->node); i++) {
         const struct hub_counters *counters = hub_counters(app_hub(node_app(world->node, i)));
         subscribers += counters->subscribers;
@@ -296,6 +297,7 @@ static int l_counters(lua_State *L)
         users += counters->users;
         delivered += (double)counters->delivered;
         emitted += (double)counters->emitted;
+        limited += (double)counters->limited;
         lagged += (double)counters->lagged;
         failures += count_failures(world->loaded[i]->vm);
     }
@@ -304,6 +306,7 @@ static int l_counters(lua_State *L)
     rig_set_number(L, "topics", topics);
     rig_set_number(L, "users", users);
     rig_set_number(L, "emitted", emitted);
+    rig_set_number(L, "limited", limited);
     rig_set_number(L, "delivered", delivered);
     rig_set_number(L, "lagged", lagged);
     rig_set_number(L, "failures", failures);

@@ -62,6 +62,10 @@ static int l_topic(lua_State *L)
         .publisher_ids = field_is(L, "id", "publisher"),
         .filtered = topic->filter != 0,
         .attended = field_flag(L, "attended"),
+        .retain = field_flag(L, "retain"),
+        .retain_ttl_ms = field_ms(L, "retain_ttl"),
+        .limit = {.rate = (uint32_t)field_number(L, "limit_rate"),
+                  .burst = (uint32_t)field_number(L, "limit_burst")},
         .owner = topic,
     };
     topic_push(L, topic);

@@ -63,6 +63,13 @@ struct family {
         return (double)app_presence(node_app(server->node, index))->counters.member;               \
     }
 
+/* Of the app at this index. */
+#define HUB_READ(function, member)                                                                 \
+    static double function(const struct server *server, size_t index)                             \
+    {                                                                                              \
+        return (double)hub_counters(app_hub(node_app(server->node, index)))->member;               \
+    }
+
 #define NODE_READ(function, member)                                                                \
     static double function(const struct server *server, size_t index)                             \
     {                                                                                              \
@@ -77,6 +84,7 @@ HUB_SUM(read_emitted, emitted)
 HUB_SUM(read_delivered, delivered)
 HUB_SUM(read_denied, denied)
 HUB_SUM(read_withheld, withheld)
+HUB_READ(read_limited, limited)
 HUB_SUM(read_replaced, replaced)
 HUB_SUM(read_echoes, echoes)
 HUB_SUM(read_lagged, lagged)
@@ -222,7 +230,7 @@ static const struct family families[] = {
     {"sluice_streams", "gauge", "Streams open or on their way in.", NULL, 1, NULL, read_streams},
     {"sluice_subscribers", "gauge", "Open streams.", NULL, 1, NULL, read_subscribers},
     {"sluice_users", "gauge", "Users with at least one stream.", NULL, 1, NULL, read_users},
-    {"sluice_topics", "gauge", "Topics with subscribers or history.", NULL, 1, NULL, read_topics},
+    {"sluice_topics", "gauge", "Topics with subscribers, history or a retained trigger.", NULL, 1, NULL, read_topics},
     {"sluice_presence_online", "gauge", "Users that are there, on each topic with presence.", "app",
      0, app_label, read_present},
     {"sluice_presence_changes_total", "counter", "Changes of presence that rules were told.", "app", 0,
@@ -261,6 +269,9 @@ static const struct family families[] = {
      NULL, 1, NULL, read_denied},
     {"sluice_triggers_withheld_total", "counter", "Triggers withheld because a filter failed.",
      NULL, 1, NULL, read_withheld},
+    {"sluice_triggers_limited_total", "counter",
+     "Triggers not sent because their topic had more than its limit.", "app", 0, app_label,
+     read_limited},
     {"sluice_triggers_replaced_total", "counter", "Triggers replaced by newer ones in a queue.",
      NULL, 1, NULL, read_replaced},
     {"sluice_echoes_total", "counter", "Triggers not sent back to the tab that caused them.", NULL,

@@ -16,6 +16,15 @@ local PRESENCE = {
   change = { "function" },                                     -- (user, "online" | "offline", params)
 }
 
+local RETAIN = {
+  ttl = { "seconds", default = 0, max = 2592000 },            -- 0: until there is a newer one
+}
+
+local LIMIT = {
+  rate  = { "count", required = "triggers a second, such as 50", min = 1, max = 1000000 },
+  burst = { "count", min = 1, max = 1000000 },                -- at once; without: a second's
+}
+
 local SHAPE = {
   subscribe = { "function or false" },                        -- (sub, params, req) -> true | false
   filter    = { "function" },                                 -- (ev, sub, params) -> true | false
@@ -24,6 +33,8 @@ local SHAPE = {
   wrap      = { "function" },                                 -- (type, data, meta) -> text or table
   history   = { "options", shape = HISTORY },
   presence  = { "options", shape = PRESENCE },
+  retain    = { "optional", shape = RETAIN, bare = true },
+  limit     = { "optional", shape = LIMIT },
 }
 
 return function(_, pattern, options)
@@ -32,6 +43,7 @@ return function(_, pattern, options)
     fail.raise("%s: expected a pattern such as \"user:{user}\"", what)
   end
   local checked = schema.check(what, options, SHAPE)
+  local limit   = checked.limit or {}
   local kept    = options and options.history ~= nil
   local topic, why = core.topic {
     pattern      = pattern,
@@ -49,6 +61,10 @@ return function(_, pattern, options)
     presence_grace  = checked.presence.grace,
     presence_beat   = checked.presence.beat or 0,
     presence_change = schema.hook(checked.presence.change, "presence change of topic " .. pattern),
+    retain          = checked.retain ~= nil,
+    retain_ttl      = checked.retain and checked.retain.ttl or 0,
+    limit_rate      = limit.rate or 0,
+    limit_burst     = limit.burst or limit.rate or 0,
   }
   return topic or fail.raise("%s: %s", what, why)
 end

@@ -1,7 +1,9 @@
 --- Checks the options of declarations against a schema: names, types, ranges, defaults.
 --
 -- A schema is a table by option: `{ kind, default = ..., required = true, min =, max =, of = ... }`. Each fault
--- is noted with file and line, and the default taken, so that one load finds them all.
+-- is noted with file and line, and the default taken, so that one load finds them all. Of kind "options" are options
+-- with a `shape` of their own, which are there, by default, also where nothing is said; "optional" ones are not (`bare`:
+-- a plain `true` says that they are).
 
 local core = require "sluice.core"
 local fail = require "sluice.fail"
@@ -96,6 +98,10 @@ local function names_of(shape)
 end
 
 local function check_one(what, name, value, rule)
+  if rule[1] == "optional" then
+    if value == true and rule.bare then value = {} end
+    return value and schema.check(what .. "." .. name, value, rule.shape) or nil
+  end
   if rule[1] == "options" or (rule.shape and type(value) == "table") then
     return schema.check(what .. "." .. name, value, rule.shape)
   end

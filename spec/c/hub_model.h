@@ -8,9 +8,9 @@
 
 #include "hub_world.h"
 
-enum { CLIENTS = 8, TOPICS = 5, FACTS = 600, USERS = 3 };
+enum { CLIENTS = 8, TOPICS = 7, FACTS = 600, USERS = 3 };
 
-static const char *const names[TOPICS] = {"a", "b", "f1", "f2", "s"};
+static const char *const names[TOPICS] = {"a", "b", "f1", "f2", "s", "r", "fr"};
 
 /* What may happen, and how often it did. */
 #define OVERLAPS(X)                                                                                \
@@ -21,7 +21,8 @@ static const char *const names[TOPICS] = {"a", "b", "f1", "f2", "s"};
                 X(REPLACED) X(MERGED) X(ECHO) X(ECHO_IN_REPLAY) X(RENAMED) X(HEARTBEAT)            \
                     X(TOPIC_RESYNC) X(JOINED_IN_FAN_OUT) X(LEFT_IN_FAN_OUT) X(ENDED_IN_FAN_OUT)    \
                         X(STARTED_IN_FAN_OUT) X(EMITTED_BEFORE_START) X(TOPIC_CAME_BACK) X(LEFT)   \
-                            X(ONE_WRITE_FOR_MANY)
+                            X(ONE_WRITE_FOR_MANY) X(RETAINED) X(RETAINED_AT_JOIN)          \
+                                X(RETAINED_LAGGED) X(RETAINED_WITHHELD)
 
 #define NAME(overlap) overlap,
 enum overlap { OVERLAPS(NAME) OVERLAP_COUNT };
@@ -55,6 +56,8 @@ struct connection {
     uint64_t from;   /* the position at its start */
     uint64_t cursor; /* what it resumed from, 0: nothing */
     int64_t missed, replayed;
+    int awaits[TOPICS]; /* the serial of the retained trigger that must come, or be told of; 0: none */
+    bool told[TOPICS];  /* of that */
 };
 
 struct client {
@@ -180,6 +183,37 @@ static uint64_t lost(int topic)
     return 0;
 }
 
+static const struct fact *fact_of_serial(int serial)
+{
+    for (uint64_t at = model.known; at > 1; at--)
+        if (!model.facts[at].resync && model.facts[at].serial == serial) return &model.facts[at];
+    return NULL;
+}
+
+static const struct fact *fact_of(const struct frame *frame)
+{
+    return frame->position ? &model.facts[frame->position]
+                           : fact_of_serial(number_of(frame_data(frame)));
+}
+
+static bool retains(int topic)
+{
+    return strchr(names[topic], 'r') != NULL;
+}
+
+/* The client is a newcomer to the topic now: what the topic retains must come, or be told of. */
+static void await_retained(struct client *client, int topic)
+{
+    if (!retains(topic)) return;
+    for (uint64_t at = model.known; at > 1; at--) {
+        const struct fact *fact = &model.facts[at];
+        if (fact->topic != topic || fact->resync) continue;
+        client->connection->told[topic] = false;
+        if (permits(client->user, fact)) client->connection->awaits[topic] = fact->serial;
+        return;
+    }
+}
+
 /* ---- what a client reads ---- */
 
 static int64_t number_behind(struct bytes data, const char *name)
@@ -246,6 +280,11 @@ static void read_resync(struct client *client, struct bytes data, uint64_t posit
     }
     for (int i = 0; i < TOPICS; i++) {
         bool named = names_topic(data, i);
+        if (named && connection->awaits[i] && !connection->told[i] &&
+            (says(data, "\"lagged\"") || says(data, "\"access\""))) {
+            happened[says(data, "\"lagged\"") ? RETAINED_LAGGED : RETAINED_WITHHELD]++;
+            connection->told[i] = true;
+        }
         if (says(data, "\"history\"")) {
             assert_int_equal(named, connection->concerned[i]);
             if (named) client->known[i] = connection->from;
@@ -289,6 +328,39 @@ static void read_trigger(struct client *client, struct bytes data, uint64_t posi
     }
 }
 
+/* A newer one has its key: it may have taken its place in the queue, wherever it stands itself. */
+static bool is_replaced(const struct fact *fact)
+{
+    for (const struct fact *newer = fact + 1; newer <= &model.facts[model.known]; newer++)
+        if (newer->topic == fact->topic && newer->key == fact->key && fact->key >= 0) return true;
+    return false;
+}
+
+/* The retained trigger of a topic: it comes once, in front of all that follows, and its id is the
+ * one that the client had. */
+static bool read_retained(struct client *client, struct bytes data, uint64_t position)
+{
+    struct connection *connection = client->connection;
+    const struct fact *fact = fact_of_serial(number_of(data));
+    const uint64_t place = (uint64_t)(fact - model.facts);
+    assert_non_null(fact);
+    int *awaits = &connection->awaits[fact->topic];
+    if (place == position && *awaits != fact->serial) { /* a trigger */
+        const struct fact *awaited = *awaits ? fact_of_serial(*awaits) : NULL;
+        if (awaited && !connection->told[fact->topic] && place > connection->from) {
+            assert_true(is_replaced(awaited) || filtered(fact->topic)); /* withheld: told of later */
+            if (awaited->key == fact->key) *awaits = 0;
+        }
+        return false;
+    }
+    if (connection->left && !*awaits) return true; /* it had been sent in part */
+    assert_int_equal(*awaits, fact->serial);
+    assert_true(permits(client->user, fact));
+    happened[place > connection->from ? RETAINED_AT_JOIN : RETAINED]++;
+    *awaits = 0;
+    return true;
+}
+
 static void on_event(void *owner, const struct sse_event *event)
 {
     struct client *client = owner;
@@ -298,10 +370,11 @@ static void on_event(void *owner, const struct sse_event *event)
         read_ready(client, event->data);
     else if (bytes_is(event->type, "resync"))
         read_resync(client, event->data, position < 0 ? 0 : (uint64_t)position);
-    else if (bytes_is(event->type, "t"))
+    else if (bytes_is(event->type, "t") &&
+             !read_retained(client, event->data, position < 0 ? 0 : (uint64_t)position))
         read_trigger(client, event->data, (uint64_t)position);
     else
-        assert_true(bytes_is(event->type, "hello"));
+        assert_true(bytes_is(event->type, "hello") || bytes_is(event->type, "t"));
 }
 
 static void on_retry(void *owner, uint64_t retry_ms)

@@ -57,6 +57,10 @@ struct world {
 static const struct topic_options PLAIN = {.history_size = 64, .history_ttl_ms = 300000};
 static const struct topic_options FILTERED = {
     .history_size = 64, .history_ttl_ms = 300000, .filtered = true};
+static const struct topic_options RETAINING = {
+    .history_size = 64, .history_ttl_ms = 300000, .retain = true};
+static const struct topic_options RETAINING_FILTERED = {
+    .history_size = 64, .history_ttl_ms = 300000, .filtered = true, .retain = true};
 static const struct topic_options SHORT = {.history_size = 3, .history_ttl_ms = 10000};
 static const struct subscriber_options DEFAULTS = {.queue_frames = 256,
                                                    .queue_bytes = 1 << 20,
@@ -254,10 +258,15 @@ static inline void world_free(struct world *world)
     assert_int_equal(alloc_live(), 0);
 }
 
-/* The topic; the first letter of its name says what it is: filtered, short, else plain. */
+/* The topic; the first letter of its name says what it is: filtered, short,
+ * retaining (fr: both), else plain. */
 static inline struct topic *topic_of(struct world *world, const char *name)
 {
-    const struct topic_options *options = *name == 'f' ? &FILTERED : *name == 's' ? &SHORT : &PLAIN;
+    const struct topic_options *options = strcmp(name, "fr") == 0 ? &RETAINING_FILTERED
+                                          : *name == 'f'           ? &FILTERED
+                                          : *name == 'r'           ? &RETAINING
+                                          : *name == 's'           ? &SHORT
+                                                                   : &PLAIN;
     return hub_topic(world->hub, bytes_of(name), options);
 }
 

@@ -106,6 +106,8 @@ static void start(struct client *client)
     if (!client->fresh && position < 0) happened[FOREIGN]++;
     if (position >= 0) predict(client, position);
     connection->cursor = position >= 0 ? (uint64_t)position : 1;
+    for (int i = 0; i < TOPICS; i++)
+        if (client->in[i] && (position < 0 || connection->concerned[i])) await_retained(client, i);
     for (int i = 0; i < TOPICS && position >= 0; i++) { /* it asks for all of that, again perhaps */
         if (client->in[i] && client->since[i] > connection->cursor)
             client->since[i] = connection->cursor;
@@ -193,9 +195,8 @@ static void withheld(struct subscriber *subscriber, const struct frame *frame)
 {
     struct connection *connection = subscriber_owner(subscriber);
     struct atom *user = subscriber_user(subscriber);
-    model.withheld[user ? number_of(atom_bytes(user)) + 1 : 0][model.facts[frame->position].topic] =
-        true;
-    if (!connection->client) return;
+    model.withheld[user ? number_of(atom_bytes(user)) + 1 : 0][fact_of(frame)->topic] = true;
+    if (!connection->client || !frame->position) return;
     struct mark *mark = mark_of(connection->client, frame);
     if (mark->asked_by == connection->number && !(mark->flags & DELIVERED))
         mark->flags = (mark->flags & ~TOLD) | WITHHELD | EVER_WITHHELD;
@@ -205,7 +206,7 @@ static void on_asked(struct world *world, struct subscriber *subscriber, struct 
 {
     struct connection *connection = subscriber_owner(subscriber);
     observe();
-    const struct fact *fact = &model.facts[frame->position];
+    const struct fact *fact = fact_of(frame);
     int user =
         subscriber_user(subscriber) ? number_of(atom_bytes(subscriber_user(subscriber))) : -1;
     enum verdict final = permits(user, fact) ? VERDICT_YES : VERDICT_NO;
@@ -213,7 +214,8 @@ static void on_asked(struct world *world, struct subscriber *subscriber, struct 
     world->verdict = model.mood == 0 || what < 50 ? final
                      : what < 60                  ? VERDICT_UNKNOWN
                                                   : VERDICT_PENDING;
-    struct mark *mark = connection->client ? mark_of(connection->client, frame) : NULL;
+    struct mark *mark =
+        connection->client && frame->position ? mark_of(connection->client, frame) : NULL;
     if (mark && mark->asked_by != connection->number) { /* else it is asked about again */
         mark->asked_by = connection->number;
         mark->flags &= (uint8_t)~WITHHELD;
@@ -252,7 +254,7 @@ static void answer_random(void)
                    ? number_of(atom_bytes(subscriber_user(asking.subscriber)))
                    : -1;
     enum verdict verdict =
-        permits(user, &model.facts[asking.frame->position]) ? VERDICT_YES : VERDICT_NO;
+        permits(user, fact_of(asking.frame)) ? VERDICT_YES : VERDICT_NO;
     if (chance_of(20)) {
         verdict = VERDICT_UNKNOWN;
         withheld(asking.subscriber, asking.frame);
@@ -308,11 +310,15 @@ static void join_or_leave(struct client *client)
         happened[LEFT]++;
         subscriber_leave(connection->subscriber, topic_at(topic));
         connection->left = true;
+        connection->awaits[topic] = 0;
         client->since[topic] = UINT64_MAX;
     } else {
         if (fanning()) happened[JOINED_IN_FAN_OUT]++;
         subscriber_join(connection->subscriber, topic_at(topic));
         client->since[topic] = model.world->order.position;
+        observe();
+        if (connection->started) await_retained(client, topic);
+        subscriber_greet(connection->subscriber, topic_at(topic));
     }
     client->in[topic] = !client->in[topic];
 }
@@ -453,6 +459,8 @@ static void run(uint64_t seed)
         assert_non_null(client->connection);
         assert_int_equal(subscriber_queued(client->connection->subscriber), 0);
         check_complete(client);
+        for (int topic = 0; topic < TOPICS; topic++)
+            assert_true(client->connection->told[topic] || !client->connection->awaits[topic]);
     }
     const struct hub_counters *counters = hub_counters(model.world->hub);
     happened[REPLACED] += counters->replaced;
