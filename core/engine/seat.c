@@ -145,6 +145,7 @@ void seat_prepare(struct seat *seat, struct topic *const *topics, size_t count)
     atom_unref(seat->tag);
     seat->tag = tag;
     seat->subscriber = subscriber;
+    seat->since_s = (uint32_t)(app_ports(seat->app)->clock->wall_ms / 1000);
     for (size_t i = 0; i < count; i++) subscriber_join(subscriber, topics[i]);
 }
 
@@ -289,4 +290,11 @@ uint64_t seat_number(const struct seat *seat)
 struct seat *seat_find(struct app *app, uint64_t number)
 {
     return seats_find(app_seats(app), number);
+}
+
+struct atom *seats_stream(struct subscriber *subscriber, uint32_t *since_s)
+{
+    const struct seat *seat = seat_of(subscriber);
+    *since_s = seat->since_s;
+    return seat->stream->at.name;
 }

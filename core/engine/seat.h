@@ -35,6 +35,7 @@ struct seat {
     struct errand telling; /* the connect or disconnect hook */
     struct atom *target;   /* once live: path and query of its request, see seat_keep */
     struct review *review; /* engine/review.h; NULL: it is not asked now */
+    uint32_t since_s;      /* once live: since when, in seconds since 1970 */
     bool unreviewed;       /* but is to be */
     bool counted;          /* among the node's streams; false: there was no room */
     bool told;             /* `connect` was called, or would have been */

@@ -5,7 +5,9 @@
 
 #include <stdint.h>
 
+struct atom;
 struct seat;
+struct subscriber;
 struct seats_slot;
 
 struct seats {
@@ -25,3 +27,6 @@ void seats_remove(struct seats *seats, uint64_t number);
 /* Walks all: start with 0; returns NULL at the end. *index is the place to go on from. Seats may be
  * removed on the way, and those added meanwhile may be missed. */
 struct seat *seats_next(const struct seats *seats, uint32_t *index);
+
+/* Of a subscriber: the name of its stream, and since when it is live, in seconds since 1970. */
+struct atom *seats_stream(struct subscriber *subscriber, uint32_t *since_s);

@@ -147,6 +147,7 @@ void topic_resync(struct topic *topic, const char *reason, uint64_t cause);
 struct atom *topic_name(const struct topic *topic);
 const struct topic_options *topic_options(const struct topic *topic);
 void topic_set_options(struct topic *topic, const struct topic_options *options);
+uint32_t topic_kept(const struct topic *topic); /* triggers in its history */
 uint32_t topic_subscribers(const struct topic *topic);
 
 /* Publishes what waits in windows now (drain). */

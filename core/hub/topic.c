@@ -323,6 +323,11 @@ void topic_set_options(struct topic *topic, const struct topic_options *options)
     watch_expiry(topic);
 }
 
+uint32_t topic_kept(const struct topic *topic)
+{
+    return topic->history.count;
+}
+
 uint32_t topic_subscribers(const struct topic *topic)
 {
     return topic->present;

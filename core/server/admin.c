@@ -5,6 +5,7 @@
 #include "engine/answer.h"
 #include "engine/node.h"
 #include "script/vm.h"
+#include "server/api.h"
 #include "server/config.h"
 #include "server/explain.h"
 #include "server/metrics.h"
@@ -176,6 +177,11 @@ static const struct page {
     {"GET", "/ready", READS, answer_ready},
     {"GET", "/metrics", READS, answer_metrics},
     {"GET", "/explain", READS, explain_answer},
+    {"GET", "/api/apps", READS, api_apps},
+    {"GET", "/api/topics", READS, api_topics},
+    {"GET", "/api/subscribers", READS, api_subscribers},
+    {"GET", "/api/links", READS, api_links},
+    {"POST", "/api/disconnect", CHANGES, api_disconnect},
     {"GET", "/record", CHANGES, record_answer},
     {"POST", "/reload", CHANGES, answer_reload},
     {"POST", "/shadow", CHANGES, shadow_begin},

@@ -4,6 +4,7 @@
  *   GET  /ready     200 or 503, with what the node has and does, as JSON
  *   GET  /metrics   Prometheus text
  *   GET  /explain   what became of the last triggers, see explain.h
+ *   GET  /api/…     apps, topics, subscribers, links, in pages; POST /api/disconnect; see api.h
  *   GET  /record    200 and what reaches the node from now on, a JSON object a line; see record.h
  *   POST /reload    loads config and rules again, as HUP does; 200, or 409 with the faults
  *   /shadow         POST, GET, DELETE: see shadow.h
