@@ -171,3 +171,121 @@ bool json_scan_object(struct bytes text, const char *name, struct json_object *o
     space(&r);
     return r.at == r.end;
 }
+
+/* ---- parts ---- */
+
+static enum json_kind kind_of(char first)
+{
+    switch (first) {
+    case '{':
+        return JSON_OBJECT;
+    case '[':
+        return JSON_LIST;
+    case '"':
+        return JSON_TEXT;
+    case 't':
+    case 'f':
+        return JSON_BOOLEAN;
+    case 'n':
+        return JSON_NULL;
+    default:
+        return JSON_NUMBER;
+    }
+}
+
+static bool is_space(char c)
+{
+    return c == ' ' || c == '\t' || c == '\n' || c == '\r';
+}
+
+static bool take_value(struct reader *r, struct json_value *taken)
+{
+    space(r);
+    const char *first = r->at;
+    if (!value(r, 0)) return false;
+    const char *end = r->at;
+    while (is_space(end[-1])) end--;
+    *taken = (struct json_value){kind_of(*first), bytes_run(first, (size_t)(end - first))};
+    return true;
+}
+
+bool json_read(struct bytes text, struct json_value *value)
+{
+    struct reader r = {text.data, text.data + text.size};
+    return text.size && take_value(&r, value) && r.at == r.end;
+}
+
+struct bytes json_inside(const struct json_value *value)
+{
+    struct reader r = {value->text.data + 1, value->text.data + value->text.size - 1};
+    space(&r);
+    return bytes_run(r.at, (size_t)(r.end - r.at));
+}
+
+static void leave(struct reader *r, struct bytes *rest)
+{
+    accept(r, ',');
+    *rest = bytes_run(r->at, (size_t)(r->end - r->at));
+}
+
+bool json_next_member(struct bytes *rest, struct json_value *name, struct json_value *value)
+{
+    struct reader r = {rest->data, rest->data + rest->size};
+    if (!rest->size || !take_value(&r, name) || !accept(&r, ':') || !take_value(&r, value))
+        return false;
+    leave(&r, rest);
+    return true;
+}
+
+bool json_next_element(struct bytes *rest, struct json_value *value)
+{
+    struct reader r = {rest->data, rest->data + rest->size};
+    if (!rest->size || !take_value(&r, value)) return false;
+    leave(&r, rest);
+    return true;
+}
+
+/* ---- what a text says ---- */
+
+static bool is_half(long unit, long first)
+{
+    return unit >= first && unit < first + 0x400;
+}
+
+static void add_code_point(struct buf *out, long c)
+{
+    if (c < 0x80) {
+        buf_add_char(out, (char)c);
+        return;
+    }
+    const int more = c < 0x800 ? 1 : c < 0x10000 ? 2 : 3;
+    static const unsigned char marks[] = {0, 0xc0, 0xe0, 0xf0};
+    buf_add_char(out, (char)(marks[more] | (c >> (6 * more))));
+    for (int i = more - 1; i >= 0; i--) buf_add_char(out, (char)(0x80 | ((c >> (6 * i)) & 0x3f)));
+}
+
+/* Behind a backslash; two escapes may make one character. */
+static void add_escaped(struct buf *out, struct reader *r)
+{
+    long c = escape(r);
+    if (is_half(c, 0xd800) && r->end - r->at > 2 && r->at[0] == '\\' && r->at[1] == 'u') {
+        struct reader second = {r->at + 2, r->end};
+        const long low = code_unit(&second);
+        if (is_half(low, 0xdc00)) {
+            c = 0x10000 + ((c - 0xd800) << 10) + (low - 0xdc00);
+            *r = second;
+        }
+    }
+    add_code_point(out, is_half(c, 0xd800) || is_half(c, 0xdc00) ? 0xfffd : c);
+}
+
+void json_text(struct buf *out, const struct json_value *text)
+{
+    struct reader r = {text->text.data + 1, text->text.data + text->text.size - 1};
+    while (r.at < r.end) {
+        const char *mark = memchr(r.at, '\\', (size_t)(r.end - r.at));
+        buf_add(out, r.at, (size_t)((mark ? mark : r.end) - r.at));
+        r.at = mark ? mark + 1 : r.end;
+        if (mark) add_escaped(out, &r);
+    }
+}

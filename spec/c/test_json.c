@@ -134,6 +134,62 @@ static void finds_a_member_of_the_top_level_however_spelled(void **state)
     assert_true(object.has);
 }
 
+static void takes_values_apart(void **state)
+{
+    (void)state;
+    struct json_value value, name, item;
+    assert_true(json_read(BYTES(" {\"a\" : [ 1 ,\"x\", null ],\"b\":true , \"c\":{} } "), &value));
+    assert_int_equal(value.kind, JSON_OBJECT);
+    struct bytes rest = json_inside(&value);
+    assert_true(json_next_member(&rest, &name, &value));
+    assert_text(name.text, "\"a\"");
+    assert_text(value.text, "[ 1 ,\"x\", null ]");
+    assert_int_equal(value.kind, JSON_LIST);
+    struct bytes items = json_inside(&value);
+    static const enum json_kind kinds[] = {JSON_NUMBER, JSON_TEXT, JSON_NULL};
+    for (size_t i = 0; i < COUNT(kinds); i++) {
+        assert_true(json_next_element(&items, &item));
+        assert_int_equal(item.kind, kinds[i]);
+    }
+    assert_false(json_next_element(&items, &item));
+    assert_true(json_next_member(&rest, &name, &value));
+    assert_int_equal(value.kind, JSON_BOOLEAN);
+    assert_true(json_next_member(&rest, &name, &value));
+    assert_text(value.text, "{}");
+    items = json_inside(&value);
+    assert_false(json_next_member(&items, &name, &value));
+    assert_false(json_next_member(&rest, &name, &value));
+    static const char *const broken[] = {"", " ", "[1", "{} {}", "tru", "1 2", "[1,]"};
+    for (size_t i = 0; i < COUNT(broken); i++)
+        if (json_read(bytes_of(broken[i]), &value)) fail_msg("%s", broken[i]);
+}
+
+static void says_what_a_text_says(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *written, *said;
+    } cases[] = {
+        {"\"\"", ""},
+        {"\"plain\"", "plain"},
+        {"\"\\\"\\\\\\/\\b\\f\\n\\r\\t\"", "\"\\/\b\f\n\r\t"},
+        {"\"\\u0041\\u00e9\\u20ac\"", "A\xc3\xa9\xe2\x82\xac"},
+        {"\"\\ud83d\\ude00!\"", "\xf0\x9f\x98\x80!"},
+        {"\"\\ud83dx\"", "\xef\xbf\xbdx"},
+        {"\"\\ude00\"", "\xef\xbf\xbd"},
+        {"\"\\ud83d\\u0041\"", "\xef\xbf\xbd" "A"},
+    };
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct json_value value;
+        struct buf said = BUF_EMPTY;
+        assert_true(json_read(bytes_of(cases[i].written), &value));
+        json_text(&said, &value);
+        assert_text(buf_bytes(&said), cases[i].said);
+        assert_true(said.size <= strlen(cases[i].written));
+        buf_destroy(&said);
+    }
+}
+
 static void bounds_depth(void **state)
 {
     (void)state;
@@ -163,6 +219,8 @@ int main(void)
         cmocka_unit_test_teardown(refuses_what_is_not_quite_one, nothing_left),
         cmocka_unit_test(tells_where_the_inside_begins),
         cmocka_unit_test(finds_a_member_of_the_top_level_however_spelled),
+        cmocka_unit_test_teardown(takes_values_apart, nothing_left),
+        cmocka_unit_test_teardown(says_what_a_text_says, nothing_left),
         cmocka_unit_test_teardown(bounds_depth, nothing_left),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
