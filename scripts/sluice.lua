@@ -31,6 +31,22 @@ end
 --- Roles, the lowest first: `sluice.roles { "viewer", "editor", "admin" }`. See roles:at_least.
 function sluice.roles(names) return roles.new(names) end
 
+--- An ingest's `authorize`: whoever has the key, or one of several (while one takes the place of another), may publish,
+-- as an app: it says whose its events are.
+-- @param keys a text, or a list of texts
+function sluice.bearer(keys)
+  core.declaring "sluice.bearer"
+  if type(keys) ~= "table" then keys = { keys } end
+  if #keys == 0 then fail.raise "sluice.bearer: expected a key, or a list of keys, got none" end
+  for _, key in ipairs(keys) do
+    if type(key) ~= "string" or key == "" or core.breaks_line(key) then
+      fail.raise("sluice.bearer: expected a key, a text, got %s",
+        type(key) == "string" and "one that is empty or has lines" or fail.show(key))
+    end
+  end
+  return { is_bearer = true, keys = keys }
+end
+
 --- A topic's `subscribe` that lets only that user in whom the parameter names.
 function sluice.owner(param)
   return owner.new(param)

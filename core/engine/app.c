@@ -8,6 +8,7 @@
 #include "engine/feeds.h"
 #include "engine/finals.h"
 #include "engine/generation.h"
+#include "engine/ingest.h"
 #include "engine/presence.h"
 #include "engine/review.h"
 #include "engine/seats.h"
@@ -24,6 +25,7 @@ struct app {
     struct explain explain;
     struct filter_verdicts verdicts;
     struct feeds feeds;
+    struct ingests ingests;
     struct seats seats;
     struct list arrivals;
     struct finals finals;
@@ -56,6 +58,7 @@ struct app *app_new(const struct engine_ports *ports, const struct engine_limits
     app->hub = hub_new(&hub_ports, &limits->hub);
     app->store = store_new(ports->clock, limits->store_entries, limits->store_bytes);
     feeds_create(&app->feeds, app);
+    ingests_create(&app->ingests, app);
     app->seats = SEATS_EMPTY;
     list_create(&app->arrivals);
     finals_create(&app->finals);
@@ -79,6 +82,7 @@ void app_free(struct app *app)
     presence_destroy(&app->presence);
     reviews_destroy(&app->reviews);
     feeds_destroy(&app->feeds);
+    ingests_destroy(&app->ingests);
     hub_free(app->hub);
     seats_destroy(&app->seats);
     finals_destroy(&app->finals);
@@ -225,6 +229,11 @@ struct feeds *app_feeds(struct app *app)
 struct presence *app_presence(struct app *app)
 {
     return &app->presence;
+}
+
+struct ingests *app_ingests(struct app *app)
+{
+    return &app->ingests;
 }
 
 struct reviews *app_reviews(struct app *app)

@@ -36,6 +36,7 @@ struct farewell;
 struct feeds;
 struct finals;
 struct generation;
+struct ingests;
 struct presence;
 struct reviews;
 struct shadow;
@@ -44,7 +45,7 @@ struct seats;
 /* For engine/reload.h alone; takes the reference of the generation. */
 void app_set_generation(struct app *app, struct generation *generation);
 
-/* Counts the requests for routes that are under way, which a drain waits for. */
+/* Counts the requests for routes and ingests that are under way, which a drain waits for. */
 void app_visit_began(struct app *app);
 void app_visit_ended(struct app *app);
 
@@ -69,6 +70,7 @@ struct feeds *app_feeds(struct app *app);
 struct finals *app_finals(struct app *app);
 struct list *app_arrivals(struct app *app); /* engine/attach.h's: seats on their way in */
 struct presence *app_presence(struct app *app);
+struct ingests *app_ingests(struct app *app);
 struct reviews *app_reviews(struct app *app);
 struct seats *app_seats(struct app *app);
 struct census *app_census(struct app *app);

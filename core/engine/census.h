@@ -15,6 +15,7 @@ struct census {
     uint32_t streams; /* seats: open, or on their way in */
     uint32_t links;
     uint64_t requests, not_found, cross_site;
+    uint64_t publishes, published_events, publish_duplicates, publishes_refused;
     uint64_t refused[REFUSED_REASONS];
     uint64_t ends[END_REASONS];
 };

@@ -21,6 +21,7 @@
 #include "ports/verdict.h"
 
 struct frame;
+struct publication;
 struct seat; /* engine/seat.h: a subscriber with who it is */
 
 enum hook_kind {
@@ -31,6 +32,8 @@ enum hook_kind {
     HOOK_KEY,          /* seat                            -> text; NO: no lease */
     HOOK_REQUEST,      /* key, data                       -> text (url), headers */
     HOOK_EVENT,        /* event                           -> yes (handled) */
+    HOOK_AUTHORIZE,    /* request                         -> who: nobody is an app */
+    HOOK_PUBLISH,      /* publication                     -> text: JSON, or none; NO: response */
     HOOK_ROUTE,        /* request, who, tag, params       -> response */
     HOOK_EVERY,        /* nothing                         -> yes */
     HOOK_CONNECT,      /* seat                            -> yes or no (a no ends it) */
@@ -55,6 +58,10 @@ struct event {
     struct bytes id;     /* empty: none */
     struct bytes tag;    /* empty: none */
     struct bytes key;    /* the link's key */
+    /* Of one that was published: */
+    struct bytes user;   /* whose tab caused it; data NULL: nobody's */
+    struct bytes *topics;
+    size_t topic_count;
 };
 
 /* Only what the kind's line above names is set. All borrowed until `done` or cancel. */
@@ -72,6 +79,7 @@ struct hook_call {
     struct bytes key;
     struct atom *data;
     const struct event *event;
+    struct publication *publication; /* engine/publication.h; `event` is then the one at hand */
     const char *reason;
 };
 

@@ -8,6 +8,7 @@
 #include "engine/drain.h"
 #include "engine/generation.h"
 #include "engine/guard.h"
+#include "engine/ingest.h"
 #include "engine/route.h"
 #include "engine/visit.h"
 
@@ -104,6 +105,9 @@ static void serve(struct node *node, struct route *route, struct exchange *excha
         break;
     case ROUTE_ROUTE:
         visit_request(route->app, route->declaration, exchange, &route->match);
+        break;
+    case ROUTE_INGEST:
+        ingest_request(route->app, route->declaration, exchange, &route->match);
         break;
     case ROUTE_STATIC:
         serve_static(node, route, exchange);

@@ -6,6 +6,7 @@
 
 #include "engine/beats.h"
 #include "engine/feeds.h"
+#include "engine/ingest.h"
 #include "engine/presence.h"
 #include "engine/seat.h"
 #include "engine/seats.h"
@@ -49,5 +50,6 @@ void reload_app(struct app *app, struct generation *generation)
     hub_recheck(app_hub(app));
     move_seats(app);
     feeds_swap(app_feeds(app));
+    ingests_swap(app_ingests(app));
     beats_swap(app_beats(app));
 }

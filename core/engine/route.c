@@ -48,6 +48,8 @@ static void look_through(struct search *search, struct app *const *apps, size_t 
             look_at(search, found, ROUTE_STREAM, apps[a], &plan->streams[i]->at, plan->streams[i]);
         for (size_t i = 0; i < plan->route_count; i++)
             look_at(search, found, ROUTE_ROUTE, apps[a], &plan->routes[i]->at, plan->routes[i]);
+        for (size_t i = 0; i < plan->ingest_count; i++)
+            look_at(search, found, ROUTE_INGEST, apps[a], &plan->ingests[i]->at, plan->ingests[i]);
         for (size_t i = 0; i < plan->static_count; i++)
             look_at_static(search, found, apps[a], plan->statics[i]);
     }

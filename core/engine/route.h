@@ -11,13 +11,13 @@
 
 struct app;
 
-enum route_kind { ROUTE_STREAM, ROUTE_ROUTE, ROUTE_STATIC };
+enum route_kind { ROUTE_STREAM, ROUTE_ROUTE, ROUTE_INGEST, ROUTE_STATIC };
 
 struct route {
     const struct plan_endpoint *at; /* NULL: none takes it */
     enum route_kind kind;
     struct app *app;
-    void *declaration; /* a struct plan_stream, plan_route or plan_static */
+    void *declaration; /* a struct plan_stream, plan_route, plan_ingest or plan_static */
     struct pattern_match match;
     struct bytes below; /* of a static: the path behind the prefix; data NULL: not even a '/' */
 };

@@ -9,6 +9,7 @@
 #include "engine/difference.h"
 #include "engine/errand.h"
 #include "engine/generation.h"
+#include "engine/publication.h"
 
 enum {
     EVENTS_MAX = 1000,
@@ -20,9 +21,13 @@ enum {
 struct shadowed {
     struct list node;
     struct shadow *shadow;
-    const struct event *live; /* who it is for the live call; NULL once that has ended */
-    struct event event;       /* the shadow's, into `bytes` */
+    const struct event *live; /* who it is for the live call, the first of `count`; NULL once that
+                                 has ended */
+    size_t count;
+    struct event event;       /* the shadow's, into `bytes`, or the first of its publication */
     struct buf bytes;
+    struct publication *publication; /* what it is one of; or NULL */
+    size_t size;              /* in bytes */
     bool life, due, begun, ended;
     enum outcome live_outcome, outcome;
     struct emitted live_emitted, emitted;
@@ -95,9 +100,10 @@ static void shadowed_free(struct shadowed *shadowed)
 {
     list_remove(&shadowed->node);
     shadowed->shadow->count--;
-    shadowed->shadow->bytes -= shadowed->bytes.size;
+    shadowed->shadow->bytes -= shadowed->size;
     errand_cancel(&shadowed->errand);
     buf_destroy(&shadowed->bytes);
+    if (shadowed->publication) publication_free(shadowed->publication);
     emitted_destroy(&shadowed->live_emitted);
     emitted_destroy(&shadowed->emitted);
     atom_unref(shadowed->event.source);
@@ -174,23 +180,39 @@ static void on_handled(void *owner, const struct hook_result *result)
     end(shadowed, result->outcome);
 }
 
-/* A shadow without a handler emits nothing. */
-static void begin(struct shadowed *shadowed)
+static struct hook_call call_of(struct shadowed *shadowed)
 {
-    struct shadow *shadow = shadowed->shadow;
-    const struct plan_upstream *upstream =
-        plan_upstream_named(generation_plan(shadow->generation), shadowed->event.source);
+    const struct plan *plan = generation_plan(shadowed->shadow->generation);
+    const struct plan_upstream *upstream = plan_upstream_named(plan, shadowed->event.source);
     const hook run = !upstream ? 0
                      : shadowed->life
                          ? plan_life_handler_of(upstream, shadowed->event.type)
                          : plan_handler_of(upstream, shadowed->event.type);
+    return (struct hook_call){.kind = HOOK_EVENT, .hook = run, .event = &shadowed->event};
+}
+
+/* What the live rules handle and these do not, they pass over. */
+static struct hook_call publication_call_of(struct shadowed *shadowed)
+{
+    const struct plan *plan = generation_plan(shadowed->shadow->generation);
+    const struct plan_ingest *ingest = plan_ingest_named(plan, shadowed->event.source);
+    struct publication_fault fault;
+    const bool known = ingest && publication_resolve(shadowed->publication, ingest, &fault);
+    return (struct hook_call){.kind = HOOK_PUBLISH,
+                              .hook = known ? ingest->run : 0,
+                              .publication = shadowed->publication};
+}
+
+/* A shadow without a handler emits nothing. */
+static void begin(struct shadowed *shadowed)
+{
+    const struct hook_call call =
+        shadowed->publication ? publication_call_of(shadowed) : call_of(shadowed);
     shadowed->begun = true;
-    if (!run) {
+    if (call.hook)
+        errand_start(&shadowed->errand, shadowed->shadow->generation, &call, on_handled, shadowed);
+    else
         end(shadowed, OUTCOME_YES);
-        return;
-    }
-    const struct hook_call call = {.kind = HOOK_EVENT, .hook = run, .event = &shadowed->event};
-    errand_start(&shadowed->errand, shadow->generation, &call, on_handled, shadowed);
 }
 
 static void on_work(struct job *job)
@@ -227,28 +249,55 @@ static void copy(struct shadowed *shadowed, const struct event *event)
     for (size_t i = 0; i < 5; i++) buf_add_bytes(&shadowed->bytes, fields[i]);
     const char *at = buf_text(&shadowed->bytes);
     shadowed->event.source = atom_ref(event->source); /* its plan may go before us */
-    shadowed->shadow->bytes += shadowed->bytes.size;
+    shadowed->size = shadowed->bytes.size;
     for (size_t i = 0; i < 5; i++) {
         *to[i] = bytes_run(at, fields[i].size);
         at += fields[i].size;
     }
 }
 
-void shadow_event(struct shadow *shadow, const struct event *event, bool life)
+/* NULL: it is too far behind. */
+static struct shadowed *shadowed_new(struct shadow *shadow, const struct event *live, size_t count)
 {
     if (shadow->count == EVENTS_MAX || shadow->bytes > EVENT_BYTES_MAX) {
         shadow->counters.skipped++;
-        return;
+        return NULL;
     }
     struct shadowed *shadowed = xcalloc(1, sizeof(*shadowed));
     shadowed->shadow = shadow;
-    shadowed->live = event;
-    shadowed->life = life;
-    copy(shadowed, event);
+    shadowed->live = live;
+    shadowed->count = count;
     list_create(&shadowed->node);
+    return shadowed;
+}
+
+static void take_on(struct shadowed *shadowed)
+{
+    struct shadow *shadow = shadowed->shadow;
     list_append(&shadow->events, &shadowed->node);
     shadow->count++;
+    shadow->bytes += shadowed->size;
     if (first_of(shadowed) == shadowed) begin(shadowed);
+}
+
+void shadow_event(struct shadow *shadow, const struct event *event, bool life)
+{
+    struct shadowed *shadowed = shadowed_new(shadow, event, 1);
+    if (!shadowed) return;
+    shadowed->life = life;
+    copy(shadowed, event);
+    take_on(shadowed);
+}
+
+void shadow_publication(struct shadow *shadow, const struct publication *publication)
+{
+    struct shadowed *shadowed = shadowed_new(shadow, publication->events, publication->count);
+    if (!shadowed) return;
+    shadowed->publication = publication_copy(publication);
+    shadowed->event = shadowed->publication->events[0];
+    atom_ref(shadowed->event.source);
+    shadowed->size = publication_size(publication);
+    take_on(shadowed);
 }
 
 void shadow_live_ended(struct shadow *shadow, const struct event *event, enum outcome outcome)
@@ -260,14 +309,28 @@ void shadow_live_ended(struct shadow *shadow, const struct event *event, enum ou
     finish(shadowed);
 }
 
+static bool is_one_of(const struct event *event, const struct event *first, size_t count)
+{
+    for (size_t i = 0; first && i < count; i++)
+        if (&first[i] == event) return true;
+    return false;
+}
+
+static const struct event *own_events(const struct shadowed *shadowed)
+{
+    return shadowed->publication ? shadowed->publication->events : &shadowed->event;
+}
+
 void shadow_emitted(struct shadow *shadow, const struct event *event, const struct app_emit *emits,
                     size_t count)
 {
     if (!event) return; /* a route's, a timer's: nothing that both were called for */
     LIST_EACH(node, &shadow->events) {
         struct shadowed *shadowed = CONTAINER(node, struct shadowed, node);
-        if (shadowed->live == event) emitted_add(&shadowed->live_emitted, emits, count);
-        if (&shadowed->event == event) emitted_add(&shadowed->emitted, emits, count);
+        if (is_one_of(event, shadowed->live, shadowed->count))
+            emitted_add(&shadowed->live_emitted, emits, count);
+        if (is_one_of(event, own_events(shadowed), shadowed->count))
+            emitted_add(&shadowed->emitted, emits, count);
     }
 }
 

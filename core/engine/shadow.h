@@ -11,7 +11,7 @@
  * Nothing that a shadow does reaches anybody: its requests go through the mirror, its
  * store is one over the app's, its log lines say that they are a shadow's, and its
  * bindings end nobody's stream. It sees the live rules' streams, users and store.
- * Routes, hooks that answer questions, and timers are not called. */
+ * What is published over HTTP is such an event, too. Routes, hooks that answer questions, and timers are not called. */
 #pragma once
 
 #include <stdbool.h>
@@ -23,6 +23,7 @@
 #include "ports/log.h"
 
 struct generation;
+struct publication;
 struct store;
 
 /* What a node's shadows are given in the place of its own ports. */
@@ -67,7 +68,10 @@ void shadow_differences_each(const struct shadow *shadow,
  * key is still with it. `life`: it is an event of the link's own. */
 void shadow_event(struct shadow *shadow, const struct event *event, bool life);
 
-/* The live call has ended, after all that it emitted. */
+/* The same for what was published: one call for all its events. */
+void shadow_publication(struct shadow *shadow, const struct publication *publication);
+
+/* The live call for this event, the first of a publication's, has ended, after all that it emitted. */
 void shadow_live_ended(struct shadow *shadow, const struct event *event, enum outcome outcome);
 
 /* What a call emitted, live or of the shadow; `event` is the one that it was made for, NULL: none. */

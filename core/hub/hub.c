@@ -170,6 +170,11 @@ void hub_cursor(struct hub *hub, char out[CURSOR_SIZE])
     cursor_write(&hub->ports.order->epoch, hub_fanned(hub), out);
 }
 
+void hub_newest_cursor(const struct hub *hub, char out[CURSOR_SIZE])
+{
+    cursor_write(&hub->ports.order->epoch, hub->ports.order->position, out);
+}
+
 const struct hub_counters *hub_counters(const struct hub *hub)
 {
     return &hub->counters;

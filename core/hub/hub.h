@@ -173,6 +173,9 @@ uint64_t hub_fanned(const struct hub *hub);
 /* A cursor for the newest position that is fanned out (for pages that embed it). */
 void hub_cursor(struct hub *hub, char out[CURSOR_SIZE]);
 
+/* A cursor for the newest position of all, fanned out or not. */
+void hub_newest_cursor(const struct hub *hub, char out[CURSOR_SIZE]);
+
 const struct hub_counters *hub_counters(const struct hub *hub);
 
 /* True when no run waits for its fan-out, no subscriber for its flush and nothing for its burial.

@@ -138,6 +138,21 @@ static void check_endpoints(const struct plan *plan, struct buf *errors)
         check_stream_upstreams(plan->streams[i], errors);
 }
 
+/* Both are an event's source. */
+static void check_ingests(const struct plan *plan, struct buf *errors)
+{
+    for (size_t i = 0; i < plan->ingest_count; i++) {
+        const struct plan_endpoint *at = &plan->ingests[i]->at;
+        const struct plan_upstream *upstream = plan_upstream_named(plan, at->name);
+        if (upstream)
+            fault(errors, &at->place, "the name \"%s\" is taken already, at %s", at->name->text,
+                  upstream->place.text);
+        if (pattern_params(at->path))
+            fault(errors, &at->place, "ingest \"%s\": its path %s has a parameter", at->name->text,
+                  pattern_text(at->path).data);
+    }
+}
+
 static void check_statics(const struct plan *plan, struct buf *errors)
 {
     for (size_t i = 0; i < plan->static_count; i++) {
@@ -162,6 +177,7 @@ bool plan_finish(struct plan *plan, struct buf *errors)
     check_upstreams(plan, errors);
     check_everys(plan, errors);
     check_endpoints(plan, errors);
+    check_ingests(plan, errors);
     check_statics(plan, errors);
     return errors->size == before;
 }

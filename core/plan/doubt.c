@@ -103,9 +103,24 @@ static void doubt_streams(const struct plan *plan, struct buf *doubts)
     }
 }
 
+/* ---- ingests ---- */
+
+static void doubt_ingests(const struct plan *plan, struct buf *doubts)
+{
+    for (size_t i = 0; i < plan->ingest_count; i++) {
+        const struct plan_ingest *ingest = plan->ingests[i];
+        if (!ingest->at.identity && !ingest->key_count)
+            doubt(doubts, &ingest->at.place,
+                  "app:ingest \"%s\" has authorize = false: whoever reaches %s publishes; give it a "
+                  "key, as authorize = sluice.bearer(...), unless only your own servers reach it",
+                  ingest->at.name->text, pattern_text(ingest->at.path).data);
+    }
+}
+
 void plan_doubt(const struct plan *plan, struct buf *doubts)
 {
     doubt_topics(plan, doubts);
     doubt_upstreams(plan, doubts);
     doubt_streams(plan, doubts);
+    doubt_ingests(plan, doubts);
 }

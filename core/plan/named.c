@@ -16,6 +16,13 @@ struct plan_upstream *plan_upstream_named(const struct plan *plan, const struct 
     return NULL;
 }
 
+struct plan_ingest *plan_ingest_named(const struct plan *plan, const struct atom *name)
+{
+    for (size_t i = 0; i < plan->ingest_count; i++)
+        if (plan->ingests[i]->at.name == name) return plan->ingests[i];
+    return NULL;
+}
+
 struct plan_every *plan_every_named(const struct plan *plan, const struct atom *name)
 {
     for (size_t i = 0; i < plan->every_count; i++)

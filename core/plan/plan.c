@@ -43,6 +43,11 @@ struct plan_route *plan_add_route(struct plan *plan)
     return add(&plan->routes, &plan->route_count, sizeof(struct plan_route));
 }
 
+struct plan_ingest *plan_add_ingest(struct plan *plan)
+{
+    return add(&plan->ingests, &plan->ingest_count, sizeof(struct plan_ingest));
+}
+
 struct plan_static *plan_add_static(struct plan *plan)
 {
     return add(&plan->statics, &plan->static_count, sizeof(struct plan_static));
@@ -69,12 +74,26 @@ static void topic_free(struct plan_topic *topic)
     xfree(topic);
 }
 
+static void handlers_free(struct plan_handler *handlers, size_t count)
+{
+    for (size_t i = 0; i < count; i++) atom_unref(handlers[i].type);
+    xfree(handlers);
+}
+
 static void upstream_free(struct plan_upstream *upstream)
 {
     atom_unref(upstream->name);
-    for (size_t i = 0; i < upstream->handler_count; i++) atom_unref(upstream->handlers[i].type);
-    xfree(upstream->handlers);
+    handlers_free(upstream->handlers, upstream->handler_count);
     xfree(upstream);
+}
+
+static void ingest_free(struct plan_ingest *ingest)
+{
+    endpoint_destroy(&ingest->at);
+    for (size_t i = 0; i < ingest->key_count; i++) atom_unref(ingest->keys[i]);
+    xfree(ingest->keys);
+    handlers_free(ingest->handlers, ingest->handler_count);
+    xfree(ingest);
 }
 
 static void stream_free(struct plan_stream *stream)
@@ -100,6 +119,7 @@ void plan_free(struct plan *plan)
     for (size_t i = 0; i < plan->topic_count; i++) topic_free(plan->topics[i]);
     for (size_t i = 0; i < plan->upstream_count; i++) upstream_free(plan->upstreams[i]);
     for (size_t i = 0; i < plan->stream_count; i++) stream_free(plan->streams[i]);
+    for (size_t i = 0; i < plan->ingest_count; i++) ingest_free(plan->ingests[i]);
     for (size_t i = 0; i < plan->static_count; i++) static_free(plan->statics[i]);
     for (size_t i = 0; i < plan->route_count; i++) {
         endpoint_destroy(&plan->routes[i]->at);
@@ -112,6 +132,7 @@ void plan_free(struct plan *plan)
     xfree(plan->topics);
     xfree(plan->upstreams);
     xfree(plan->streams);
+    xfree(plan->ingests);
     xfree(plan->statics);
     xfree(plan->routes);
     xfree(plan->everys);
@@ -121,13 +142,15 @@ void plan_free(struct plan *plan)
 
 size_t plan_endpoints(const struct plan *plan)
 {
-    return plan->stream_count + plan->route_count;
+    return plan->stream_count + plan->route_count + plan->ingest_count;
 }
 
 const struct plan_endpoint *plan_endpoint(const struct plan *plan, size_t index)
 {
-    return index < plan->stream_count ? &plan->streams[index]->at
-                                      : &plan->routes[index - plan->stream_count]->at;
+    if (index < plan->stream_count) return &plan->streams[index]->at;
+    index -= plan->stream_count;
+    return index < plan->route_count ? &plan->routes[index]->at
+                                     : &plan->ingests[index - plan->route_count]->at;
 }
 
 bool plan_endpoints_clash(const struct plan_endpoint *a, const struct plan_endpoint *b)
@@ -169,22 +192,28 @@ struct plan_topic *plan_topic_of(const struct plan *plan, struct bytes name,
 }
 
 /* The handler under exactly this name, or 0. */
-static hook handler_named(const struct plan_upstream *upstream, struct bytes type)
+static hook handler_named(const struct plan_handler *handlers, size_t count, struct bytes type)
 {
-    for (size_t i = 0; i < upstream->handler_count; i++)
-        if (bytes_equal(atom_bytes(upstream->handlers[i].type), type))
-            return upstream->handlers[i].run;
+    for (size_t i = 0; i < count; i++)
+        if (bytes_equal(atom_bytes(handlers[i].type), type)) return handlers[i].run;
     return 0;
 }
 
 hook plan_handler_of(const struct plan_upstream *upstream, struct bytes type)
 {
     const bool foreign = type.size && type.data[0] == '@';
-    const hook own = foreign ? 0 : handler_named(upstream, type);
-    return own ? own : handler_named(upstream, BYTES("*"));
+    const struct plan_handler *handlers = upstream->handlers;
+    const hook own = foreign ? 0 : handler_named(handlers, upstream->handler_count, type);
+    return own ? own : handler_named(handlers, upstream->handler_count, BYTES("*"));
 }
 
 hook plan_life_handler_of(const struct plan_upstream *upstream, struct bytes type)
 {
-    return handler_named(upstream, type);
+    return handler_named(upstream->handlers, upstream->handler_count, type);
+}
+
+hook plan_published_handler_of(const struct plan_ingest *ingest, struct bytes type)
+{
+    const hook own = handler_named(ingest->handlers, ingest->handler_count, type);
+    return own ? own : handler_named(ingest->handlers, ingest->handler_count, BYTES("*"));
 }

@@ -94,6 +94,22 @@ struct plan_route {
     hook run; /* (req, params) -> status[, body] | { status, headers, body | json | html } */
 };
 
+/* Where events are published over HTTP. */
+struct plan_ingest {
+    struct plan_endpoint at; /* identity: of the publisher; 0: `keys` say it, or everybody may */
+    struct atom **keys;      /* any of them, as a bearer token, is an app's */
+    size_t key_count;
+    bool any_user;           /* whoever may publish here says whose an event is */
+    hook run;                /* of the library: has the handlers of all events of a request run */
+    struct plan_handler *handlers;
+    size_t handler_count;
+    bool ignores_unknown;    /* an event without a handler is no error */
+    uint32_t batch_max;      /* events of one request */
+    uint32_t waiting_max;    /* requests of one publisher that wait */
+    uint32_t kept_max;       /* answers that are kept for who asks again; 0: none */
+    uint64_t kept_ms;
+};
+
 struct plan_static {
     struct plan_endpoint at; /* path: the prefix, "/" or "/assets", with or without a '/' behind */
     char *directory;         /* absolute, or relative to the process's own */
@@ -117,6 +133,8 @@ struct plan {
     size_t stream_count;
     struct plan_route **routes;
     size_t route_count;
+    struct plan_ingest **ingests;
+    size_t ingest_count;
     struct plan_static **statics;
     size_t static_count;
     struct plan_every **everys;
@@ -133,6 +151,7 @@ struct plan_topic *plan_add_topic(struct plan *plan);
 struct plan_upstream *plan_add_upstream(struct plan *plan);
 struct plan_stream *plan_add_stream(struct plan *plan);
 struct plan_route *plan_add_route(struct plan *plan);
+struct plan_ingest *plan_add_ingest(struct plan *plan);
 struct plan_static *plan_add_static(struct plan *plan);
 struct plan_every *plan_add_every(struct plan *plan);
 
@@ -145,7 +164,7 @@ bool plan_finish(struct plan *plan, struct buf *errors);
  * "file:line: what will happen, what to do". */
 void plan_doubt(const struct plan *plan, struct buf *doubts);
 
-/* Streams and routes as one list: what requests are matched against. */
+/* Streams, routes and ingests as one list: what requests are matched against. */
 size_t plan_endpoints(const struct plan *plan);
 const struct plan_endpoint *plan_endpoint(const struct plan *plan, size_t index);
 
@@ -164,11 +183,15 @@ struct plan_topic *plan_topic_of(const struct plan *plan, struct bytes name,
 /* The declaration of this name, or NULL. */
 struct plan_stream *plan_stream_named(const struct plan *plan, const struct atom *name);
 struct plan_upstream *plan_upstream_named(const struct plan *plan, const struct atom *name);
+struct plan_ingest *plan_ingest_named(const struct plan *plan, const struct atom *name);
 struct plan_every *plan_every_named(const struct plan *plan, const struct atom *name);
 
 /* The handler of an event that a link brought: the exact one, else "*", else 0. An upstream cannot
  * speak for the link: what it calls "@open" is for "*" at most. */
 hook plan_handler_of(const struct plan_upstream *upstream, struct bytes type);
+
+/* The same for an event that was published. */
+hook plan_published_handler_of(const struct plan_ingest *ingest, struct bytes type);
 
 /* The handler of an event of the link's own life: "@open", "@lost", "@unauthorized"; or 0. */
 hook plan_life_handler_of(const struct plan_upstream *upstream, struct bytes type);

@@ -169,6 +169,7 @@ bool client_known(const struct hook_call *call, struct hook_result *result)
     const struct client *client = ((const struct client_exchange *)exchange)->client;
     switch (call->kind) {
     case HOOK_AUTHENTICATE:
+    case HOOK_AUTHORIZE:
         result->who = client->_who;
         return client->_known;
     case HOOK_TOPICS:

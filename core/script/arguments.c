@@ -26,6 +26,7 @@ int call_push_arguments(struct running *running, lua_State *L)
     const struct hook_call *call = &running->call;
     switch (call->kind) {
     case HOOK_AUTHENTICATE:
+    case HOOK_AUTHORIZE:
         request_push(L, running);
         return 1;
     case HOOK_TOPICS:
@@ -57,6 +58,7 @@ int call_push_arguments(struct running *running, lua_State *L)
         request_push(L, running);
         push_params(L, call);
         return 2;
+    case HOOK_PUBLISH: /* asks for one event after the other: bind_event.c */
     case HOOK_EVERY:
         return 0;
     case HOOK_DISCONNECT:

@@ -65,8 +65,8 @@ const struct app_emit *batch_settle(struct batch *batch, const struct event *eve
         settle(batch, &item->emit.tag);
         settle(batch, &item->emit.id);
         settle(batch, &item->emit.meta);
-        item->event = event;
-        item->emit.cause = cause;
+        if (!item->event) item->event = event;
+        if (!item->emit.cause) item->emit.cause = cause;
         struct bytes resync = {item->resync, 0};
         settle(batch, &resync);
         item->resync = resync.data;

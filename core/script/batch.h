@@ -22,8 +22,8 @@ void batch_destroy(struct batch *batch);
 /* False: above the bounds. */
 bool batch_add(struct batch *batch, const struct app_emit *emit);
 
-/* All of it, in order, as of one call for this event (NULL: for something else), which explain knows
- * as `cause` (or 0); good until batch_clear. */
+/* All of it, in order; what does not say of which event it is, and what explain knows as its cause, is
+ * of these (NULL, 0: of none). Good until batch_clear. */
 const struct app_emit *batch_settle(struct batch *batch, const struct event *event,
                                     uint64_t cause);
 void batch_clear(struct batch *batch);

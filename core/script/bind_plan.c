@@ -95,21 +95,31 @@ static int l_upstream(lua_State *L)
     return 1;
 }
 
+static int add_handler(lua_State *L, struct plan_handler **handlers, size_t *count)
+{
+    struct bytes type;
+    type.data = luaL_checklstring(L, 2, &type.size);
+    *handlers = xrealloc(*handlers, (*count + 1) * sizeof **handlers);
+    (*handlers)[(*count)++] =
+        (struct plan_handler){atom_get(type), (hook)luaL_checkinteger(L, 3)};
+    return 0;
+}
+
 /* handler(upstream, type, hook) */
 static int l_handler(lua_State *L)
 {
     struct plan_upstream *upstream = lua_touserdata(L, 1);
-    struct bytes type;
-    type.data = luaL_checklstring(L, 2, &type.size);
-    size_t count = upstream->handler_count;
-    upstream->handlers = xrealloc(upstream->handlers, (count + 1) * sizeof *upstream->handlers);
-    upstream->handlers[count] =
-        (struct plan_handler){atom_get(type), (hook)luaL_checkinteger(L, 3)};
-    upstream->handler_count++;
-    return 0;
+    return add_handler(L, &upstream->handlers, &upstream->handler_count);
 }
 
-static void read_origin(lua_State *L, void *item)
+/* ingest_handler(ingest, type, hook) */
+static int l_ingest_handler(lua_State *L)
+{
+    struct plan_ingest *ingest = lua_touserdata(L, 1);
+    return add_handler(L, &ingest->handlers, &ingest->handler_count);
+}
+
+static void read_text(lua_State *L, void *item)
 {
     struct bytes text;
     text.data = lua_tolstring(L, -1, &text.size);
@@ -129,7 +139,7 @@ static void read_endpoint(lua_State *L, struct plan_endpoint *at, struct pattern
     at->identity = field_hook(L, "identity");
     field_place(L, &at->place);
     at->origin_count =
-        field_list(L, "origins", (void **)&at->origins, sizeof *at->origins, read_origin);
+        field_list(L, "origins", (void **)&at->origins, sizeof *at->origins, read_text);
 }
 
 static struct subscriber_options read_subscriber_options(lua_State *L)
@@ -191,6 +201,26 @@ static int l_route(lua_State *L)
     read_endpoint(L, &route->at, path);
     route->run = field_hook(L, "run");
     lua_pushlightuserdata(L, route);
+    return 1;
+}
+
+static int l_ingest(lua_State *L)
+{
+    const char *error;
+    struct pattern *path = field_pattern(L, PATTERN_PATH, "path", &error);
+    if (!path) return push_error(L, error);
+    struct plan_ingest *ingest = plan_add_ingest(plan_of(L));
+    read_endpoint(L, &ingest->at, path);
+    ingest->key_count =
+        field_list(L, "keys", (void **)&ingest->keys, sizeof *ingest->keys, read_text);
+    ingest->any_user = field_flag(L, "any_user");
+    ingest->run = field_hook(L, "run");
+    ingest->ignores_unknown = field_flag(L, "ignores_unknown");
+    ingest->batch_max = (uint32_t)field_number(L, "batch");
+    ingest->waiting_max = (uint32_t)field_number(L, "waiting");
+    ingest->kept_max = (uint32_t)field_number(L, "kept");
+    ingest->kept_ms = field_ms(L, "kept_for");
+    lua_pushlightuserdata(L, ingest);
     return 1;
 }
 
@@ -289,6 +319,7 @@ void bind_plan(lua_State *L)
 {
     static const luaL_Reg functions[] = {{"app", l_app},           {"topic", l_topic},
                                          {"upstream", l_upstream}, {"handler", l_handler},
+                                         {"ingest", l_ingest},     {"ingest_handler", l_ingest_handler},
                                          {"stream", l_stream},     {"stream_hooks", l_stream_hooks},
                                          {"route", l_route},       {"static", l_static},
                                          {"every", l_every},       {"declaring", l_declaring},

@@ -5,6 +5,7 @@
 #include <lua.h>
 
 #include "base/text.h"
+#include "engine/publication.h"
 #include "engine/seat.h"
 #include "script/call.h"
 #include "script/handle.h"
@@ -72,6 +73,7 @@ static const struct identity *identity_of(const struct hook_call *call)
 struct bytes request_user(const struct running *running)
 {
     const struct hook_call *call = &running->call;
+    if (call->publication) return call->event ? call->event->user : (struct bytes){NULL, 0};
     if (call->event) return call->event->key;
     const struct identity *who = identity_of(call);
     return who ? atom_bytes(who->user) : (struct bytes){NULL, 0};
@@ -275,6 +277,19 @@ static int l_identity(lua_State *L)
     return 2;
 }
 
+/* next_published() -> the next event's handler, the event, its number and how many there are in the
+ * request's list (0: it is none); nothing behind the last */
+static int l_next_published(lua_State *L)
+{
+    struct running *running = here_running(L);
+    if (!call_next_event(running, L)) return 0;
+    const struct publication *publication = running->call.publication;
+    event_push(L, running);
+    lua_pushinteger(L, (lua_Integer)publication->next);
+    lua_pushinteger(L, publication->list ? (lua_Integer)publication->count : 0);
+    return 4;
+}
+
 void request_push(lua_State *L, struct running *running)
 {
     if (!running->call.request) {
@@ -298,4 +313,6 @@ void bind_request(lua_State *L)
     lua_pop(L, 1);
     lua_pushcfunction(L, l_identity);
     lua_setfield(L, -2, "identity");
+    lua_pushcfunction(L, l_next_published);
+    lua_setfield(L, -2, "next_published");
 }

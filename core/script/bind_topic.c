@@ -253,9 +253,15 @@ static const struct plan_topic *declaration(lua_State *L, const struct named *se
     return plan_topic_of(vm_plan(vm_of(L)), bytes_run(self->text, self->size), NULL);
 }
 
-static void add(lua_State *L, const struct app_emit *emit)
+/* Of several events that are handled in one call, each has its own. */
+static void add(lua_State *L, struct app_emit *emit)
 {
-    if (!batch_add(&here_running(L)->batch, emit))
+    struct running *running = here_running(L);
+    if (running->call.publication) {
+        emit->event = running->call.event;
+        emit->emit.cause = running->cause;
+    }
+    if (!batch_add(&running->batch, emit))
         raise_sentence(L,
                        "more than %d emits or %d bytes of them in one call; app:flush() publishes "
                        "what is there",
@@ -325,7 +331,7 @@ static int l_subscribers(lua_State *L)
 /* app:flush(): what was emitted so far goes out now. */
 static int l_flush(lua_State *L)
 {
-    phase_check(L, CALL_EMIT, "app:flush");
+    phase_check(L, CALL_FLUSH, "app:flush");
     call_publish(here_running(L));
     return 0;
 }

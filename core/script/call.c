@@ -9,6 +9,7 @@
 
 #include "base/alloc.h"
 #include "base/check.h"
+#include "engine/publication.h"
 #include "engine/shadow.h"
 #include "script/cause.h"
 #include "script/fault.h"
@@ -125,12 +126,14 @@ void call_publish(struct running *running)
     struct batch *batch = &running->batch;
     struct vm *vm = running->vm;
     if (!batch->count) return;
-    const struct event *event = running->call.event;
-    const struct app_emit *emits = batch_settle(batch, event, cause_of(running));
+    const struct app_emit *emits =
+        batch_settle(batch, running->call.event, cause_of(running));
     if (vm_shadow(vm))
-        shadow_emitted(vm_shadow(vm), event, emits, batch->count);
+        shadow_emitted(vm_shadow(vm), running->call.event, emits, batch->count);
     else
         app_emit(vm_app(vm), emits, batch->count);
+    if (running->call.publication && !vm_shadow(vm))
+        publication_emitted(running->call.publication, app_hub(vm_app(vm)), emits, batch->count);
     batch_clear(batch);
 }
 
@@ -145,6 +148,22 @@ static void note_time(struct running *running, enum task_end end)
         waited ? clock_read_us(vm_options(running->vm)->ports->clock) : task->left_us;
     histogram_note(&info->took, now_us - task->begun_us, 1);
     info->busy_us += task->busy_us;
+}
+
+bool call_next_event(struct running *running, lua_State *L)
+{
+    struct hook_call *call = &running->call;
+    struct vm_hook *before = call->event ? vm_hook_info(running->vm, call->hook) : NULL;
+    hook handler;
+    const struct event *event = publication_next(call->publication, &handler);
+    if (before) before->kills = 0; /* it has returned */
+    if (!event) return false;
+    call->event = event;
+    call->hook = handler;
+    vm_hook_info(running->vm, handler)->runs++;
+    cause_next(running);
+    vm_hook_push(running->vm, L, handler);
+    return true;
 }
 
 static void ended(struct task *task, enum task_end end, lua_State *co)
@@ -177,13 +196,21 @@ static const struct task_events events = {begin, finish, ended};
 
 /* Hooks */
 
-/* The hook to run for this one; 0: none, it is not to be run. */
-static hook admit(struct calls *calls, hook number)
+/* One of the handlers that it would run is in quarantine. */
+static bool is_held(struct vm *vm, const struct publication *publication)
 {
-    const struct vm_hook *info = vm_hook_info(calls->_vm, number);
+    for (size_t i = 0; publication && i < publication->count; i++)
+        if (quarantine_holds(vm, vm_hook_info(vm, publication->handlers[i]))) return true;
+    return false;
+}
+
+/* The hook to run for this one; 0: none, it is not to be run. */
+static hook admit(struct calls *calls, const struct hook_call *call)
+{
+    const struct vm_hook *info = vm_hook_info(calls->_vm, call->hook);
     CHECK(info);
-    if (vm_is_shut(calls->_vm)) return 0;
-    return quarantine_holds(calls->_vm, info) ? info->spare : number;
+    if (vm_is_shut(calls->_vm) || is_held(calls->_vm, call->publication)) return 0;
+    return quarantine_holds(calls->_vm, info) ? info->spare : call->hook;
 }
 
 static bool run(struct running *running)
@@ -217,7 +244,7 @@ static struct running *call(struct hooks *hooks, const struct hook_call *call, h
 {
     struct calls *calls = (struct calls *)hooks;
     if (answer_known(calls->_vm, call, done, owner)) return NULL;
-    const hook admitted = admit(calls, call->hook);
+    const hook admitted = admit(calls, call);
     if (!admitted) return answer_unrun(done, owner);
     struct running *running = take(calls);
     vm_relax(calls->_vm);

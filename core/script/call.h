@@ -65,6 +65,11 @@ void calls_destroy(struct calls *calls);
 /* Hands out what the call has emitted so far: to its app or, in a shadow, to be compared. */
 void call_publish(struct running *running);
 
+/* Goes on to the next event of the publication that the call is for, and pushes its handler. The call is
+ * that handler's from then on: what it costs, emits and fails with is its own. False: that was all of
+ * them. */
+bool call_next_event(struct running *running, struct lua_State *L);
+
 /* The call whose code runs right now, or NULL. */
 struct running *call_running(struct vm *vm);
 

@@ -1,6 +1,7 @@
 #include "script/cause.h"
 
 #include "base/atom.h"
+#include "engine/publication.h"
 #include "engine/seat.h"
 #include "script/call.h"
 #include "script/vm.h"
@@ -22,13 +23,14 @@ static struct bytes user_of(const struct hook_call *call)
 static void note(struct running *running)
 {
     struct explain *explain = explain_of(running);
-    if (!explain || running->cause) return;
     const struct hook_call *call = &running->call;
+    if (!explain || running->cause || (call->publication && !call->event)) return;
     const struct vm_hook *info = vm_hook_info(running->vm, call->hook);
     struct atom *task = info ? NULL : atom_of(running->what);
     struct explain_about about = {.what = info ? info->what : task,
                                   .place = info ? info->place : NULL,
                                   .user = user_of(call)};
+    if (call->publication) about.user = call->event->user;
     if (call->event) {
         about.source = call->event->source;
         about.key = call->event->key;
@@ -36,6 +38,7 @@ static void note(struct running *running)
         about.id = call->event->id;
     }
     running->cause = explain_begin(explain, &about);
+    if (call->publication) publication_cause(call->publication, running->cause);
     atom_unref(task);
 }
 
@@ -51,9 +54,21 @@ uint64_t cause_of(struct running *running)
     return running->cause;
 }
 
+void cause_next(struct running *running)
+{
+    running->cause = 0;
+    note(running);
+}
+
+/* Events that are handled in one call share its end. */
 static void end(struct running *running, enum explain_end end, struct bytes error)
 {
-    if (running->cause) explain_end(explain_of(running), running->cause, end, error);
+    struct explain *explain = explain_of(running);
+    const struct publication *publication = running->call.publication;
+    if (!explain || !running->cause) return;
+    if (!publication) explain_end(explain, running->cause, end, error);
+    for (size_t i = 0; publication && i < publication->next; i++)
+        if (publication->causes[i]) explain_end(explain, publication->causes[i], end, error);
 }
 
 void cause_returned(struct running *running)
@@ -66,6 +81,7 @@ static bool is_question(const struct running *running)
     if (running->phase == PHASE_BACKGROUND) return false;
     switch (running->call.kind) {
     case HOOK_AUTHENTICATE:
+    case HOOK_AUTHORIZE:
     case HOOK_TOPICS:
     case HOOK_SUBSCRIBE:
     case HOOK_FILTER:

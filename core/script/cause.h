@@ -13,6 +13,9 @@ struct running;
 
 void cause_begin(struct running *running);
 
+/* The call goes on to the next of its events, which is noted by itself. */
+void cause_next(struct running *running);
+
 /* What explain knows it by, for what it emits; 0: it does not, as the calls of shadow rules. */
 uint64_t cause_of(struct running *running);
 

@@ -16,14 +16,15 @@
 #define AT(phase) (1u << (phase))
 
 enum {
-    ACTING = AT(HOOK_EVENT) | AT(HOOK_ROUTE) | AT(HOOK_EVERY) | AT(HOOK_CONNECT) |
-             AT(HOOK_DISCONNECT) | AT(HOOK_PRESENCE) | AT(PHASE_BACKGROUND),
+    ACTING = AT(HOOK_EVENT) | AT(HOOK_PUBLISH) | AT(HOOK_ROUTE) | AT(HOOK_EVERY) |
+             AT(HOOK_CONNECT) | AT(HOOK_DISCONNECT) | AT(HOOK_PRESENCE) | AT(PHASE_BACKGROUND),
     RUNNING = (AT(PHASES) - 1) & ~AT(PHASE_LOAD),
 };
 
 static const unsigned allowed[CALL_KINDS] = {
     [CALL_DECLARE] = AT(PHASE_LOAD),         [CALL_EMIT] = ACTING,   [CALL_WAIT] = RUNNING,
     [CALL_APP] = RUNNING & ~AT(HOOK_FILTER), [CALL_STORE] = RUNNING, [CALL_SEAT] = ACTING,
+    [CALL_FLUSH] = ACTING & ~AT(HOOK_PUBLISH),
 };
 
 static const char *const waits[] = {"http", "time.sleep", "latch:wait"};
@@ -36,6 +37,8 @@ static const char *const names[PHASES] = {
     [HOOK_KEY] = "an upstream's key",
     [HOOK_REQUEST] = "an upstream's request",
     [HOOK_EVENT] = "an event handler",
+    [HOOK_AUTHORIZE] = "an ingest's authorize",
+    [HOOK_PUBLISH] = "an ingest's handler",
     [HOOK_ROUTE] = "a route",
     [HOOK_EVERY] = "a timer",
     [HOOK_CONNECT] = "a stream's connect",

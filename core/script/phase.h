@@ -13,7 +13,8 @@ enum phase { PHASE_HOOK = 0, PHASE_LOAD = HOOK_KINDS, PHASE_BACKGROUND, PHASES }
 
 enum call_kind {
     CALL_DECLARE, /* app:topic, :stream, ..., inbox:on */
-    CALL_EMIT,    /* handle:emit, :resync, app:flush */
+    CALL_EMIT,    /* handle:emit, :resync */
+    CALL_FLUSH,   /* app:flush: not where all or nothing goes out */
     CALL_WAIT,    /* http, time.sleep: what suspends */
     CALL_APP,     /* app:users, :subscribers, :disconnect, :cursor, :presence; handle:subscribers */
     CALL_STORE,

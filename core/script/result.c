@@ -107,6 +107,29 @@ static void read_who(struct running *running, lua_State *L)
     running->result.outcome = OUTCOME_YES;
 }
 
+/* Yes without a name: an app, or whoever has the key. */
+static void read_publisher(struct running *running, lua_State *L)
+{
+    if (lua_isboolean(L, 1) && lua_toboolean(L, 1))
+        running->result.outcome = OUTCOME_YES;
+    else if (lua_istable(L, 1) || !lua_toboolean(L, 1))
+        read_who(running, L);
+    else
+        raise_sentence(L,
+                       "authorize must return true, { user = ..., data = ... } or nil, not a %s",
+                       luaL_typename(L, 1));
+}
+
+/* What the library makes of what the handlers returned: plain data, for the answer. */
+static void read_published(struct running *running, lua_State *L)
+{
+    if (lua_isfunction(L, 1) || lua_isthread(L, 1))
+        raise_sentence(L, "an ingest's handler must return plain data or nothing, not a %s",
+                       luaL_typename(L, 1));
+    if (!lua_isnoneornil(L, 1)) running->result.text = json_encode(L, 1);
+    running->result.outcome = OUTCOME_YES;
+}
+
 static void add_name(struct running *running, lua_State *L, int index)
 {
     struct hook_result *result = &running->result;
@@ -349,6 +372,12 @@ int call_read_result(struct running *running, lua_State *L, int count)
     case HOOK_AUTHENTICATE:
         read_who(running, L);
         break;
+    case HOOK_AUTHORIZE:
+        read_publisher(running, L);
+        break;
+    case HOOK_PUBLISH:
+        read_published(running, L);
+        break;
     case HOOK_TOPICS:
         read_topics(running, L);
         break;
@@ -393,14 +422,15 @@ bool call_read_refusal(struct running *running, lua_State *L)
         running->result.outcome = OUTCOME_UNKNOWN;
         return true;
     }
-    if (running->call.kind != HOOK_ROUTE) return false;
+    const bool publish = running->call.kind == HOOK_PUBLISH;
+    if (running->call.kind != HOOK_ROUTE && !publish) return false;
     buf_clear(&running->text);
     buf_add_text(&running->text, "{\"error\":{\"code\":");
     text_json_string(&running->text, bytes_of(code));
     buf_add_text(&running->text, ",\"message\":");
     text_json_string(&running->text, bytes_of(message));
     buf_add_text(&running->text, "}}");
-    running->result.outcome = OUTCOME_YES;
+    running->result.outcome = publish ? OUTCOME_NO : OUTCOME_YES;
     running->result.response = (struct http_response){
         .status = status, .headers = &json, .header_count = 1, .body = buf_bytes(&running->text)};
     return true;

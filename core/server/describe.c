@@ -40,13 +40,19 @@ static void describe_limits(struct buf *out, const struct config *config)
 
 /* ---- a plan ---- */
 
-static void describe_endpoint(struct buf *out, const char *kind, const struct plan_endpoint *at)
+static void describe_place(struct buf *out, const char *kind, const struct plan_endpoint *at,
+                           const char *who)
 {
     buf_printf(out, "  %-10s %-6s %-32.*s %-16s %s", kind, at->method->text,
                (int)pattern_text(at->path).size, pattern_text(at->path).data, at->name->text,
-               at->identity ? "with identity" : "open to all");
+               who);
     for (size_t i = 0; i < at->origin_count; i++)
         buf_printf(out, "%s%s", i ? ", " : ", from ", at->origins[i]->text);
+}
+
+static void describe_endpoint(struct buf *out, const char *kind, const struct plan_endpoint *at)
+{
+    describe_place(out, kind, at, at->identity ? "with identity" : "open to all");
 }
 
 static void describe_stream(struct buf *out, const struct plan_stream *stream)
@@ -97,6 +103,19 @@ static void describe_upstream(struct buf *out, const struct plan_upstream *upstr
     buf_add_char(out, '\n');
 }
 
+static void describe_ingest(struct buf *out, const struct plan_ingest *ingest)
+{
+    describe_place(out, "ingest", &ingest->at,
+                   ingest->at.identity  ? "with authorize"
+                   : ingest->key_count ? "with a key"
+                                        : "open to all");
+    buf_printf(out, ", %u events a request", ingest->batch_max);
+    go_on(out);
+    for (size_t i = 0; i < ingest->handler_count; i++)
+        buf_printf(out, "%s%s", i ? ", " : "handles ", ingest->handlers[i].type->text);
+    buf_add_char(out, '\n');
+}
+
 static void describe_static(struct buf *out, const struct plan_static *files)
 {
     describe_endpoint(out, "static", &files->at);
@@ -111,6 +130,7 @@ static void describe_plan(struct buf *out, const struct plan *plan, const char *
         describe_endpoint(out, "route", &plan->routes[i]->at);
         buf_add_char(out, '\n');
     }
+    for (size_t i = 0; i < plan->ingest_count; i++) describe_ingest(out, plan->ingests[i]);
     for (size_t i = 0; i < plan->static_count; i++) describe_static(out, plan->statics[i]);
     for (size_t i = 0; i < plan->topic_count; i++) describe_topic(out, plan->topics[i]);
     for (size_t i = 0; i < plan->upstream_count; i++) describe_upstream(out, plan->upstreams[i]);

@@ -107,6 +107,10 @@ NODE_READ(read_streams, streams)
 NODE_READ(read_links, links)
 NODE_READ(read_requests, requests)
 NODE_READ(read_cross_site, cross_site)
+NODE_READ(read_publishes, publishes)
+NODE_READ(read_published_events, published_events)
+NODE_READ(read_publish_duplicates, publish_duplicates)
+NODE_READ(read_publishes_refused, publishes_refused)
 NODE_READ(read_ends, ends[index])
 NODE_READ(read_refused, refused[index])
 
@@ -244,6 +248,15 @@ static const struct family families[] = {
      read_requests},
     {"sluice_cross_site_refused_total", "counter", "Requests refused as cross-site.", NULL, 1, NULL,
      read_cross_site},
+    {"sluice_publishes_total", "counter", "Publishes whose handlers ran to their end.", NULL, 1, NULL,
+     read_publishes},
+    {"sluice_published_events_total", "counter", "Events of these.", NULL, 1, NULL,
+     read_published_events},
+    {"sluice_publish_duplicates_total", "counter", "Publishes answered as an earlier one was.", NULL,
+     1, NULL, read_publish_duplicates},
+    {"sluice_publishes_refused_total", "counter",
+     "Publishes refused: not authorized, not well-formed, too many, a handler that failed.", NULL, 1,
+     NULL, read_publishes_refused},
     {"sluice_streams_refused_total", "counter", "Streams refused.", "reason", REFUSED_REASONS,
      refused_label, read_refused},
     {"sluice_streams_ended_total", "counter", "Streams ended.", "reason", END_REASONS, end_label,

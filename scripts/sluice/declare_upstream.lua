@@ -1,9 +1,10 @@
 --- app:upstream(name, options): an SSE source, one link per key. Returns the handle that takes handlers:
 -- `inbox:on(type, function(ev) ... end)`.
 
-local core   = require "sluice.core"
-local fail   = require "sluice.fail"
-local schema = require "sluice.schema"
+local core     = require "sluice.core"
+local fail     = require "sluice.fail"
+local handlers = require "sluice.handlers"
+local schema   = require "sluice.schema"
 
 local BACKOFF = {
   min = { "seconds", default = 1, min = 0.01, max = 3600 },
@@ -25,37 +26,7 @@ local SHAPE = {
 
 local LIFE = { ["@open"] = true, ["@lost"] = true, ["@unauthorized"] = true }
 
-local Upstream = {}
-Upstream.__index = function(upstream, name)
-  return Upstream[name] or fail.raise("the upstream '%s' has no '%s'; handlers are added by :on(type, fn)",
-    rawget(upstream, "name"), tostring(name))
-end
-
-local function add(self, kind, run)
-  if type(kind) ~= "string" or kind == "" or core.breaks_line(kind) then
-    return fail.fault("%s:on: expected an event type, got %s", self.name, fail.show(kind))
-  end
-  if kind:sub(1, 1) == "@" and not LIFE[kind] then
-    return fail.fault("%s:on: unknown '%s'%s", self.name, kind, fail.hint(kind, { "@open", "@lost", "@unauthorized" }))
-  end
-  if self.handlers[kind] then
-    return fail.fault("%s:on: '%s' has a handler already, at %s", self.name, kind, self.handlers[kind])
-  end
-  self.handlers[kind] = core.place()
-  core.handler(self.core, kind, core.hook(run, ("%s:on %q"):format(self.name, kind)))
-end
-
---- Declares the handler of an event type, or of a list of them. "*" is any type that has none of its own;
--- "@open", "@lost" and "@unauthorized" are the link's own life.
-function Upstream.on(self, kinds, run)
-  core.declaring(self.name .. ":on")
-  if type(run) ~= "function" then
-    return fail.fault("%s:on: expected a function(ev), got %s", self.name, fail.show(run))
-  end
-  if type(kinds) ~= "table" then kinds = { kinds } end
-  if #kinds == 0 then fail.fault("%s:on: expected an event type, got none", self.name) end
-  for _, kind in ipairs(kinds) do add(self, kind, run) end
-end
+local Upstream = handlers.class("upstream", LIFE, core.handler)
 
 return function(app, name, options)
   local what    = ("app:upstream %s"):format(fail.show(name))
@@ -81,10 +52,6 @@ return function(app, name, options)
     backoff_min     = checked.backoff.min,
     backoff_max     = checked.backoff.max,
   }
-  app.at_finish(function()
-    if next(upstream.handlers) then return end
-    core.fault(("%s: %s is never finished: no handler; %s:on(type, function(ev) ... end) adds one"):format(
-      place, what, name))
-  end)
+  handlers.expect(app, upstream, what, place)
   return upstream
 end

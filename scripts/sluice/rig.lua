@@ -175,6 +175,12 @@ end
 -- @return { status, headers, body, json } or nil while it is not answered: then call :result()
 function World:request(method, path, options) return Tab.request(self, method, path, options or {}) end
 
+--- Publishes on an ingest: one event { type =, data =, ... } or a list of them, as JSON; or a text, as it is. Options
+-- as for request, and key (of sluice.bearer), id (Idempotency-Key).
+-- @param path of the ingest
+-- @return as request does
+function World:publish(path, events, options) return Tab.publish(self, path, events, options or {}) end
+
 --- The upstream connection of this name and key: .open, :send(type, data, {id=}), :cut(), …
 function World:upstream(name, key) return Upstream.new(self, name, key) end
 

@@ -67,6 +67,12 @@ function kinds.identity(value)
   return nil, "what sluice.identity gives, or a function(req)"
 end
 
+function kinds.authorize(value)
+  if value == false or type(value) == "function" then return value end
+  if type(value) == "table" and (value.is_identity or value.is_bearer) then return value end
+  return nil, "what sluice.bearer or sluice.identity gives, a function(req), or false"
+end
+
 function kinds.topic(value)
   if core.is_topic(value) then return value end
   return nil, "what app:topic gives"

@@ -65,6 +65,9 @@ static const char RULES[] =
     "  topics = function() at \"a stream's topics\" return { filtered(), here() } end,\n"
     "  connect = function() at(\"a stream's connect\", true) end,\n"
     "  disconnect = function() at(\"a stream's disconnect\", true) end })\n"
+    "local ingest = app:ingest('ingest', { path = '/publish',\n"
+    "  authorize = function() at \"an ingest's authorize\" return true end })\n"
+    "ingest:on('tick', function() at(\"an ingest's handler\", true) end)\n"
     "app:every('beat', { period = 20, run = function() at('a timer', true) end })\n"
     "app:route('r', 'GET /r', { run = function() at('a route', true) return 204 end })\n"
     "app:route('emit', 'GET /emit', { run = function() filtered():emit 'x' return 204 end })\n"
@@ -107,6 +110,11 @@ static void call_route(struct cell *cell)
     cell->client = ask(cell->world, "GET /r", NULL, NULL);
 }
 
+static void publish(struct cell *cell)
+{
+    cell->client = ask(cell->world, "POST /publish?type=tick", NULL, NULL);
+}
+
 static void come_round(struct cell *cell)
 {
     advance(cell->world, 20000);
@@ -138,6 +146,11 @@ static bool is_linked(struct cell *cell)
     return cell->world->wire_count > 0;
 }
 
+static bool is_published(struct cell *cell)
+{
+    return cell->client->status == 200;
+}
+
 static bool is_answered(struct cell *cell)
 {
     return cell->client->status == 204;
@@ -158,6 +171,8 @@ static const struct stage STAGES[PHASES] = {
     [HOOK_KEY] = {connect, is_stream, BIT(GONE) | BIT(DRAIN)},
     [HOOK_REQUEST] = {connect, is_linked, BIT(GONE) | BIT(DRAIN)},
     [HOOK_EVENT] = {bring_event, is_done, 0},
+    [HOOK_AUTHORIZE] = {publish, is_published, BIT(GONE)},
+    [HOOK_PUBLISH] = {publish, is_published, 0},
     [HOOK_ROUTE] = {call_route, is_answered, BIT(GONE)},
     [HOOK_EVERY] = {come_round, is_done, BIT(DRAIN)},
     [HOOK_CONNECT] = {connect, is_done, BIT(GONE) | BIT(DRAIN)},
@@ -282,11 +297,13 @@ static void assert_given_up(struct cell *cell, enum end end)
     case HOOK_TOPICS:
     case HOOK_SUBSCRIBE:
     case HOOK_KEY:
+    case HOOK_AUTHORIZE:
         assert_int_equal(status, end == GONE ? 0 : 503);
         break;
     case HOOK_FILTER:
         assert_int_equal(has_trigger(cell), end == RELOAD);
         break;
+    case HOOK_PUBLISH:
     case HOOK_ROUTE:
         assert_int_equal(status, end == GONE ? 0 : 500);
         break;

@@ -153,7 +153,8 @@ describe("emit", function()
       ["/known"]           = "an identity function",
     } do
       assert.equal(503, world:connect(path).status)
-      local sentence = "emit cannot be called in " .. phase .. "; it can in an event handler, a route"
+      local sentence = "emit cannot be called in " .. phase ..
+        "; it can in an event handler, an ingest's handler, a route"
       assert.truthy(world:log():find(sentence, 1, true))
     end
     local plain = world:connect "/plain"

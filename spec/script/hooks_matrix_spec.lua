@@ -152,6 +152,27 @@ CASES["a route"] = function(cell)
   for _, user in ipairs(seen.data(cell.ann, "begun")) do assert.not_equal("eve", user) end
 end
 
+local function publish(cell)
+  return cell.world:publish("/publish", { type = "note" }, { headers = { ["x-user"] = "eve" } })
+end
+
+CASES["an ingest's authorize"] = function(cell)
+  cell:arm()
+  local answer = publish(cell)
+  cell:wait()
+  assert.equal(503, answer:result().status)
+end
+
+CASES["an ingest's handler"] = function(cell)
+  cell:arm()
+  local before = count(cell.ann, "begun")
+  local answer = publish(cell)
+  assert.equal(before, count(cell.ann, "begun"))
+  cell:wait()
+  assert.equal(500, answer:result().status)
+  for _, user in ipairs(seen.data(cell.ann, "begun")) do assert.not_equal("eve", user) end
+end
+
 CASES["a timer"] = function(cell)
   cell:arm()
   cell.world:advance(1)

@@ -182,6 +182,19 @@ function Tab.request(world, method, path, options)
   return answer:result()
 end
 
+--- See World:publish.
+function Tab.publish(world, path, events, options)
+  local sent = { headers = {} }
+  for name, value in pairs(options) do
+    if name ~= "headers" then sent[name] = value end
+  end
+  for name, value in pairs(options.headers or {}) do sent.headers[name] = value end
+  if options.key then sent.headers.authorization = "Bearer " .. options.key end
+  sent.headers["idempotency-key"] = options.id
+  sent[type(events) == "table" and "json" or "body"] = events
+  return Tab.request(world, "POST", path, sent)
+end
+
 for _, method in ipairs { "get", "post", "put", "delete", "patch" } do
   --- tab:post(path, options): a request of this tab's page, with its tag and its cookie.
   Tab[method] = function(self, path, options)
