@@ -42,8 +42,10 @@ static int on_progress(void *owner, curl_off_t a, curl_off_t b, curl_off_t c, cu
 static void set_place(CURL *curl, const struct call *call)
 {
     struct buf url = BUF_EMPTY;
-    const char *port = strrchr(call->address, ':');
-    if (strncmp(call->address, "unix:", 5) == 0) {
+    const char *port = call->url ? NULL : strrchr(call->address, ':');
+    if (call->url) {
+        buf_add_text(&url, call->url);
+    } else if (strncmp(call->address, "unix:", 5) == 0) {
         curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH, call->address + 5);
         buf_printf(&url, "http://localhost%s", call->target);
     } else if (port && (call->address[0] == '*' || port == call->address)) {
@@ -59,8 +61,14 @@ static void set_place(CURL *curl, const struct call *call)
  * if the server allows it, which it does not (Fetch, "CORS protocol"). */
 static struct curl_slist *make_headers(const struct call *call)
 {
-    struct curl_slist *headers = curl_slist_append(NULL, "X-Sluice-Admin: 1");
-    headers = curl_slist_append(headers, "Accept: text/plain");
+    struct curl_slist *headers;
+    if (call->json.data) {
+        headers = curl_slist_append(NULL, "Content-Type: application/json");
+        headers = curl_slist_append(headers, "Expect:"); /* no 100-continue */
+    } else {
+        headers = curl_slist_append(NULL, "X-Sluice-Admin: 1");
+        headers = curl_slist_append(headers, "Accept: text/plain");
+    }
     if (call->key) {
         struct buf line = BUF_EMPTY;
         buf_printf(&line, "Authorization: Bearer %s", call->key);
@@ -81,6 +89,10 @@ int call_make(const struct call *call, call_take_f *take, void *ctx, struct buf 
     set_place(curl, call);
     curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, call->method);
     curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
+    if (call->json.data) {
+        curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)call->json.size);
+        curl_easy_setopt(curl, CURLOPT_POSTFIELDS, call->json.data);
+    }
     curl_easy_setopt(curl, CURLOPT_PROXY, "");
     curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT, (long)CONNECT_TIMEOUT_S);
@@ -95,8 +107,9 @@ int call_make(const struct call *call, call_take_f *take, void *ctx, struct buf 
     const CURLcode code = curl_easy_perform(curl);
     const int status = code == CURLE_OK || taking.enough ? status_of(curl) : 0;
     if (!status)
-        buf_printf(error, "no answer from the admin listener at %s: %s", call->address,
-                   why[0] ? why : curl_easy_strerror(code));
+        buf_printf(error, "no answer from %s%s: %s",
+                   call->json.data ? "" : "the admin listener at ",
+                   call->url ? call->url : call->address, why[0] ? why : curl_easy_strerror(code));
     curl_slist_free_all(headers);
     curl_easy_cleanup(curl);
     return status;

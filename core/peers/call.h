@@ -1,5 +1,6 @@
-/* call: one request to a running server's admin listener, and its answer as it
- * comes. It blocks: for the command line, never inside a server. */
+/* call: one request to a running server, and its answer as it comes: to its admin
+ * listener or, with a body, to where events are published. It blocks: for the command
+ * line, never inside a server. */
 #pragma once
 
 #include <stdbool.h>
@@ -9,9 +10,11 @@
 
 struct call {
     const char *address; /* as the config writes it: "127.0.0.1:8081", "*:8081", "unix:/path" */
-    const char *key;     /* the admin key, or NULL */
+    const char *key;     /* what opens it, as a bearer token, or NULL */
     const char *method;  /* "GET", "POST" */
     const char *target;  /* "/reload?shadow=1", already encoded */
+    const char *url;     /* or NULL: in the place of address and target */
+    struct bytes json;   /* its body; data NULL: it has none, and is to the admin listener */
     bool (*go_on)(void *ctx); /* or NULL: asked about once a second; false ends the call likewise */
 };
 

@@ -77,9 +77,25 @@ static int l_shadowed(lua_State *L)
     return 1;
 }
 
+/* :keys() -> of every ingest that has keys, the first one by its path */
+static int l_keys(lua_State *L)
+{
+    const struct world *world = rig_world(L);
+    lua_newtable(L);
+    for (size_t i = 0; i < node_apps(world->node); i++) {
+        const struct plan *plan = app_plan(node_app(world->node, i));
+        for (size_t j = 0; j < plan->ingest_count; j++) {
+            const struct plan_ingest *ingest = plan->ingests[j];
+            if (!ingest->key_count) continue;
+            rig_set_bytes(L, pattern_text(ingest->at.path).data, atom_bytes(ingest->keys[0]));
+        }
+    }
+    return 1;
+}
+
 static const luaL_Reg methods[] = {
     {"load", l_load},         {"reload", l_reload}, {"shadow", l_shadow},
-    {"shadowed", l_shadowed}, {NULL, NULL},
+    {"shadowed", l_shadowed}, {"keys", l_keys},     {NULL, NULL},
 };
 
 void rig_rules_register(lua_State *L)

@@ -7,6 +7,11 @@
 #include "server/commands.h"
 #include "server/config.h"
 
+const char *ask_public(const struct config *config)
+{
+    return config->listen.items[0];
+}
+
 static int make(const struct call *call, call_take_f *take, void *ctx)
 {
     struct buf error = BUF_EMPTY;

@@ -6,9 +6,13 @@
 #include "peers/call.h"
 
 struct arguments;
+struct config;
 
 /* What every such command takes: -c FILE, or --admin ADDRESS with the key in SLUICE_ADMIN_KEY. */
 #define ASK_OPTIONS "-c=", "--admin="
+
+/* Where the config's clients are served: its first listener. */
+const char *ask_public(const struct config *config);
 
 /* As call_make, with the sentence on stderr. */
 int ask_server(const struct arguments *arguments, const char *method, const char *target,

@@ -22,6 +22,7 @@ int command_conf(const struct arguments *arguments);
 int command_keys_page(const struct arguments *arguments);
 int command_metrics_page(const struct arguments *arguments);
 int command_reload(const struct arguments *arguments);
+int command_publish(const struct arguments *arguments);
 int command_explain(const struct arguments *arguments);
 int command_record(const struct arguments *arguments);
 int command_replay(const struct arguments *arguments);

@@ -19,6 +19,11 @@ static const char help[] =
     "    --shadow                run the new rules beside the running ones, without delivering\n"
     "    --differences           what both made of the same events\n"
     "    --promote, --drop       let them take over, or forget them\n"
+    "  sluice publish            publish an event on an ingest of the config's rules; prints the answer\n"
+    "    --type TYPE             and --data JSON, @FILE or - (standard input), --id, --tag, --user, --key,\n"
+    "                            --topic\n"
+    "    --ingest NAME, --url URL    where, if the rules declare several, or to another server\n"
+    "    --key-file FILE         whose first line opens it; without, the key is in SLUICE_KEY\n"
     "  sluice explain            say what became of the last triggers, and why somebody did not get them\n"
     "    --topic NAME, --user NAME, --id ID    of what: at least one of them\n"
     "    --last N, --json        so many of each app; as the admin listener answers it\n"
@@ -65,6 +70,9 @@ static const struct command commands[] = {
     {"check", command_check, 0, {"-c="}},
     {"reload", command_reload, 0,
      {ASK_OPTIONS, "--shadow", "--differences", "--drop", "--promote"}},
+    {"publish", command_publish, 0,
+     {"-c=", "--ingest=", "--url=", "--key-file=", "--type=", "--data=", "--id=", "--tag=",
+      "--user=", "--key=", "--topic="}},
     {"explain", command_explain, 0,
      {ASK_OPTIONS, "--topic=", "--user=", "--id=", "--last=", "--json"}},
     {"record", command_record, 0, {ASK_OPTIONS, "-o=", "--for="}},

@@ -9,7 +9,7 @@ local network   = require "sluice.rig.network"
 local recording = require "sluice.rig.recording"
 
 local parts = { require "sluice.rig.replay.before", require "sluice.rig.replay.questions",
-  require "sluice.rig.replay.wires", require "sluice.rig.replay.misfits" }
+  require "sluice.rig.replay.publishers", require "sluice.rig.replay.wires", require "sluice.rig.replay.misfits" }
 
 local TAIL = 1 -- seconds behind the last entry: what the recorded triggers' own times were later by
 
@@ -65,7 +65,7 @@ end
 function Play:request(entry)
   local headers = {}
   for i, header in ipairs(entry.headers or {}) do
-    local value = header[1] == "last-event-id" and self:translate(header[2]) or header[2]
+    local value = header[1] == "last-event-id" and self:translate(header[2]) or self:key_in_place(entry, header)
     headers[i] = { header[1], value }
   end
   local query = (entry.query or ""):gsub("(last_event_id=)([^&]+)", function(name, cursor)
@@ -171,6 +171,7 @@ local function new(world, tape)
     world = world, core = world.core, head = tape.head, entries = tape.entries, next = 1,
     stop = tape.over + TAIL * 1000, agenda = {}, notes = {}, noted = {}, requests = {},
     calls_seen = 0, wires_seen = 0, first_cursor = world.core:cursor(), before = {},
+    keys = world.core:keys(), statuses = {},
     questions = {}, asked = {}, wires = {}, wires_of = {}, tabs = {}, counts = {}, places = {},
   }, Play)
   for _, entry in ipairs(tape.entries) do
