@@ -155,6 +155,7 @@ static void presence_look(struct entry *entry)
     struct presence *presence = entry->topic->presence;
     if (presence->_stopped) return;
     const bool online = is_there(entry);
+    if (!online && !entry->subscribers) entry->beat_ms = 0; /* who comes anew beats anew */
     if (online != entry->online) {
         entry->online = online;
         entry->topic->online += online ? 1 : -1;

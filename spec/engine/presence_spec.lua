@@ -1,8 +1,9 @@
 -- Presence of users on topics: who is there, when it changes, and what rules are told.
 
-local null = require("cjson.safe").null
-local rig  = require "sluice.rig"
-local seen = require "spec.support.seen"
+local null  = require("cjson.safe").null
+local rig   = require "sluice.rig"
+local rules = require "spec.support.rules"
+local seen  = require "spec.support.seen"
 
 local RULES = "spec/fixtures/presence.lua"
 
@@ -27,7 +28,9 @@ describe("presence", function()
   before_each(function() told_before = 0 end)
   local function told()
     local list, all = {}, world:triggers "log"
-    for i = told_before + 1, #all do list[#list + 1] = all[i].data end
+    for i = told_before + 1, #all do
+      if all[i].type ~= "begun" then list[#list + 1] = all[i].data end
+    end
     told_before = #all
     return list
   end
@@ -289,6 +292,20 @@ describe("presence", function()
     end)
   end)
 
+  it("with beats begins anew for who comes anew, also while a change of before is still told", function()
+    load { BEAT = "30", SLOW = "yes", GRACE = "1" }
+    local held = world:hold "POST /change"
+    local one = tab "ann"
+    beat("ann", one.tag)
+    one:close()
+    world:advance(2)
+    tab "ann"
+    assert.same({}, who().list)
+    held:answer { status = 204 }
+    held:answer { status = 204 }
+    assert.same({ "ann online 1/a", "ann offline 1/a" }, told())
+  end)
+
   it("without beats refuses them", function()
     load()
     assert.equal(500, world:request("POST", "/beat/a", { headers = { ["x-user"] = "ann" } }).status)
@@ -388,5 +405,31 @@ describe("presence", function()
       world:advance(5)
       assert.same({ "ann offline 1/a", "cid offline 1/a" }, told())
     end)
+  end)
+
+  it("is nothing that rules in the shadow of others can change", function()
+    local function text(handler)
+      return ([[
+        local me   = sluice.identity(function() return { user = "ann" } end)
+        local room = app:topic("room", { subscribe = false, presence = { beat = 30 } })
+        local feed = app:upstream("feed", { key = function(sub) return sub.user end, topic = app:topic "user:{user}",
+          request = function() return "http://feed.test/events" end })
+        feed:on("note", function(ev) %s end)
+        app:stream("events", { path = "/events", identity = me, upstreams = { feed },
+          topics = function() return room() end })
+        app:route("count", "GET /count", { run = function() return 200, tostring(app:presence "room":count()) end })]])
+        :format(handler)
+    end
+    local BEATS = "app:presence(room()):beat(ev.key)"
+    world = rules.load(text "")
+    world:connect "/events"
+    rules.with_file(rules.head(text(BEATS)), function(path) world:shadow(path) end)
+    world:upstream("feed", "ann"):send "note"
+    assert.equal(1, world:shadowed().events)
+    assert.equal("0", world:request("GET", "/count").body)
+    world:shadow(nil)
+    rules.reload(world, text(BEATS))
+    world:upstream("feed", "ann"):send "note"
+    assert.equal("1", world:request("GET", "/count").body)
   end)
 end)
