@@ -409,6 +409,7 @@ static inline void world_make_node(struct world *world)
         .links = 100,
         .hub = {.forgotten_topics = 100, .topics = 1000, .windows = 100},
         .store_entries = 1000,
+        .presence_entries = 100,
         .store_bytes = 1 << 20};
     world->node = node_new(&world->ports, &limits, NULL);
 }
