@@ -3,6 +3,7 @@
 #include "base/alloc.h"
 #include "base/check.h"
 #include "engine/attach.h"
+#include "engine/audience.h"
 #include "engine/beats.h"
 #include "engine/drain.h"
 #include "engine/feeds.h"
@@ -23,7 +24,8 @@ struct app {
     struct hub *hub;
     struct store *store;
     struct explain explain;
-    struct filter_verdicts verdicts;
+    struct rule_verdicts verdicts;
+    struct audience audience;
     struct feeds feeds;
     struct ingests ingests;
     struct seats seats;
@@ -46,7 +48,7 @@ struct app *app_new(const struct engine_ports *ports, const struct engine_limits
     app->census = census;
     app->generation = generation;
     explain_create(&app->explain, &limits->explain, ports->clock, ports->journal);
-    filter_verdicts_create(&app->verdicts, app);
+    rule_verdicts_create(&app->verdicts, app, &app->audience);
     const struct hub_ports hub_ports = {.clock = ports->clock,
                                         .later = ports->later,
                                         .random = ports->random,
@@ -56,6 +58,14 @@ struct app *app_new(const struct engine_ports *ports, const struct engine_limits
                                         .journal = explain_journal(&app->explain),
                                         .attendance = &app->presence.port};
     app->hub = hub_new(&hub_ports, &limits->hub);
+    const struct audience_ports audience_ports = {.clock = ports->clock,
+                                                  .later = ports->later,
+                                                  .log = ports->log,
+                                                  .hub = app->hub,
+                                                  .explain = &app->explain,
+                                                  .generation = &app->generation,
+                                                  .permits_max = &limits->audience_permits};
+    audience_create(&app->audience, &audience_ports);
     app->store = store_new(ports->clock, limits->store_entries, limits->store_bytes);
     feeds_create(&app->feeds, app);
     ingests_create(&app->ingests, app);
@@ -83,11 +93,12 @@ void app_free(struct app *app)
     reviews_destroy(&app->reviews);
     feeds_destroy(&app->feeds);
     ingests_destroy(&app->ingests);
+    audience_destroy(&app->audience);
     hub_free(app->hub);
     seats_destroy(&app->seats);
     finals_destroy(&app->finals);
     store_free(app->store);
-    filter_verdicts_destroy(&app->verdicts);
+    rule_verdicts_destroy(&app->verdicts);
     explain_destroy(&app->explain);
     generation_unref(app->generation);
     xfree(app);
@@ -173,6 +184,11 @@ void app_visit_began(struct app *app)
 void app_visit_ended(struct app *app)
 {
     app->visits--;
+}
+
+struct audience *app_audience(struct app *app)
+{
+    return &app->audience;
 }
 
 struct hub *app_hub(struct app *app)

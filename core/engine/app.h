@@ -22,6 +22,7 @@ struct engine_limits {
     uint32_t links;
     uint64_t drain_patience_ms; /* that a drain gives who is slow to take what waits for him */
     struct hub_limits hub;
+    uint32_t audience_permits; /* answers of audiences that an app keeps */
     uint32_t store_entries;
     size_t store_bytes;
     uint32_t presence_entries; /* a user on a topic is one */
@@ -29,6 +30,7 @@ struct engine_limits {
 };
 
 struct app;
+struct audience;
 struct beats;
 struct census;
 struct drain;
@@ -62,6 +64,7 @@ bool app_idle(const struct app *app);
 /* Needs app_idle. Lets go of its generation. */
 void app_free(struct app *app);
 
+struct audience *app_audience(struct app *app);
 struct hub *app_hub(struct app *app);
 struct generation *app_generation(const struct app *app);
 struct beats *app_beats(struct app *app);

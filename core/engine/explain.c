@@ -163,6 +163,22 @@ static void on_limited(struct journal *journal, struct atom *topic,
     if (next && next->limited) next->limited(next, topic, emission);
 }
 
+void explain_blame(struct explain *explain, const struct subscriber *subscriber, uint64_t position)
+{
+    explain->_blamed = subscriber;
+    explain->_blamed_position = position;
+}
+
+static bool is_blamed(struct explain *explain, uint64_t position,
+                      const struct subscriber *subscriber, unsigned kind)
+{
+    if (kind != SPARED_DENIED && kind != SPARED_WITHHELD) return false;
+    const bool blamed =
+        explain->_blamed == subscriber && explain->_blamed_position == position;
+    if (blamed) explain->_blamed = NULL;
+    return blamed;
+}
+
 static void decide(struct explain *explain, uint64_t position, const struct subscriber *subscriber,
                    unsigned kind)
 {
@@ -176,7 +192,8 @@ static void decide(struct explain *explain, uint64_t position, const struct subs
     struct explain_decision *decision = &explain->_decisions[explain->_decision_at];
     if (decision->kind < SPARED_REASONS && decision->position > explain->_horizon)
         explain->_horizon = decision->position;
-    *decision = (struct explain_decision){position, kind, subscriber};
+    *decision = (struct explain_decision){
+        position, is_blamed(explain, position, subscriber, kind), kind, subscriber};
     if (explain->_decision_count < room) explain->_decision_count++;
     if (++explain->_decision_at == room) explain->_decision_at = 0;
 }

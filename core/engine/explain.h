@@ -76,7 +76,8 @@ struct explain_trigger {
 };
 
 struct explain_decision {
-    uint64_t position : 56; /* of the trigger, or of the cursor that it came back with */
+    uint64_t position : 55; /* of the trigger, or of the cursor that it came back with */
+    uint64_t audience : 1;  /* denied or withheld: by the topic's audience, not its filter */
     uint64_t kind : 8;      /* enum spared, or EXPLAIN_RESUMED */
     const struct subscriber *subscriber; /* not to be followed: it may be gone */
 };
@@ -93,6 +94,8 @@ struct explain {
     uint64_t _oldest_trigger;  /* the number of the oldest that is kept */
     uint32_t _decision_at, _decision_count;
     uint64_t _horizon;
+    uint64_t _blamed_position; /* see explain_blame */
+    const struct subscriber *_blamed;
 };
 
 /* What its journal hears goes on to `next` (may be NULL). */
@@ -123,6 +126,11 @@ void explain_emitted(struct explain *explain, uint64_t call, size_t count);
 
 /* A trigger whose topic could not be had. */
 void explain_lost(struct explain *explain, struct bytes topic, const struct emission *emission);
+
+/* What the journal hears next of this trigger and subscriber, if it is denied or withheld, is the
+ * audience's doing. */
+void explain_blame(struct explain *explain, const struct subscriber *subscriber,
+                   uint64_t position);
 
 /* What one would be if it was kept: without references of its own. */
 void explain_describe(struct explain_trigger *trigger, struct atom *topic,

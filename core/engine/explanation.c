@@ -85,13 +85,17 @@ static struct bytes id_of(const struct part *part, uint64_t position, char id[CU
     return bytes_run(id, CURSOR_SIZE);
 }
 
-static void add_filter(const struct part *part, struct explained *explained)
+static void add_hooks(const struct part *part, struct explained *explained)
 {
     const struct bytes name = atom_bytes(explained->trigger->topic);
     const struct plan_topic *topic = app_topic(part->app, name, NULL);
     struct hooks *hooks = generation_hooks(app_generation(part->app));
-    if (topic && topic->filter && hooks->describe)
+    if (!topic || !hooks->describe) return;
+    if (topic->filter)
         hooks->describe(hooks, topic->filter, &explained->filter, &explained->filter_place);
+    if (topic->audience.ask)
+        hooks->describe(hooks, topic->audience.ask, &explained->audience,
+                        &explained->audience_place);
 }
 
 /* The next one with the same key that took a place; 0: none yet, or it has no key. */
@@ -120,7 +124,7 @@ static void write_trigger(struct part *part, uint32_t index, struct fates *fates
                                   .id = id_of(part, trigger->position, id),
                                   .newer = id_of(part, newer_than(part, trigger), newer),
                                   .tally = trigger->position ? &tally : NULL};
-    add_filter(part, &explained);
+    add_hooks(part, &explained);
     if (trigger->position) fates_tell(fates, trigger, part->user, &tally);
     part->writer->trigger(part->out, &explained, index == 0);
 }

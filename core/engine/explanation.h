@@ -32,6 +32,7 @@ struct explained {
     const struct explain_call *cause;  /* or NULL: not kept */
     struct bytes id, newer;            /* newer: the id of the one that stands for it */
     struct bytes filter, filter_place; /* what the topic has now */
+    struct bytes audience, audience_place;
     const struct tally *tally;         /* NULL: it has no place in the order */
 };
 
@@ -50,11 +51,12 @@ struct explanation_writer {
 
 /* {"apps":[{"app","since","triggers":[…],"calls":[…]}]}; a trigger:
  *   {"at","state","topic","type","id","data","size","user","tag","replaces","within_ms","newer",
- *    "cause":{…}|null,"filter":{"what","place"}|null,"subscribers",
- *    "gone","not_looked_at","outcomes":{name:count},"who":[{"outcome","user","tag","stream","number"}]}
+ *    "cause":{…}|null,"filter":{"what","place"}|null,"audience":…,"subscribers",
+ *    "gone","not_looked_at","outcomes":{name:count},"who":[{"outcome","by","user","tag","stream","number"}]}
  * state: placed, window (waits in one), merged (gave way to a newer one in a window), lost (its
  * topic could not be had); the last line is there for placed ones. `who` has the first of those
- * that did not get it, then of those that did; the counts are of all. A cause, and a call:
+ * that did not get it, then of those that did; the counts are of all. by: "audience" or "filter", of denied and
+ * withheld ones. A cause, and a call:
  *   {"at","what","place","source","key","type","id","user","emitted","end","error"}
  * end: waits, returned, failed, dropped. what null: the link itself. */
 extern const struct explanation_writer explanation_json;

@@ -62,22 +62,24 @@ static void write_cause(struct buf *out, const struct explain_call *call)
         buf_add_text(out, "null");
 }
 
-static void write_filter(struct buf *out, const struct explained *explained)
+static void write_hook(struct buf *out, const char *name, struct bytes what, struct bytes place)
 {
-    write_name(out, "filter");
-    if (!explained->filter.data) {
+    write_name(out, name);
+    if (!what.data) {
         buf_add_text(out, "null");
         return;
     }
     buf_add_text(out, "{\"what\":");
-    text_json_string(out, explained->filter);
-    write_text(out, "place", explained->filter_place);
+    text_json_string(out, what);
+    write_text(out, "place", place);
     buf_add_char(out, '}');
 }
 
 static void write_subscriber(struct buf *out, const struct shown *shown)
 {
     buf_printf(out, "{\"outcome\":\"%s\"", fate_name(shown->fate));
+    if (shown->fate == FATE_DENIED || shown->fate == FATE_WITHHELD)
+        write_text(out, "by", bytes_of(shown->audience ? "audience" : "filter"));
     write_atom(out, "user", shown->user);
     write_atom(out, "tag", shown->tag);
     write_atom(out, "stream", shown->stream);
@@ -122,7 +124,8 @@ static void write_trigger(struct buf *out, const struct explained *explained, bo
     write_number(out, "within_ms", trigger->within_ms);
     write_text(out, "newer", explained->newer);
     write_cause(out, explained->cause);
-    write_filter(out, explained);
+    write_hook(out, "filter", explained->filter, explained->filter_place);
+    write_hook(out, "audience", explained->audience, explained->audience_place);
     write_number(out, "subscribers", trigger->subscribers);
     if (explained->tally) write_tally(out, explained->tally);
     buf_add_char(out, '}');

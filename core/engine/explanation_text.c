@@ -58,21 +58,30 @@ static const char *const reasons[FATES] = {
     [FATE_UNKNOWN] = ": older than the decisions that are kept (explain_decisions)",
 };
 
-static bool is_the_filters(enum fate fate)
+static bool is_the_rules(enum fate fate)
 {
     return fate == FATE_PENDING || fate == FATE_DENIED || fate == FATE_WITHHELD;
 }
 
-static void say_filter(struct buf *out, const struct explained *explained)
+static void say_hook(struct buf *out, struct bytes what, struct bytes place)
 {
+    buf_add_bytes(out, what);
+    say_if(out, " (", place);
+    buf_add_char(out, ')');
+}
+
+/* Which of the two waits is not known, where there are both. */
+static void say_rule(struct buf *out, const struct explained *explained, const struct shown *shown)
+{
+    const bool waits = shown->fate == FATE_PENDING;
+    const bool audience = explained->audience.data && (waits || shown->audience);
+    const bool filter = explained->filter.data && (waits || !shown->audience);
     buf_add_text(out, ": ");
-    if (explained->filter.data) {
-        buf_add_bytes(out, explained->filter);
-        say_if(out, " (", explained->filter_place);
-        buf_add_char(out, ')');
-    } else {
-        buf_add_text(out, "the filter that it had");
-    }
+    if (audience) say_hook(out, explained->audience, explained->audience_place);
+    if (audience && filter) buf_add_text(out, " or ");
+    if (filter) say_hook(out, explained->filter, explained->filter_place);
+    if (!audience && !filter)
+        buf_add_text(out, shown->audience ? "the audience that it had" : "the filter that it had");
 }
 
 static void say_subscriber(struct buf *out, const struct explained *explained,
@@ -85,7 +94,7 @@ static void say_subscriber(struct buf *out, const struct explained *explained,
         buf_add_text(out, "somebody without a name");
     say_if(out, ", tab ", atom_bytes(shown->tag));
     say_if(out, " on ", atom_bytes(shown->stream));
-    if (is_the_filters(shown->fate)) say_filter(out, explained);
+    if (is_the_rules(shown->fate)) say_rule(out, explained, shown);
     buf_add_text(out, reasons[shown->fate]);
     buf_add_char(out, '\n');
 }

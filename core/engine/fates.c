@@ -119,37 +119,38 @@ find(const struct decision *list, size_t count, const struct explain_decision *k
 
 /* ---- one of them ---- */
 
-static enum fate fate_of_spared(const struct explain_decision *spared)
+static enum fate fate_of_spared(struct fates *fates, const struct explain_decision *spared)
 {
-    static const enum fate fates[SPARED_REASONS] = {
+    static const enum fate of_reason[SPARED_REASONS] = {
         [SPARED_DENIED] = FATE_DENIED, [SPARED_WITHHELD] = FATE_WITHHELD,
         [SPARED_ECHO] = FATE_ECHO,     [SPARED_REPLACED] = FATE_REPLACED,
         [SPARED_LAGGED] = FATE_LAGGED,
     };
-    return fates[spared->kind];
+    fates->_audience = spared->audience;
+    return of_reason[spared->kind];
 }
 
 /* It had the topic before the trigger took its place, and does not wait for it. */
-static enum fate fate_of_member(const struct fates *fates, const struct explain_decision *key)
+static enum fate fate_of_member(struct fates *fates, const struct explain_decision *key)
 {
     const struct decision *spared = find(fates->_spared, fates->_spared_count, key, by_trigger);
-    if (spared) return fate_of_spared(&spared->kept);
+    if (spared) return fate_of_spared(fates, &spared->kept);
     return key->position <= explain_horizon(fates->_explain) ? FATE_UNKNOWN : FATE_DELIVERED;
 }
 
 /* It came back after the trigger had taken its place. Was it replayed? */
-static enum fate fate_of_resumed(const struct fates *fates, const struct explain_decision *key)
+static enum fate fate_of_resumed(struct fates *fates, const struct explain_decision *key)
 {
     const struct decision *resumed =
         find(fates->_resumed, fates->_resumed_count, key, by_subscriber);
     if (!resumed) return FATE_UNKNOWN;
     if (resumed->kept.position >= key->position) return FATE_LATER;
     const struct decision *spared = find(fates->_spared, fates->_spared_count, key, by_trigger);
-    if (spared && spared->age > resumed->age) return fate_of_spared(&spared->kept);
+    if (spared && spared->age > resumed->age) return fate_of_spared(fates, &spared->kept);
     return FATE_REPLAYED;
 }
 
-static enum fate fate_of(const struct fates *fates, const struct subscriber *subscriber,
+static enum fate fate_of(struct fates *fates, const struct subscriber *subscriber,
                          uint64_t position, enum standing standing)
 {
     const struct explain_decision key = {.position = position, .subscriber = subscriber};
@@ -186,6 +187,7 @@ static void show(struct telling *telling, struct subscriber *subscriber, enum fa
     struct tally *tally = telling->tally;
     const struct seat *seat = seat_of(subscriber);
     const struct shown shown = {.fate = fate,
+                                .audience = telling->fates->_audience,
                                 .user = subscriber_user(subscriber),
                                 .tag = subscriber_tag(subscriber),
                                 .stream = seat->stream->at.name,
@@ -208,6 +210,7 @@ static bool tell_one(void *ctx, struct subscriber *subscriber)
     }
     fates->_looks_left--;
     const struct explain_trigger *trigger = telling->trigger;
+    fates->_audience = false;
     const enum standing standing = standing_of(subscriber, trigger->topic, trigger->position);
     const enum fate fate = fate_of(fates, subscriber, trigger->position, standing);
     tally->counts[fate]++;

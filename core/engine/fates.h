@@ -41,6 +41,7 @@ enum { FATES_SHOWN = 50, FATES_LOOKS = 20000 };
 
 struct shown {
     enum fate fate;
+    bool audience; /* denied or withheld: by the audience, not the filter */
     struct atom *user, *tag, *stream; /* borrowed; user and tag may be NULL */
     uint64_t number;                  /* no other one of this process ever has it */
 };
@@ -61,6 +62,7 @@ struct fates {
     struct decision *_spared, *_resumed; /* sorted */
     size_t _spared_count, _resumed_count;
     uint32_t _looks_left;
+    bool _audience; /* of the decision that was found last */
 };
 
 /* For triggers from this position on. */

@@ -29,6 +29,8 @@ enum hook_kind {
     HOOK_TOPICS,       /* request, seat                   -> names */
     HOOK_SUBSCRIBE,    /* request, seat, name, params     -> yes or no */
     HOOK_FILTER,       /* seat, frame, params             -> yes or no */
+    HOOK_AUDIENCE_KEY, /* frame, params                   -> text; may not wait */
+    HOOK_AUDIENCE,     /* key, users                      -> text: a '1' or '0' a user; NO: nobody */
     HOOK_KEY,          /* seat                            -> text; NO: no lease */
     HOOK_REQUEST,      /* key, data                       -> text (url), headers */
     HOOK_EVENT,        /* event                           -> yes (handled) */
@@ -77,6 +79,8 @@ struct hook_call {
     const struct pattern_match *params;
     struct frame *frame;
     struct bytes key;
+    struct atom *const *users;
+    size_t user_count;
     struct atom *data;
     const struct event *event;
     struct publication *publication; /* engine/publication.h; `event` is then the one at hand */

@@ -4,6 +4,7 @@
  * may let go of links; then links. */
 #include "engine/reload.h"
 
+#include "engine/audience.h"
 #include "engine/beats.h"
 #include "engine/feeds.h"
 #include "engine/ingest.h"
@@ -45,6 +46,7 @@ void reload_app(struct app *app, struct generation *generation)
 {
     hub_fan_out(app_hub(app));
     app_set_generation(app, generation);
+    audience_swap(app_audience(app));
     hub_topics_each(app_hub(app), move_topic, (void *)app_plan(app));
     presence_swap(app_presence(app));
     hub_recheck(app_hub(app));

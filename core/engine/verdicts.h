@@ -1,15 +1,20 @@
-/* verdicts: answers the hub's questions with the topics' `filter` hooks. */
+/* verdicts: answers the hub's questions with what topics declare: the audience first,
+ * once a user, then the `filter` hook, once a subscriber. Both must say yes. */
 #pragma once
 
 #include "ports/verdict.h"
 
 struct app;
+struct audience;
 
-struct filter_verdicts {
+struct rule_verdicts {
     struct verdicts port; /* what the hub is given */
     struct app *_app;
-    struct asking *_spare; /* a filter that answers at once allocates nothing */
+    struct audience *_audience;
+    struct asking *_spare; /* a verdict that comes at once allocates nothing */
 };
 
-void filter_verdicts_create(struct filter_verdicts *verdicts, struct app *app);
-void filter_verdicts_destroy(struct filter_verdicts *verdicts);
+/* The audience may be created later. */
+void rule_verdicts_create(struct rule_verdicts *verdicts, struct app *app,
+                          struct audience *audience);
+void rule_verdicts_destroy(struct rule_verdicts *verdicts);

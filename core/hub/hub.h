@@ -170,6 +170,9 @@ uint64_t hub_find_id(const struct hub *hub, struct bytes id);
 /* The newest position up to which everything of this hub is fanned out. */
 uint64_t hub_fanned(const struct hub *hub);
 
+/* The newest position up to which everything of this hub is fanned out. */
+uint64_t hub_fanned(const struct hub *hub);
+
 /* A cursor for the newest position that is fanned out (for pages that embed it). */
 void hub_cursor(struct hub *hub, char out[CURSOR_SIZE]);
 

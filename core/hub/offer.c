@@ -36,7 +36,7 @@ static uint32_t key_of(const struct frame *frame)
     if (!frame->replaces) return 0;
     uint64_t hash =
         lookup_mix(lookup_mix(frame->topic->hash, frame->type->hash), frame->replaces->hash);
-    return (uint32_t)(hash >> 37) | 1;
+    return (uint32_t)(hash >> 38) | 1;
 }
 
 static bool same_key(const struct frame *a, const struct frame *b)
@@ -287,9 +287,11 @@ static void drop_answered(struct subscriber *subscriber, struct slot *slot, enum
         withhold(subscriber, topic, slot->frame);
     queue_drop(subscriber->queue, slot);
     queue_tidy(&subscriber->queue);
-    if (heir && topic) /* what it had replaced was permitted */
+    if (heir && topic) { /* what it had replaced was permitted */
+        const char *reason = topic->options->audience ? "access" : "reload";
         offer_control(subscriber, SLOT_RESYNC,
-                      control_resync_of(subscriber->hub, "reload", topic->name));
+                      control_resync_of(subscriber->hub, reason, topic->name));
+    }
 }
 
 void offer_answered(struct subscriber *subscriber, uint32_t index, enum verdict verdict,

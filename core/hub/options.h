@@ -17,7 +17,8 @@ struct topic_options {
     uint64_t history_ttl_ms; /* and for how long; 0: no matter how long */
     enum event_name name;    /* what stands in `event:` */
     bool publisher_ids;      /* `id:` is what the emit says, or a fresh urn:uuid; else a cursor */
-    bool filtered;           /* verdicts are asked for every (trigger, subscriber) */
+    bool filtered;           /* verdicts are asked for every (trigger, subscriber); */
+    bool audience;           /* they may be taken back, see recheck.h */
     bool attended;           /* the attendance port hears which users it has */
     bool retain;             /* the last trigger is kept for newcomers, */
     uint64_t retain_ttl_ms;  /* and for how long; 0: no matter how long */

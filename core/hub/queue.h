@@ -34,7 +34,8 @@ struct slot {
     uint32_t kind : 3;   /* enum slot_kind */
     uint32_t tagged : 1; /* goes out as its twin with the session tag */
     uint32_t heir : 1;   /* an older one with its key is gone for it */
-    uint32_t key : 27;   /* a hash of (topic, type, replaces); 0: replaces nothing */
+    uint32_t unchecked : 1; /* its yes was taken back, see recheck.h */
+    uint32_t key : 26;      /* a hash of (topic, type, replaces); 0: replaces nothing */
 };
 
 /* What waits in all queues of a hub, and the most that ever did. */

@@ -8,6 +8,7 @@
 #include "hub/offer.h"
 #include "hub/question.h"
 #include "hub/stale.h"
+#include "hub/standing.h"
 #include "hub/subscriber_state.h"
 
 void hub_recheck(struct hub *hub)
@@ -16,18 +17,68 @@ void hub_recheck(struct hub *hub)
     {
         struct subscriber *subscriber = CONTAINER(node, struct subscriber, all);
         stale_ask_anew(subscriber);
-        subscriber->unchecked = subscriber->queue != NULL;
-        if (subscriber->unchecked) flush_post(subscriber);
+        if (!subscriber->queue) continue;
+        subscriber->unchecked = UNCHECKED_ALL;
+        flush_post(subscriber);
     }
 }
 
+struct taking_back {
+    const struct atom *topic;
+};
+
+static bool is_admitted(struct subscriber *subscriber, const struct slot *slot,
+                        const struct atom *topic)
+{
+    if (slot->kind != SLOT_TRIGGER || slot->question) return false;
+    if (topic && slot->frame->topic != topic) return false;
+    const struct subscription *has = subscriber_find_name(subscriber, slot->frame->topic);
+    return has && has->topic->options->audience;
+}
+
 /* A frame that is partly out cannot be taken back. */
-static uint32_t *note_slots(const struct queue *queue, uint32_t *count)
+static uint32_t first_slot(const struct queue *queue)
+{
+    return queue->sent ? 1 : 0;
+}
+
+static bool mark(void *ctx, struct subscriber *subscriber)
+{
+    const struct taking_back *taking_back = ctx;
+    struct queue *queue = subscriber->queue;
+    bool marked = false;
+    if (!queue || subscriber->unchecked == UNCHECKED_ALL) return true;
+    for (uint32_t i = first_slot(queue); i < queue->count; i++) {
+        struct slot *slot = queue_at(queue, i);
+        if (!is_admitted(subscriber, slot, taking_back->topic)) continue;
+        slot->unchecked = marked = true;
+    }
+    if (!marked) return true;
+    subscriber->unchecked = UNCHECKED_MARKED;
+    flush_post(subscriber);
+    return true;
+}
+
+void hub_recheck_admitted(struct hub *hub, struct atom *topic, struct atom *user)
+{
+    struct taking_back taking_back = {topic};
+    struct topic *members = topic ? hub_topic_find(hub, atom_bytes(topic)) : NULL;
+    if (user)
+        hub_subscribers_each(hub, user, NULL, mark, &taking_back);
+    else if (!topic)
+        hub_all_each(hub, mark, &taking_back);
+    else if (members)
+        standing_each(members, mark, &taking_back);
+}
+
+static uint32_t *note_slots(const struct queue *queue, bool all, uint32_t *count)
 {
     uint32_t *sequences = xcalloc(queue->count, sizeof(*sequences));
-    for (uint32_t i = queue->sent ? 1 : 0; i < queue->count; i++) {
-        const struct slot *slot = queue_at((struct queue *)queue, i);
-        if (slot->kind == SLOT_TRIGGER) sequences[(*count)++] = slot->sequence;
+    for (uint32_t i = first_slot(queue); i < queue->count; i++) {
+        struct slot *slot = queue_at((struct queue *)queue, i);
+        if (slot->kind == SLOT_TRIGGER && (all || slot->unchecked))
+            sequences[(*count)++] = slot->sequence;
+        slot->unchecked = false;
     }
     return sequences;
 }
@@ -58,11 +109,12 @@ static void ask(struct subscriber *subscriber, uint32_t index)
 
 void recheck(struct subscriber *subscriber)
 {
+    const bool all = subscriber->unchecked == UNCHECKED_ALL;
     if (!subscriber->unchecked) return;
-    subscriber->unchecked = false;
+    subscriber->unchecked = UNCHECKED_NONE;
     if (!subscriber->queue) return;
     uint32_t count = 0;
-    uint32_t *sequences = note_slots(subscriber->queue, &count);
+    uint32_t *sequences = note_slots(subscriber->queue, all, &count);
     subscriber->checking = true;
     for (uint32_t i = 0; i < count; i++) {
         const int64_t at = queue_index(subscriber->queue, sequences[i]);

@@ -13,6 +13,9 @@
 
 enum state { STATE_NEW, STATE_LIVE, STATE_LAGGED, STATE_ENDED };
 
+/* What of its queue needs another yes, see recheck.h. */
+enum unchecked { UNCHECKED_NONE, UNCHECKED_MARKED, UNCHECKED_ALL };
+
 struct subscription {
     struct topic *topic;
     uint64_t joined_at; /* triggers up to this position are not for it, or came by replay */
@@ -25,7 +28,7 @@ struct subscription {
 struct subscriber {
     uint8_t state;       /* enum state */
     uint8_t reason;      /* enum end_reason, when ended */
-    bool unchecked;      /* its queue needs the yes of other rules, see recheck.h */
+    uint8_t unchecked;   /* enum unchecked */
     bool checking;       /* they are being asked: nothing is sent meanwhile */
     bool blocked;        /* the sink took less than all, and has not called yet */
     uint32_t missed;     /* what it was permitted and will not get, since the last lagged resync */

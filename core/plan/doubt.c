@@ -85,6 +85,25 @@ static bool all_owned(const struct plan *plan)
     return plan->topic_count > 0;
 }
 
+static bool knows_users(const struct plan *plan)
+{
+    for (size_t i = 0; i < plan->stream_count; i++)
+        if (plan->streams[i]->at.identity) return true;
+    return false;
+}
+
+static void doubt_audiences(const struct plan *plan, struct buf *doubts)
+{
+    if (!plan->stream_count || knows_users(plan)) return;
+    for (size_t i = 0; i < plan->topic_count; i++)
+        if (plan->topics[i]->audience.ask)
+            doubt(doubts, &plan->topics[i]->place,
+                  "app:topic \"%s\" has an audience, and no stream has an identity: a client "
+                  "without a user is in no audience, so nobody gets its triggers; give the stream "
+                  "an identity",
+                  plan->topics[i]->name->text);
+}
+
 static void doubt_streams(const struct plan *plan, struct buf *doubts)
 {
     const bool owned = all_owned(plan);
@@ -121,6 +140,7 @@ void plan_doubt(const struct plan *plan, struct buf *doubts)
 {
     doubt_topics(plan, doubts);
     doubt_upstreams(plan, doubts);
+    doubt_audiences(plan, doubts);
     doubt_streams(plan, doubts);
     doubt_ingests(plan, doubts);
 }

@@ -31,6 +31,13 @@ struct plan_presence {
     hook change;       /* (user, "online" | "offline", params); 0: nobody is told */
 };
 
+/* Which of these users may see what a trigger is about; asked once for all of them. */
+struct plan_audience {
+    hook ask; /* (key, users) -> users | { user = true | false } | true | false; 0: no audience */
+    hook key; /* (ev, params) -> text; 0: the topic's name */
+    uint64_t ttl_ms;
+};
+
 struct plan_topic {
     struct atom *name; /* the pattern's text */
     struct plan_place place;
@@ -41,6 +48,7 @@ struct plan_topic {
     hook wrap;      /* (type, data, meta) -> text or table: the data, shaped once, at the emit */
     bool overlapped; /* another pattern matches some of its names: plan_topic_of says whose they are */
     struct plan_presence presence;
+    struct plan_audience audience;
     bool unasked;   /* the rule file says that no client shall ask for it */
     bool owned;     /* subscribe lets in the one user whom a parameter names */
 };

@@ -33,7 +33,7 @@ static const char *read_env(void *ctx, const char *name)
 }
 
 /* world{ scripts, seed, streams, streams_per_user, links, link_rate, slice_ms, memory, quarantine,
- * explain_triggers, explain_decisions, env, environ, wall_ms, steady } */
+ * audience_permits, explain_triggers, explain_decisions, env, environ, wall_ms, steady } */
 static int l_world(lua_State *L)
 {
     luaL_checktype(L, 1, LUA_TTABLE);
@@ -55,6 +55,7 @@ static int l_world(lua_State *L)
         .streams_per_user = (uint32_t)rig_field_number(L, 1, "streams_per_user", 0),
         .links = (uint32_t)rig_field_number(L, 1, "links", 1e6),
         .link_rate = (uint64_t)rig_field_number(L, 1, "link_rate", 1000),
+        .audience_permits = (uint32_t)rig_field_number(L, 1, "audience_permits", 100000),
         .explain = {.triggers = (uint32_t)rig_field_number(L, 1, "explain_triggers", 1024),
                     .decisions = (uint32_t)rig_field_number(L, 1, "explain_decisions", 16384)},
         .wall_ms = (uint64_t)rig_field_number(L, 1, "wall_ms", 0),

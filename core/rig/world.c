@@ -101,6 +101,7 @@ struct world *world_new(const struct world_options *options)
         .streams_per_user = options->streams_per_user,
         .links = options->links,
         .hub = {.forgotten_topics = 1024, .topics = 1000000, .windows = 100000},
+        .audience_permits = options->audience_permits,
         .store_entries = 100000,
         .store_bytes = 64 << 20,
         .presence_entries = 100000,

@@ -30,6 +30,7 @@ struct world_options {
     uint32_t streams, streams_per_user; /* 0 per user: no bound of its own */
     uint32_t links;
     uint64_t link_rate;
+    uint32_t audience_permits;
     struct explain_limits explain;
     uint64_t wall_ms; /* the time of day at the beginning; 0: of 2023-11-14 */
     bool steady; /* for replays: chance is the least of what it may be, so that no attempt is later than

@@ -21,6 +21,15 @@ static void push_params(lua_State *L, const struct hook_call *call)
     }
 }
 
+static void push_users(lua_State *L, const struct hook_call *call)
+{
+    lua_createtable(L, (int)call->user_count, 0);
+    for (size_t i = 0; i < call->user_count; i++) {
+        lua_pushlstring(L, call->users[i]->text, call->users[i]->size);
+        lua_rawseti(L, -2, (int)i + 1);
+    }
+}
+
 int call_push_arguments(struct running *running, lua_State *L)
 {
     const struct hook_call *call = &running->call;
@@ -43,6 +52,14 @@ int call_push_arguments(struct running *running, lua_State *L)
         seat_push(L, call->seat);
         push_params(L, call);
         return 3;
+    case HOOK_AUDIENCE_KEY:
+        event_push(L, running);
+        push_params(L, call);
+        return 2;
+    case HOOK_AUDIENCE:
+        lua_pushlstring(L, call->key.data ? call->key.data : "", call->key.size);
+        push_users(L, call);
+        return 2;
     case HOOK_KEY:
     case HOOK_CONNECT:
         seat_push(L, call->seat);

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "engine/app.h"
+#include "engine/audience.h"
 #include "engine/farewell.h"
 #include "engine/presence.h"
 #include "engine/seat.h"
@@ -107,6 +108,20 @@ static int l_disconnect(lua_State *L)
     bool meant = find_atom(L, 1, &user) && find_atom(L, 2, &tag);
     lua_pushinteger(L, meant ? app_disconnect(here_app(L), user, tag, &farewell) : 0);
     return 1;
+}
+
+/* forget(topic, user): what audiences answered about them; nil: about all */
+static int l_forget(lua_State *L)
+{
+    struct atom *user, *topic = NULL;
+    struct bytes name = {NULL, 0};
+    phase_check(L, CALL_SEAT, "app:forget");
+    const bool all = json_absent(L, 1);
+    if (!all && !topic_name_at(L, 1, &name)) return luaL_argerror(L, 1, "expected a topic");
+    if (!find_atom(L, 2, &user) || here_shadowed(L)) return 0;
+    if (!all && !(topic = atom_find(name))) return 0;
+    audience_forget(app_audience(here_app(L)), topic, user);
+    return 0;
 }
 
 static int l_cursor(lua_State *L)
@@ -221,6 +236,7 @@ void bind_app(lua_State *L)
                                          {"subscribers", l_subscribers},
                                          {"count", l_count},
                                          {"disconnect", l_disconnect},
+                                         {"forget", l_forget},
                                          {"cursor", l_cursor},
                                          {"tab_open", l_tab_open},
                                          {"newest_data", l_newest_data},

@@ -48,6 +48,9 @@ static int l_topic(lua_State *L)
     topic->subscribe = field_hook(L, "subscribe");
     topic->filter = field_hook(L, "filter");
     topic->wrap = field_hook(L, "wrap");
+    topic->audience = (struct plan_audience){.ask = field_hook(L, "audience_ask"),
+                                             .key = field_hook(L, "audience_key"),
+                                             .ttl_ms = field_ms(L, "audience_ttl")};
     topic->unasked = field_flag(L, "unasked");
     topic->owned = field_flag(L, "owned");
     topic->presence = (struct plan_presence){.grace_ms = field_ms(L, "presence_grace"),
@@ -60,7 +63,8 @@ static int l_topic(lua_State *L)
                 : field_is(L, "event", "none") ? EVENT_NAME_NONE
                                                : EVENT_NAME_TYPE,
         .publisher_ids = field_is(L, "id", "publisher"),
-        .filtered = topic->filter != 0,
+        .filtered = topic->filter || topic->audience.ask,
+        .audience = topic->audience.ask != 0,
         .attended = field_flag(L, "attended"),
         .retain = field_flag(L, "retain"),
         .retain_ttl_ms = field_ms(L, "retain_ttl"),
@@ -315,6 +319,13 @@ static int l_is_topic(lua_State *L)
     return 1;
 }
 
+static int l_is_topic_name(lua_State *L)
+{
+    struct bytes name;
+    lua_pushboolean(L, topic_name_at(L, 1, &name));
+    return 1;
+}
+
 void bind_plan(lua_State *L)
 {
     static const luaL_Reg functions[] = {{"app", l_app},           {"topic", l_topic},
@@ -324,7 +335,8 @@ void bind_plan(lua_State *L)
                                          {"route", l_route},       {"static", l_static},
                                          {"every", l_every},       {"declaring", l_declaring},
                                          {"hook", l_hook},         {"fault", l_fault},
-                                         {"is_topic", l_is_topic}, {"has_presence", l_has_presence},
+                                         {"is_topic", l_is_topic}, {"is_topic_name", l_is_topic_name},
+                                         {"has_presence", l_has_presence},
                                          {NULL, NULL}};
     luaL_setfuncs(L, functions, 0);
 }

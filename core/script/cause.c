@@ -85,6 +85,8 @@ static bool is_question(const struct running *running)
     case HOOK_TOPICS:
     case HOOK_SUBSCRIBE:
     case HOOK_FILTER:
+    case HOOK_AUDIENCE_KEY:
+    case HOOK_AUDIENCE:
         return true;
     default:
         return false;

@@ -19,11 +19,14 @@ enum {
     ACTING = AT(HOOK_EVENT) | AT(HOOK_PUBLISH) | AT(HOOK_ROUTE) | AT(HOOK_EVERY) |
              AT(HOOK_CONNECT) | AT(HOOK_DISCONNECT) | AT(HOOK_PRESENCE) | AT(PHASE_BACKGROUND),
     RUNNING = (AT(PHASES) - 1) & ~AT(PHASE_LOAD),
+    WITHIN_HUB = AT(HOOK_FILTER) | AT(HOOK_AUDIENCE_KEY) | AT(HOOK_AUDIENCE),
 };
 
 static const unsigned allowed[CALL_KINDS] = {
-    [CALL_DECLARE] = AT(PHASE_LOAD),         [CALL_EMIT] = ACTING,   [CALL_WAIT] = RUNNING,
-    [CALL_APP] = RUNNING & ~AT(HOOK_FILTER), [CALL_STORE] = RUNNING, [CALL_SEAT] = ACTING,
+    [CALL_DECLARE] = AT(PHASE_LOAD),      [CALL_EMIT] = ACTING,
+    [CALL_WAIT] = RUNNING & ~AT(HOOK_AUDIENCE_KEY), /* a fan-out is under way, and needs it now */
+    [CALL_APP] = RUNNING & ~WITHIN_HUB,   [CALL_STORE] = RUNNING,
+    [CALL_SEAT] = ACTING,
     [CALL_FLUSH] = ACTING & ~AT(HOOK_PUBLISH),
 };
 
@@ -34,6 +37,8 @@ static const char *const names[PHASES] = {
     [HOOK_TOPICS] = "a stream's topics",
     [HOOK_SUBSCRIBE] = "a topic's subscribe",
     [HOOK_FILTER] = "a filter",
+    [HOOK_AUDIENCE_KEY] = "an audience's key",
+    [HOOK_AUDIENCE] = "an audience's ask",
     [HOOK_KEY] = "an upstream's key",
     [HOOK_REQUEST] = "an upstream's request",
     [HOOK_EVENT] = "an event handler",

@@ -176,6 +176,23 @@ static void read_key(struct running *running, lua_State *L)
     running->result.outcome = OUTCOME_YES;
 }
 
+static void read_audience_key(struct running *running, lua_State *L)
+{
+    if (json_absent(L, 1) || !text_given(L, 1))
+        raise_sentence(L, "an audience's key must be a text, not a %s", luaL_typename(L, 1));
+    running->result.text = text_take(L, 1);
+    running->result.outcome = OUTCOME_YES;
+}
+
+/* The library has checked what the rule answered: a text, or nothing (scripts/sluice/audience.lua). */
+static void read_audience(struct running *running, lua_State *L)
+{
+    if (lua_isnoneornil(L, 1)) return;
+    running->result.text = text_take(L, 1);
+    CHECK(running->result.text.size == running->call.user_count);
+    running->result.outcome = OUTCOME_YES;
+}
+
 /* Headers */
 
 static void check_header(lua_State *L, struct bytes name, struct bytes value)
@@ -386,6 +403,12 @@ int call_read_result(struct running *running, lua_State *L, int count)
         break;
     case HOOK_FILTER:
         read_filter(running, L);
+        break;
+    case HOOK_AUDIENCE_KEY:
+        read_audience_key(running, L);
+        break;
+    case HOOK_AUDIENCE:
+        read_audience(running, L);
         break;
     case HOOK_KEY:
         read_key(running, L);

@@ -26,7 +26,7 @@ struct config {
     char *admin_key, *scripts, *log_level, *log_format, *log_file, *proxy_header;
     uint64_t streams, streams_per_user, connections, links, link_rate, link_burst;
     uint64_t topics, forgotten_topics, windows, store_entries, store_bytes;
-    uint64_t presence_entries;
+    uint64_t presence_entries, audience_permits;
     uint64_t explain_triggers, explain_decisions;
     uint64_t head_bytes, body_bytes, head_timeout_ms, body_timeout_ms, keepalive_timeout_ms;
     uint64_t stall_timeout_ms, verdict_timeout_ms, heartbeat_ms, retry_ms;

@@ -17,6 +17,7 @@ void config_engine_limits(const struct config *config, struct engine_limits *lim
         .hub = {.forgotten_topics = (uint32_t)config->forgotten_topics,
                 .topics = (uint32_t)config->topics,
                 .windows = (uint32_t)config->windows},
+        .audience_permits = (uint32_t)config->audience_permits,
         .store_entries = (uint32_t)config->store_entries,
         .store_bytes = config->store_bytes,
         .presence_entries = (uint32_t)config->presence_entries,

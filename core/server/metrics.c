@@ -1,6 +1,7 @@
 #include "server/metrics.h"
 
 #include "base/alloc.h"
+#include "engine/audience.h"
 #include "engine/feeds.h"
 #include "engine/node.h"
 #include "engine/presence.h"
@@ -70,6 +71,13 @@ struct family {
         return (double)hub_counters(app_hub(node_app(server->node, index)))->member;               \
     }
 
+#define AUDIENCE_READ(function, value)                                                             \
+    static double function(const struct server *server, size_t index)                             \
+    {                                                                                              \
+        const struct audience *audience = app_audience(node_app(server->node, index));             \
+        return (double)(value);                                                                    \
+    }
+
 #define NODE_READ(function, member)                                                                \
     static double function(const struct server *server, size_t index)                             \
     {                                                                                              \
@@ -113,6 +121,13 @@ NODE_READ(read_publish_duplicates, publish_duplicates)
 NODE_READ(read_publishes_refused, publishes_refused)
 NODE_READ(read_ends, ends[index])
 NODE_READ(read_refused, refused[index])
+
+AUDIENCE_READ(read_questions, audience->counters.questions)
+AUDIENCE_READ(read_asked, audience->counters.users)
+AUDIENCE_READ(read_kept, audience->counters.kept)
+AUDIENCE_READ(read_unknown, audience->counters.unknown)
+AUDIENCE_READ(read_waited, (double)audience->counters.waited_ms / 1e3)
+AUDIENCE_READ(read_permits, audience_permits(audience))
 
 HTTP_READ(read_connections, open)
 HTTP_READ(read_accepted, accepted)
@@ -278,15 +293,30 @@ static const struct family families[] = {
      NULL, read_unplaced},
     {"sluice_deliveries_total", "counter", "Frames written to streams whole.", NULL, 1, NULL,
      read_delivered},
-    {"sluice_triggers_denied_total", "counter", "Triggers that a filter kept from a subscriber.",
+    {"sluice_triggers_denied_total", "counter",
+     "Triggers that a filter or an audience kept from a subscriber.",
      NULL, 1, NULL, read_denied},
-    {"sluice_triggers_withheld_total", "counter", "Triggers withheld because a filter failed.",
+    {"sluice_triggers_withheld_total", "counter", "Triggers withheld because a filter or an audience failed.",
      NULL, 1, NULL, read_withheld},
     {"sluice_triggers_limited_total", "counter",
      "Triggers not sent because their topic had more than its limit.", "app", 0, app_label,
      read_limited},
     {"sluice_triggers_replaced_total", "counter", "Triggers replaced by newer ones in a queue.",
      NULL, 1, NULL, read_replaced},
+    {"sluice_audience_questions_total", "counter", "Questions to topics' audiences.", "app", 0,
+     app_label, read_questions},
+    {"sluice_audience_asked_users_total", "counter", "Users that those asked about.", "app", 0,
+     app_label, read_asked},
+    {"sluice_audience_seconds_total", "counter",
+     "Time that their answers took; by the number of questions: how long one takes.", "app", 0,
+     app_label, read_waited},
+    {"sluice_audience_kept_total", "counter",
+     "Verdicts on a trigger and a subscriber by an answer that was there already.", "app", 0,
+     app_label, read_kept},
+    {"sluice_audience_unknown_total", "counter", "Verdicts that no audience could give.", "app", 0,
+     app_label, read_unknown},
+    {"sluice_audience_permits", "gauge", "Answers of audiences that are kept.", "app", 0, app_label,
+     read_permits},
     {"sluice_echoes_total", "counter", "Triggers not sent back to the tab that caused them.", NULL,
      1, NULL, read_echoes},
     {"sluice_lagged_total", "counter", "Queues that overflowed.", NULL, 1, NULL, read_lagged},

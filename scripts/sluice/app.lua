@@ -40,6 +40,19 @@ function App.disconnect(_, who, farewell)
   return core.disconnect(user, tag, farewell)
 end
 
+--- Forgets what audiences have answered: it is asked again, also about triggers that wait somewhere.
+-- @param topic a handle with its values, or a name; nil: all topics
+-- @param user nil: all users
+function App.forget(_, topic, user)
+  if topic ~= nil and type(topic) ~= "string" and not core.is_topic_name(topic) then
+    fail.raise("app:forget: expected a topic's handle with its values, a name or nil, got %s", fail.show(topic))
+  end
+  if user ~= nil and type(user) ~= "string" then
+    fail.raise("app:forget: a user is %s, expected a text, or nil for all", fail.show(user))
+  end
+  core.forget(topic, user)
+end
+
 --- Who is on a topic that is declared with `presence`. See sluice.presence.
 function App.presence(_, topic) return presence.of(topic) end
 

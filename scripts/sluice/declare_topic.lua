@@ -1,5 +1,6 @@
 --- app:topic(pattern, options): the topics of one kind. Returns the handle that makes names: `mine(user)`.
 
+local asking = require("sluice.audience").asking
 local core   = require "sluice.core"
 local fail   = require "sluice.fail"
 local owner  = require "sluice.owner"
@@ -25,7 +26,14 @@ local LIMIT = {
   burst = { "count", min = 1, max = 1000000 },                -- at once; without: a second's
 }
 
+local AUDIENCE = {
+  ttl = { "seconds", default = 10, max = 3600 },              -- from when it was asked; 0: asked for every trigger
+  key = { "function" },                                       -- (ev, params) -> text
+  ask = { "function", required = "a function(key, users)" },  -- -> users | { user = boolean } | true | nil
+}
+
 local SHAPE = {
+  audience  = { "optional", shape = AUDIENCE },
   subscribe = { "function or false" },                        -- (sub, params, req) -> true | false
   filter    = { "function" },                                 -- (ev, sub, params) -> true | false
   event     = { "choice", of = { "type", "topic", false }, default = "type" },
@@ -45,12 +53,16 @@ return function(_, pattern, options)
   local checked = schema.check(what, options, SHAPE)
   local limit   = checked.limit or {}
   local kept    = options and options.history ~= nil
+  local audience = checked.audience or {}
   local topic, why = core.topic {
     pattern      = pattern,
     place        = core.place(),
     subscribe    = schema.hook(checked.subscribe, "subscribe of topic " .. pattern),
     filter       = schema.hook(checked.filter, "filter of topic " .. pattern),
     wrap         = schema.hook(checked.wrap, "wrap of topic " .. pattern),
+    audience_ask = schema.hook(asking(audience.ask), "audience of topic " .. pattern, audience.ask),
+    audience_key = schema.hook(audience.key, "audience.key of topic " .. pattern),
+    audience_ttl = audience.ttl,
     unasked      = checked.subscribe == false,
     owned        = owner.made(checked.subscribe),
     event        = checked.event,

@@ -27,8 +27,8 @@ local here = debug.getinfo(1, "S").source:match "^@(.*)sluice/rig%.lua$" or "scr
 -- @param files a path or a list of paths, each one app
 -- @param options env (table of what sluice.env sees), environ (the process's environment behind it), seed, wall (the
 -- time of day at the beginning, in seconds since 1970), streams, streams_per_user, links, link_rate,
--- explain_triggers, explain_decisions; what a rule may cost: slice (seconds; 0.5), memory (bytes of an app;
--- 64 MiB), quarantine (kills; 5, 0: never)
+-- audience_permits, explain_triggers, explain_decisions; what a rule may cost: slice (seconds; 0.5), memory (bytes of
+-- an app; 64 MiB), quarantine (kills; 5, 0: never)
 -- @return world; raises what a start would have said
 function rig.load(files, options)
   options = options or {}
@@ -40,6 +40,7 @@ function rig.load(files, options)
       streams_per_user = options.streams_per_user,
       links = options.links,
       link_rate = options.link_rate,
+      audience_permits = options.audience_permits,
       explain_triggers = options.explain_triggers,
       explain_decisions = options.explain_decisions,
       slice_ms = options.slice and options.slice * 1000,

@@ -69,8 +69,23 @@ struct world {
 };
 
 static const char *const CALL_NAMES[HOOK_KINDS] = {
-    "authenticate", "topics", "subscribe", "filter",  "key",       "request",
-    "event",        "route",  "every",     "connect", "disconnect", "presence"};
+    [HOOK_AUTHENTICATE] = "authenticate",
+    [HOOK_TOPICS] = "topics",
+    [HOOK_SUBSCRIBE] = "subscribe",
+    [HOOK_FILTER] = "filter",
+    [HOOK_AUDIENCE_KEY] = "audience_key",
+    [HOOK_AUDIENCE] = "audience",
+    [HOOK_KEY] = "key",
+    [HOOK_REQUEST] = "request",
+    [HOOK_EVENT] = "event",
+    [HOOK_AUTHORIZE] = "authorize",
+    [HOOK_PUBLISH] = "publish",
+    [HOOK_ROUTE] = "route",
+    [HOOK_EVERY] = "every",
+    [HOOK_CONNECT] = "connect",
+    [HOOK_DISCONNECT] = "disconnect",
+    [HOOK_PRESENCE] = "presence",
+};
 
 /* What was called since the last look. */
 #define assert_said(world, words)                                                                  \
@@ -358,6 +373,7 @@ static const struct engine_limits LIMITS = {
     .streams = 50,
     .links = 20,
     .hub = {.forgotten_topics = 100, .topics = 100, .windows = 100},
+    .audience_permits = 1000,
     .store_entries = 100,
     .store_bytes = 10000,
     .presence_entries = 4,

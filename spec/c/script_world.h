@@ -408,6 +408,7 @@ static inline void world_make_node(struct world *world)
         .streams = 100,
         .links = 100,
         .hub = {.forgotten_topics = 100, .topics = 1000, .windows = 100},
+        .audience_permits = 1000,
         .store_entries = 1000,
         .presence_entries = 100,
         .store_bytes = 1 << 20};

@@ -40,7 +40,7 @@ static const char RULES[] =
     "local http, time, log = require 'sluice.http', require 'sluice.time', require 'sluice.log'\n"
     "local watermark = require 'sluice.watermark'\n"
     "local app, where = sluice.app 'demo', \"%s\"\n"
-    "local all, filtered = app:topic 'all', nil\n"
+    "local all, filtered, watched = app:topic 'all', nil, nil\n"
     "local read = watermark.new(app, 'read', { wait = 20, post = function() http.post 'http://read/' end })\n"
     "local function at(phase, emits)\n"
     "  if phase ~= where then return end\n"
@@ -52,6 +52,7 @@ static const char RULES[] =
     "end\n"
     "local who = sluice.identity(function() at 'an identity function' return { user = 'ann' } end)\n"
     "filtered = app:topic('filtered', { filter = function() at 'a filter' return true end })\n"
+    "watched = app:topic('watched', { audience = { ask = function() at \"an audience's ask\" return true end } })\n"
     "app:topic('asked:{n}', { subscribe = function() at \"a topic's subscribe\" return true end })\n"
     "local here = app:topic('here', { presence = { grace = 60,\n"
     "  change = function() at(\"a topic's presence change\", true) end } })\n"
@@ -62,7 +63,7 @@ static const char RULES[] =
     "local job = watermark.new(app, 'job', { post = function() at(\"the library's background\", true) end })\n"
     "app:stream('watch', { path = '/watch', topics = function() return all() end })\n"
     "app:stream('s', { path = '/s', identity = who, upstreams = { feed }, verdict_timeout = 60,\n"
-    "  topics = function() at \"a stream's topics\" return { filtered(), here() } end,\n"
+    "  topics = function() at \"a stream's topics\" return { filtered(), watched(), here() } end,\n"
     "  connect = function() at(\"a stream's connect\", true) end,\n"
     "  disconnect = function() at(\"a stream's disconnect\", true) end })\n"
     "local ingest = app:ingest('ingest', { path = '/publish',\n"
@@ -71,6 +72,7 @@ static const char RULES[] =
     "app:every('beat', { period = 20, run = function() at('a timer', true) end })\n"
     "app:route('r', 'GET /r', { run = function() at('a route', true) return 204 end })\n"
     "app:route('emit', 'GET /emit', { run = function() filtered():emit 'x' return 204 end })\n"
+    "app:route('seen', 'GET /seen', { run = function() watched():emit 'x' return 204 end })\n"
     "app:route('open', 'GET /open', { run = function() read:open('ann', nil, 'bob', 1) return 204 end })\n"
     "app:route('job', 'GET /job', { run = function() job:open('ann', nil, 'bob', 1) return 204 end })\n";
 
@@ -96,6 +98,12 @@ static void be_filtered(struct cell *cell)
 {
     connect(cell);
     assert_int_equal(ask(cell->world, "GET /emit", NULL, NULL)->status, 204);
+}
+
+static void be_watched(struct cell *cell)
+{
+    connect(cell);
+    assert_int_equal(ask(cell->world, "GET /seen", NULL, NULL)->status, 204);
 }
 
 static void bring_event(struct cell *cell)
@@ -168,6 +176,7 @@ static const struct stage STAGES[PHASES] = {
     [HOOK_TOPICS] = {connect, is_stream, BIT(GONE) | BIT(DRAIN)},
     [HOOK_SUBSCRIBE] = {connect_asking, is_stream, BIT(GONE) | BIT(DRAIN)},
     [HOOK_FILTER] = {be_filtered, has_trigger, BIT(GONE) | BIT(DRAIN) | BIT(RELOAD)},
+    [HOOK_AUDIENCE] = {be_watched, has_trigger, BIT(GONE) | BIT(DRAIN) | BIT(RELOAD)},
     [HOOK_KEY] = {connect, is_stream, BIT(GONE) | BIT(DRAIN)},
     [HOOK_REQUEST] = {connect, is_linked, BIT(GONE) | BIT(DRAIN)},
     [HOOK_EVENT] = {bring_event, is_done, 0},
@@ -301,6 +310,7 @@ static void assert_given_up(struct cell *cell, enum end end)
         assert_int_equal(status, end == GONE ? 0 : 503);
         break;
     case HOOK_FILTER:
+    case HOOK_AUDIENCE:
         assert_int_equal(has_trigger(cell), end == RELOAD);
         break;
     case HOOK_PUBLISH:

@@ -19,7 +19,9 @@ app:route("edit", "GET /edit", { identity = roles:at_least("editor", session), r
 end })
 app:route("plain", "GET /plain", { identity = session, run = function() return 204 end })
 app:route("function", "GET /function", { run = function() return 204 end,
-  identity = roles:at_least("admin", function(req) return { user = "f", data = { role = req.headers["x-role"] } } end) })
+  identity = roles:at_least("admin", function(req)
+    return { user = "f", data = { role = req.headers["x-role"] } }
+  end) })
 ]]
 
 describe("roles", function()
