@@ -350,6 +350,20 @@ describe("an ingest", function()
       for _, answer in ipairs(waiting) do assert.equal(200, answer:result().status) end
     end)
 
+    it("and gives up what its publisher does not wait for, unless its handler has begun", function()
+      start()
+      local tab, held = connect "ann", world:hold "GET /1"
+      local first, second, third = slow("1", "a"), publish { type = "moved", key = "a", id = "2", data = "2" },
+        publish { type = "moved", key = "a", data = "3" }
+      first:cut()
+      second:cut()
+      assert.same({}, tab:types())
+      held:answer { status = 200 }
+      assert.equal(200, third:result().status)
+      assert.same({ "1", "3" }, { tab:events()[2].data, tab:events()[3].data })
+      assert.is_nil(publish({ type = "moved", key = "a", id = "2", data = "2" }).json.duplicate)
+    end)
+
     it("and asks the rules of the day", function()
       start()
       local tab, held = connect "ann", world:hold "GET /1"
@@ -428,6 +442,17 @@ describe("an ingest", function()
       assert.same({ 200, 200 }, { second:result().status, third:result().status })
       assert.same({ nil, true }, { second.json.duplicate, third.json.duplicate })
       assert.same({ "1" }, seen.data(tab, "slow"))
+    end)
+
+    it("who waits for one that its publisher gave up does it", function()
+      start()
+      local held = world:hold "GET /1"
+      publish { type = "slow", data = "1", key = "a" }
+      local event = { type = "moved", key = "a", id = "7" }
+      local given_up, other = publish(event), publish(event)
+      given_up:cut()
+      held:answer { status = 200 }
+      assert.is_nil(other:result().json.duplicate)
     end)
 
     it("also over a reload, and when the publisher has gone before its answer", function()

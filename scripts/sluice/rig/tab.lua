@@ -178,6 +178,11 @@ function Tab.request(world, method, path, options)
     self.json = json.decode(self.body)
     return self
   end
+  --- The client goes away before it is answered.
+  function answer:cut()
+    world.core:cut(client)
+    world:run()
+  end
   world:run()
   return answer:result()
 end
