@@ -2,6 +2,7 @@
 
 #include "base/buf.h"
 #include "base/text.h"
+#include "engine/farewell.h"
 #include "engine/node.h"
 #include "engine/seats.h"
 #include "upstream/link.h"
@@ -210,7 +211,7 @@ uint32_t listing_disconnect(const struct node *node, struct bytes app, struct by
     for (size_t i = 0; i < node_apps(node); i++) {
         struct app *at = node_app(node, i);
         if (app.size && !bytes_equal(atom_bytes(app_plan(at)->app), app)) continue;
-        ended += app_disconnect(at, whom, which, END_KICKED);
+        ended += app_disconnect(at, whom, which, &(struct farewell){.final = false});
     }
     return ended;
 }
