@@ -35,7 +35,8 @@ function Schedule.new(seed)
   local self = setmetatable({
     pick = generator(seed), seed = seed, people = {}, last = {}, may = nil, slow = nil, session = nil,
   }, Schedule)
-  self.world = rig.load("spec/fixtures/schedule.lua", { seed = seed })
+  self.ids = seed % 3 == 0 and "publisher" or "cursor"
+  self.world = rig.load("spec/fixtures/schedule.lua", { seed = seed, env = { IDS = self.ids } })
   self.world:reply("GET /session", {})
   self.world:reply("GET /may", {})
   self.world:reply("GET /slow", {})
@@ -87,6 +88,7 @@ function steps.back(self)
   local person = self:person(false)
   if not person then return end
   count "returns"
+  count("returns with an id of the publisher's", person.tab.last_id:find "^note " ~= nil)
   count("returns within the grace period", self.world:upstream("feed", person.user).leases == 0)
   person.tab = person.tab:reconnect()
   person.away = nil
@@ -220,7 +222,7 @@ local HAS = {
 local function received(person)
   local got = {}
   for _, event in ipairs(person.tab:events()) do
-    if event.type == "note" then got[event.id] = true end
+    if event.type == "note" then got[event.data] = true end
   end
   return got
 end
@@ -239,7 +241,7 @@ function steps.explain(self)
         count("explained: " .. one.outcome)
         local has, mine = HAS[one.outcome], got[one.user .. one.tag]
         assert(has ~= nil, one.outcome)
-        assert(mine and has == (mine[trigger.id] or false),
+        assert(mine and has == (mine[trigger.data] or false),
                ("%s of %s: explained as %s"):format(trigger.data, user, one.outcome))
       end
     end

@@ -85,6 +85,18 @@ describe("a shadow", function()
     assert.same({ "first", "resync", "second" }, tab:types())
   end)
 
+  it("is told of by what a trigger carries, too, and wraps as its own rules say", function()
+    local topic = [[local more = app:topic("more", { id = "publisher",
+      wrap = function(type, data) return data .. "%s" end })]]
+    start([[function(ev) more():emit("t", "x", { id = ev.id, meta = { n = 1 }, retry = 2 }) end]], topic:format "")
+    connect()
+    shadow([[function(ev) more():emit("t", "x", { id = ev.id, meta = { n = 2 } }) end]], topic:format "!")
+    send "7"
+    assert.equal('- more t x [id 7] [meta {"n":1}] [retry 2 s]\n+ more t x! [id 7] [meta {"n":2}]\n',
+      world:shadowed().differences[1].lines)
+    assert.equal("x", world:triggers("more")[1].data)
+  end)
+
   it("is told of where only one of both handles an event, or fails", function()
     start(SAME)
     connect()

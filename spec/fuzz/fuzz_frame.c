@@ -1,6 +1,7 @@
 /* Whatever frame_new accepts parses back to exactly what was given, and so does the twin with the
  * session tag, whose data is the given object with one member more. The first three bytes are the
- * sizes of id, name and tag. */
+ * sizes of id, name and tag; an odd size of the tag means a retry field, of as many milliseconds as the name
+ * has bytes. */
 #include "event/frame.h"
 
 #include "base/alloc.h"
@@ -15,6 +16,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 struct told {
     int events;
     struct bytes type, data, id; /* what must be told */
+    uint64_t retry_ms;           /* 0: nothing may be */
 };
 
 static void told_event(void *owner, const struct sse_event *event)
@@ -28,8 +30,8 @@ static void told_event(void *owner, const struct sse_event *event)
 
 static void told_retry(void *owner, uint64_t retry_ms)
 {
-    (void)owner;
-    CHECK(retry_ms && !"a frame cannot hold a retry field");
+    const struct told *told = owner;
+    CHECK(retry_ms && retry_ms == told->retry_ms);
 }
 
 static const struct sse_parser_events events = {told_event, told_retry};
@@ -46,10 +48,10 @@ static struct buf normalized(struct bytes data)
 }
 
 static void check_wire(const struct frame *frame, struct bytes name, struct bytes data,
-                       struct bytes id)
+                       struct bytes id, uint64_t retry_ms)
 {
     struct buf want = normalized(data);
-    struct told told = {0, name.size ? name : BYTES("message"), buf_bytes(&want), id};
+    struct told told = {0, name.size ? name : BYTES("message"), buf_bytes(&want), id, retry_ms};
     struct sse_parser parser;
     sse_parser_create(&parser, SIZE_MAX, &events, &told);
     for (int times = 1; times <= 2; times++) { /* and leaves nothing behind for its follower */
@@ -96,14 +98,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct bytes tag = cut(&rest, data[2]);
     if (tag.size) trigger.tag = atom_get(tag);
     trigger.data = rest;
+    if (data[2] & 1) trigger.retry_ms = data[1];
 
     struct frame *frame = frame_new(&trigger);
     CHECK((frame == NULL) == (text_breaks_line(trigger.id) || text_breaks_line(trigger.name)));
     if (frame) {
-        check_wire(frame, trigger.name, trigger.data, trigger.id);
+        CHECK(bytes_equal(frame_id(frame), trigger.id));
+        check_wire(frame, trigger.name, trigger.data, trigger.id, trigger.retry_ms);
         struct frame *twin = frame_tagged(frame);
         if (twin != frame) {
-            check_wire(twin, trigger.name, frame_data(twin), trigger.id);
+            check_wire(twin, trigger.name, frame_data(twin), trigger.id, trigger.retry_ms);
             check_twin(twin, trigger.data, tag);
         }
     }

@@ -210,6 +210,21 @@ describe("a replay", function()
     assert.same({ "note two", 2 }, { got[2], #got })
   end)
 
+  it("resumes by recorded ids of the publisher's, which may be others now", function()
+    local named = trigger(100, 1, "note", "one")
+    named.id = "urn:uuid:1"
+    local later = request(400, 8, "c=1")
+    later.query = "last_event_id=urn%3Auuid%3A1"
+    replay(began(event(100, 3, "note", "one"), named, event(200, 3, "note", "two"), trigger(200, 2, "note", "two"),
+      { t = 300, what = "gone", id = 1 }, later, ask(400, 9, "c=1"), answered(401, 9, "ann")))
+    local got = {}
+    for _, entry in ipairs(world:journal()) do
+      if entry.who == "client 8" then got[#got + 1] = entry.what .. " " .. entry.data end
+    end
+    assert.matches('^ready {"resumed":true,', got[1])
+    assert.same({ "note two", 2 }, { got[2], #got })
+  end)
+
   describe("of streams from before the recording", function()
     local function began_amid(streams, ...)
       local first = {}
@@ -378,6 +393,18 @@ describe("the comparison of triggers", function()
     assert.same({ 'changed [1]>[2]' }, (compare(list "a x [1]", list "a x [2]")))
     local was, now = list "a x 1", list "a x 1"
     was[1].user, was[1].tag, now[1].user, now[1].tag = "ann", "one", "ann", "two"
+    assert.same({ "changed 1>1" }, (compare(was, now)))
+  end)
+
+  it("compares meta, and ids that the server did not make up", function()
+    local was, now = list "a x 1", list "a x 1"
+    was[1].meta, now[1].meta = '{"a":1,"b":2}', '{"b":2,"a":1}'
+    was[1].id, now[1].id = "urn:uuid:1", "urn:uuid:2"
+    now[1].cursor = "c"
+    assert.same({}, (compare(was, now)))
+    now[1].meta = '{"a":1}'
+    assert.same({ "changed 1>1" }, (compare(was, now)))
+    now[1].meta, was[1].id, now[1].id = was[1].meta, "one", "two"
     assert.same({ "changed 1>1" }, (compare(was, now)))
   end)
 

@@ -1,5 +1,5 @@
---- Compares two lists of triggers: topic by topic, in order, by type, data, user and tag. Times are not compared: a
--- server's are a little different each time.
+--- Compares two lists of triggers: topic by topic, in order, by type, data, user, tag, meta and the publisher's id.
+-- Times are not compared: a server's are a little different each time; so are ids that the server made up.
 
 local json = require "cjson.safe"
 
@@ -32,7 +32,10 @@ end
 
 local function key_of(trigger)
   local data = trigger.data_size and ("\0" .. trigger.data_size) or changes.meaning(trigger.data)
-  return table.concat({ trigger.type, data, trigger.user or "", trigger.tag or "" }, "\0")
+  local meta = trigger.meta_size and ("\0" .. trigger.meta_size) or changes.meaning(trigger.meta)
+  local id = trigger.id ~= trigger.cursor and trigger.id or ""
+  if id:find "^urn:uuid:" then id = "" end
+  return table.concat({ trigger.type, data, trigger.user or "", trigger.tag or "", meta, id }, "\0")
 end
 
 -- The lists of each topic, and the topics in the order of their first trigger in either.
