@@ -33,6 +33,15 @@ export function randomTag() {
   return Array.from(crypto.getRandomValues(new Uint8Array(16)), byte => (byte + 256).toString(16).slice(1)).join('')
 }
 
+/** Holds a lock for as long as this page or worker lives, and gives its name; null where there are no locks. */
+export function hold_lock() {
+  return new Promise(resolve => {
+    if (!navigator.locks) return resolve(null)
+    const name = `sluice ${randomTag()}`
+    navigator.locks.request(name, () => { resolve(name); return new Promise(() => {}) }).catch(() => resolve(null))
+  })
+}
+
 function object(json) {
   try { return Object(JSON.parse(json)) } catch { return {} }
 }

@@ -12,11 +12,12 @@
  * with the topics that some tab wants (connection.js). Where there is no SharedWorker, the page holds its own, in
  * the same words. docs/client.md is the manual.
  */
-import { Connection, randomTag } from './connection.js'
+import { Connection, hold_lock, randomTag } from './connection.js'
 
 const KEY = 'sluice-tag'    // client/sluice.js keeps its tag there too: it is the tab's
 const VERSION = 1           // of what is said over the ports: an old worker may outlive the page that made it
-const START = 10_000        // a worker that has not answered by then will not
+const AGAIN = 1_000         // ms after which a worker that says nothing is tried again,
+const TRIES = 6             // so many times; then there is none
 const RESERVED = new Set(['ready', 'resync', 'error', 'open'])
 
 function recall() {
@@ -72,7 +73,7 @@ class Live extends EventTarget {
   #closed = false
   #named; #is_named = new Promise(resolve => { this.#named = resolve })
 
-  /** `connect` gives a port to a connection. */
+  /** `connect(take, died)` gives a port to a connection; died: what was at its other end is no more. */
   constructor(connect) {
     super()
     keep(this.#tag)
@@ -88,7 +89,10 @@ class Live extends EventTarget {
   get open() { return !this.#closed }
 
   /** Wants a topic, and hears the events that carry its name. Returns a function that ends that. */
-  on(topic, run) { return this.#add(this.#topics, 'topics', topic, run) }
+  on(topic, run) {
+    if (RESERVED.has(topic)) throw new TypeError(`'${topic}' is no topic that can be shared`)
+    return this.#add(this.#topics, 'topics', topic, run)
+  }
 
   /** Hears the events of a name, of whatever topic the stream has. Returns a function that ends that. */
   hear(type, run) {
@@ -117,14 +121,15 @@ class Live extends EventTarget {
     this.#send({ do: 'end' })
   }
 
-  // A lock that lives as long as the page tells the worker when it has died.
+  // The page's lock tells the worker when the page has died; the worker's lock tells the page.
   async #begin(connect) {
-    this.#lock = await new Promise(resolve => {
-      if (!navigator.locks) return resolve(null)
-      const name = `sluice ${randomTag()}`
-      navigator.locks.request(name, () => { resolve(name); return new Promise(() => {}) }).catch(() => resolve(null))
+    this.#lock ??= await hold_lock()
+    this.#port = await connect(message => this.#take(message), () => {
+      if (this.#closed) return
+      this.#port = null
+      this.#take({ is: 'lost', closed: false, status: null })
+      this.#begin(connect)
     })
-    this.#port = await connect(message => this.#take(message))
     if (!this.#closed) this.#hello()
   }
 
@@ -192,31 +197,34 @@ function own(settings, take) {
   return port2
 }
 
-// A worker that cannot be had, as in a browser without module workers, says so by an error, or not at all.
-function of_worker(script, settings, take) {
+// A worker that cannot be had, as in a browser without module workers, says so by an error, or not at all. One that
+// is just ending may take the port and say nothing: then it is tried again, in the end under another name, which all
+// tabs come to.
+function of_worker(script, settings, take, died) {
   return new Promise(resolve => {
     if (!script || typeof SharedWorker !== 'function') return resolve(own(settings, take))
-    let worker, late, there = false
-    const give_up = () => {
-      clearTimeout(late)
-      if (there) return
-      there = true
-      worker?.port.close()
-      resolve(own(settings, take))
+    const name = tries => `sluice ${VERSION}${tries > TRIES / 2 ? ' again' : ''} ${JSON.stringify(settings)}`
+    let found = false, tries = 0, timer
+
+    const settle = port => {
+      clearTimeout(timer)
+      found = true
+      resolve(port)
     }
-    late = setTimeout(give_up, START)
-    try {
-      worker = new SharedWorker(script, { type: 'module', name: `sluice ${VERSION} ${JSON.stringify(settings)}` })
-    } catch {
-      return give_up()
+    const give_up = () => { if (!found) settle(own(settings, take)) }
+    const attempt = () => {
+      if (++tries > TRIES) return give_up()
+      timer = setTimeout(attempt, AGAIN)
+      const worker = new SharedWorker(script, { type: 'module', name: name(tries) })
+      worker.onerror = give_up
+      worker.port.onmessage = ({ data }) => {
+        if (data.is !== 'there') return take(data)
+        if (found) return worker.port.close()
+        if (data.lock && navigator.locks) navigator.locks.request(data.lock, died)
+        settle(worker.port)
+      }
     }
-    worker.onerror = give_up
-    worker.port.onmessage = ({ data }) => {
-      if (data.is !== 'there') return take(data)
-      clearTimeout(late)
-      there = true
-      resolve(worker.port)
-    }
+    try { attempt() } catch { give_up() }
   })
 }
 
@@ -237,7 +245,7 @@ export function shared(url, options = {}) {
   const name = JSON.stringify(settings)
   if (!lives.get(name)?.open) {
     const script = worker && new URL(worker, document.baseURI)
-    lives.set(name, new Live(take => of_worker(script, settings, take)))
+    lives.set(name, new Live((take, died) => of_worker(script, settings, take, died)))
   }
   return lives.get(name)
 }

@@ -7,12 +7,14 @@ import fs from 'node:fs'
 import http from 'node:http'
 import { after, before, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { launch, ROOT, until } from './world.mjs'
+import { launch, PATIENCE, ROOT, until } from './world.mjs'
 
 const PAGE = `<!doctype html><body><script src="/client/sluice.js"></script><script type="module">
   import { shared } from '/client/shared.js'
   window.shared = shared
 </script>`
+
+const MANUAL = fs.readFileSync(`${ROOT}/docs/client.md`, 'utf8').match(/```html\n(.*?)```/s)[1]
 
 let browser, server, origin
 let streams, calls, answers // of the running test
@@ -23,7 +25,7 @@ function serve(request, response) {
   if (url.pathname.startsWith('/topics')) return serve_topics(url, request, response)
   const script = url.pathname.startsWith('/client/')
   response.writeHead(200, { 'Content-Type': script ? 'text/javascript' : 'text/html' })
-  response.end(script ? fs.readFileSync(ROOT + url.pathname) : PAGE)
+  response.end(script ? fs.readFileSync(ROOT + url.pathname) : url.pathname === '/manual' ? MANUAL : PAGE)
 }
 
 // A request without a tag only asks how the stream would answer.
@@ -341,6 +343,33 @@ test("a dead page's topics are dropped", async t => {
   assert.deepEqual(await one.heard('lost'), [])
 })
 
+test('a worker that the browser has ended is started anew', async t => {
+  const { tab } = await profile(t)
+  const one = await tab(['a'])
+  const two = await tab(['b'])
+  const first = await stream(1)
+  first.ready('r1')
+  await two.hears('ready', ready(['b']))
+  const devtools = await browser.newBrowserCDPSession()
+  const { targetInfos } = await devtools.send('Target.getTargets')
+  const workers = targetInfos.filter(target => target.type === 'shared_worker' && target.url.startsWith(origin))
+  for (const { targetId } of workers) {
+    const { sessionId } = await devtools.send('Target.attachToTarget', { targetId, flatten: false })
+    const message = JSON.stringify({ id: 1, method: 'Runtime.evaluate', params: { expression: 'self.close()' } })
+    await devtools.send('Target.sendMessageToTarget', { sessionId, message })
+    await devtools.send('Target.detachFromTarget', { sessionId })
+  }
+  const second = await stream(2)
+  second.ready('r2')
+  await until(async () => (await one.heard('ready')).length + calls.length >= 2, 'both to be heard')
+  await until(async () => {
+    const heard = [await one.heard('ready'), await two.heard('ready')].map(list => list.flatMap(one => one.topics))
+    return JSON.stringify(heard) === '[["a","a"],["b","b"]]'
+  }, 'ready in both')
+  assert.ok((await one.heard('lost')).length > 0)
+  assert.equal(streams.length, 2)
+})
+
 test('pages without locks are asked whether they are there', async t => {
   const { context, tab } = await profile(t, () => {
     Object.defineProperty(Navigator.prototype, 'locks', { get() { return undefined } })
@@ -380,6 +409,32 @@ for (const [what, prepare, options] of [
     await one.hears('b', '2')
   })
 }
+
+test('the page of docs/client.md does what is said there', async t => {
+  const { context } = await profile(t)
+  const page = await context.newPage()
+  page.on('pageerror', error => { throw error })
+  await page.goto(`${origin}/manual`)
+  const shows = text => page.locator('#log li').getByText(text, { exact: true }).waitFor({ timeout: 5_000 * PATIENCE })
+  const first = await stream(1)
+  assert.deepEqual(first.topics, ['project-board.7', 'project-board.9'])
+  assert.equal(await page.locator('#state').textContent(), 'Connecting…')
+  first.ready('r1')
+  await shows('read project-board.7')
+  await shows('read project-board.9')
+  assert.equal(await page.locator('#state').textContent(), 'Live')
+  first.send('id: 1', 'event: project-board.9', 'data: {"type":"card.moved"}')
+  await shows('card.moved on project-board.9')
+  first.send('id: 2', 'event: resync', 'data: {"reason":"rule","topics":["project-board.7"]}')
+  await shows('read project-board.7 again: rule')
+  assert.equal(await page.locator('#log li').count(), 4)
+  first.end()
+  await page.getByText('Reconnecting…').waitFor()
+  const second = await stream(2)
+  second.ready('r2', true)
+  await page.getByText('Live').waitFor()
+  assert.equal(await page.locator('#log li').count(), 4)
+})
 
 test('users do not share: another one has another stream', async t => {
   const { tab } = await profile(t)
