@@ -10,7 +10,7 @@ local begin  = require "begin"
 
 local app    = sluice.app "boards-server"
 local EVENTS = sluice.env("EVENTS_URL", "http://127.0.0.1:8180")
-local KEY    = sluice.env("PUBLISH_KEY", "a key for the example only")
+local KEY    = sluice.env "PUBLISH_KEY"
 
 local PEOPLE = {
   { user = "ann",  name = "Ann Lunde" },

@@ -84,6 +84,17 @@ scenario('a card is moved by keyboard, and put back', async world => {
   await two.shows('Review', 'Contact form')
 })
 
+scenario('a finger that rests on a card moves it; one that does not scrolls', async world => {
+  const phone = { viewport: { width: 390, height: 780 }, hasTouch: true, isMobile: true }
+  const tab = await (await world.user('ann', phone)).tab('1')
+  await tab.touch('Cookie notice that is true', null, 0)
+  await sleep(300)
+  await tab.shows('To do', ...TO_DO)
+  await tab.touch('Cookie notice that is true', 'Doing', 500)
+  await tab.shows('To do', TO_DO[0], TO_DO[2])
+  await until(async () => (await tab.titles('Doing')).includes('Cookie notice that is true'), 'the card in Doing')
+})
+
 scenario('what others do while a card is held is shown once it is put down', async world => {
   const ann = await world.user('ann')
   const tab = await ann.tab('1')

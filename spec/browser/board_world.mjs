@@ -4,7 +4,10 @@
 import fs from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { freePort, PATIENCE, Process, Proxy, until, visit } from './world.mjs'
+
+const KEY = 'what the app and the event server know each other by'
 
 /** One browser profile, signed in as somebody. */
 class User {
@@ -65,6 +68,26 @@ class Tab {
     await mouse.up()
   }
 
+  /** Puts a finger on a card, moves it after `rest` ms to a column, or down, and lifts it. */
+  async touch(title, column, rest) {
+    const devtools = await this.user.context.newCDPSession(this.page)
+    const finger = (type, x, y) => devtools.send('Input.dispatchTouchEvent', { type, touchPoints: x === undefined ? [] : [{ x, y }] })
+    await this.page.bringToFront()
+    const from = await this.card(title).boundingBox()
+    const to = column && await this.column(column).boundingBox()
+    let [x, y] = [from.x + 40, from.y + 15]
+    await finger('touchStart', x, y)
+    await sleep(rest)
+    const end = column ? [Math.min(to.x + 30, this.page.viewportSize().width - 20), to.y + 60] : [x, y + 250]
+    for (let step = 0; step < 6; step++) {
+      x += (end[0] - x) / (6 - step)
+      y += (end[1] - y) / (6 - step)
+      await finger('touchMove', x, y)
+      await sleep(30)
+    }
+    await finger('touchEnd')
+  }
+
   /** How many cards slid or lit up so far: `animated` counts those of others' moves. */
   animations() { return this.page.evaluate(() => window.animated ?? []) }
 
@@ -76,9 +99,9 @@ export async function start(t, browser) {
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'sluice-board-'))
   const ports = [await freePort(), await freePort(), await freePort(), await freePort()]
   const boards = new Process('boards', folder, ports[0], ports[1], ['examples/board/boards.lua'],
-    { EVENTS_URL: `http://127.0.0.1:${ports[2]}` })
-  const sluice = new Process('board', folder, ports[2], ports[3], ['examples/board/draft.lua', 'examples/board/pages.lua'],
-    { BOARDS_URL: `http://${boards.address}` })
+    { EVENTS_URL: `http://127.0.0.1:${ports[2]}`, PUBLISH_KEY: KEY })
+  const sluice = new Process('board', folder, ports[2], ports[3], ['rules/board.lua', 'examples/board/pages.lua'],
+    { BOARDS_URL: `http://${boards.address}`, PUBLISH_KEY: KEY })
   const proxy = new Proxy()
   const contexts = []
   const world = {
