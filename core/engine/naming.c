@@ -2,6 +2,7 @@
 
 #include "base/alloc.h"
 #include "engine/asked.h"
+#include "engine/changes.h"
 #include "engine/seat.h"
 
 static void grant_asked(struct naming *naming);
@@ -107,12 +108,18 @@ static void on_subscribe(void *owner, const struct hook_result *result)
     if (take_answer(naming)) grant_asked(naming);
 }
 
-/* The next `topic=` that it does not have yet. */
+/* The next `topic=` that it does not have yet, or that was granted at run time. */
 static bool next_asked(struct naming *naming, struct buf *name)
 {
+    struct bytes granted;
     while (asked_topic(&naming->_asked, name)) {
         if (!naming_has(naming, buf_bytes(name))) return true;
         buf_clear(name);
+    }
+    while (changes_granted(naming->_seat, &naming->_granted_at, &granted)) {
+        if (naming_has(naming, granted)) continue;
+        buf_add_bytes(name, granted);
+        return true;
     }
     return false;
 }

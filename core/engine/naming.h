@@ -1,6 +1,7 @@
 /* naming: which topics a seat has: those that its stream's `topics` gives, and those
  * that its client asks for (`?topic=`) and that the topic's `subscribe` grants. Both
- * may wait. Asked on the way in, and again after a reload. */
+ * may wait. Asked on the way in, and again after a reload: then also about the topics that
+ * were granted while it lived. */
 #pragma once
 
 #include <stdbool.h>
@@ -29,6 +30,7 @@ struct naming {
     const struct http_request *_request;
     struct errand _errand;
     struct bytes _asked; /* what is left of the query to look through */
+    size_t _granted_at;  /* and of what was granted since, see engine/changes.h */
     struct pattern_match _match; /* of the topic that `subscribe` is asked about */
     bool _strict;
     enum outcome _granted; /* what it answered, */

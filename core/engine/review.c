@@ -5,6 +5,7 @@
 
 #include "base/alloc.h"
 #include "base/check.h"
+#include "engine/changes.h"
 #include "engine/naming.h"
 #include "engine/seat.h"
 #include "engine/seats.h"
@@ -61,21 +62,25 @@ void review_drop(struct seat *seat)
 
 /* ---- what comes of it ---- */
 
-static void leave_topics(struct subscriber *subscriber, const struct naming *naming)
+static void leave_topics(struct seat *seat, const struct naming *naming)
 {
+    struct subscriber *subscriber = seat->subscriber;
     for (uint32_t i = subscriber_topic_count(subscriber);
          i-- > 0 && !subscriber_ended(subscriber);) {
         struct topic *topic = subscriber_topic(subscriber, i);
-        if (!naming_has(naming, atom_bytes(topic_name(topic))))
+        const struct bytes name = atom_bytes(topic_name(topic));
+        if (!changes_keep(seat, name, naming_has(naming, name)))
             subscriber_lose(subscriber, topic, "reload");
     }
 }
 
 /* A topic that cannot be had is logged by who could not make it, and told like a lost one. */
-static void join_topics(struct subscriber *subscriber, struct app *app, const struct naming *naming)
+static void join_topics(struct seat *seat, const struct naming *naming)
 {
+    struct subscriber *subscriber = seat->subscriber;
     for (size_t i = 0; i < naming->count && !subscriber_ended(subscriber); i++) {
-        struct topic *topic = app_topic_open(app, naming->names[i]);
+        if (!changes_keep(seat, naming->names[i], true)) continue;
+        struct topic *topic = app_topic_open(seat->app, naming->names[i]);
         if (!topic || !subscriber_join(subscriber, topic)) continue;
         subscriber_resync(subscriber, "reload", topic);
         subscriber_greet(subscriber, topic);
@@ -95,8 +100,9 @@ static void on_named(void *owner, enum naming_end how)
     struct review *review = owner;
     struct seat *seat = review->seat;
     if (how == NAMING_DONE) {
-        leave_topics(seat->subscriber, &review->naming);
-        join_topics(seat->subscriber, seat->app, &review->naming);
+        leave_topics(seat, &review->naming);
+        join_topics(seat, &review->naming);
+        changes_settle(seat, &review->naming);
     } else {
         send_away(seat);
     }

@@ -1,7 +1,8 @@
 /* review: after a reload, the live streams are asked anew which topics they have, by
  * the new rules and a few at a time, so that ten thousand streams are no storm of
  * requests to the app's server. What a stream no longer has it leaves, what is new
- * it joins, and either is told (resync, "reload").
+ * it joins, and either is told (resync, "reload"). What rules changed of its topics while it
+ * lived (engine/changes.h) holds.
  *
  * Of the request that opened a stream, only its path and query are kept. A stream
  * whose rules want to see more of it, or fail, ends with a time to come back: it

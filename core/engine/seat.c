@@ -8,6 +8,7 @@
 #include "base/alloc.h"
 #include "base/check.h"
 #include "engine/census.h"
+#include "engine/changes.h"
 #include "engine/farewell.h"
 #include "engine/finals.h"
 #include "engine/leases.h"
@@ -43,6 +44,7 @@ void seat_free(struct seat *seat)
 {
     CHECK(!seat->arrival);
     review_drop(seat);
+    changes_end(seat);
     leases_release(seat);
     disarm_end(seat);
     seats_remove(app_seats(seat->app), seat->number);
@@ -72,6 +74,7 @@ static void on_ended(void *owner, enum end_reason reason)
     review_drop(seat);
     errand_cancel(&seat->telling);
     seat->subscriber = NULL;
+    changes_end(seat);
     if (!seat->stream->disconnect || !seat->told) {
         seat_free(seat);
         return;

@@ -18,6 +18,7 @@
 #include "ports/sink.h"
 
 struct arrival;
+struct changes;
 struct farewell;
 
 /* Open to attach.c, which fills it; everybody else uses the functions. */
@@ -35,6 +36,7 @@ struct seat {
     struct errand telling; /* the connect or disconnect hook */
     struct atom *target;   /* once live: path and query of its request, see seat_keep */
     struct review *review; /* engine/review.h; NULL: it is not asked now */
+    struct changes *changes; /* engine/changes.h; NULL: none */
     uint32_t since_s;      /* once live: since when, in seconds since 1970 */
     bool unreviewed;       /* but is to be */
     bool counted;          /* among the node's streams; false: there was no room */

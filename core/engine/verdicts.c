@@ -8,8 +8,8 @@
 #include "engine/app.h"
 #include "engine/audience.h"
 #include "engine/errand.h"
-#include "engine/seat.h"
 #include "event/frame.h"
+#include "hub/subscriber.h"
 
 struct asking {
     struct rule_verdicts *verdicts;
@@ -84,7 +84,7 @@ static bool filter(struct asking *asking)
         pattern_match(topic->pattern, atom_bytes(asking->frame->topic), &asking->params);
     const struct hook_call call = {.kind = HOOK_FILTER,
                                    .hook = topic->filter,
-                                   .seat = seat_of(asking->subscriber),
+                                   .seat = subscriber_owner(asking->subscriber),
                                    .frame = asking->frame,
                                    .pattern = topic->pattern,
                                    .params = &asking->params};

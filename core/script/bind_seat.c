@@ -1,18 +1,24 @@
 /* bind_seat: a subscriber as rules see it. The handle knows it by its number, so
  * one that outlives its stream is harmless: then its fields are nil and its
- * methods answer nil, "closed". */
+ * methods answer nil, "closed".
+ *
+ * sub:subscribe may wait, so it is two calls, and what a rule calls is the library's
+ * function around them (scripts/sluice/subscribing.lua). */
 #include <lauxlib.h>
 #include <lua.h>
 #include <string.h>
 
 #include "base/text.h"
 #include "engine/farewell.h"
+#include "base/alloc.h"
+#include "engine/changes.h"
 #include "engine/seat.h"
 #include "script/handle.h"
 #include "script/here.h"
 #include "script/objects.h"
 #include "script/phase.h"
 #include "script/raise.h"
+#include "script/task.h"
 #include "script/values.h"
 
 enum { DATA_MAX = 4096 };
@@ -23,15 +29,20 @@ struct seat_handle {
     uint64_t number;
 };
 
-enum field { USER = 1, DATA, TAG, TOPICS, OPEN };
+enum field { USER = 1, DATA, TAG, TOPICS, OPEN, SUBSCRIBE };
 
 static int get(lua_State *L, void *handle, int field);
 static int l_set(lua_State *L);
 static int l_close(lua_State *L);
+static int l_join(lua_State *L);
+static int l_leave(lua_State *L);
 
 static const struct handle_member members[] = {
     {"user", USER, NULL}, {"data", DATA, NULL}, {"tag", TAG, NULL},    {"topics", TOPICS, NULL},
-    {"open", OPEN, NULL}, {"set", 0, l_set},    {"close", 0, l_close}, {NULL, 0, NULL}};
+    {"open", OPEN, NULL}, {"set", 0, l_set},    {"close", 0, l_close}, {"join", 0, l_join},
+    {"leave", 0, l_leave}, {"subscribe", SUBSCRIBE, NULL}, {NULL, 0, NULL}};
+
+static const char method[] = "sluice.subscribe"; /* in the registry */
 
 static const struct handle_kind kind = {"subscriber", members, get, HANDLE_SEAT};
 
@@ -53,6 +64,10 @@ static void push_topics(lua_State *L, const struct subscriber *subscriber)
 static int get(lua_State *L, void *handle, int field)
 {
     struct seat *seat = find(handle);
+    if (field == SUBSCRIBE) {
+        lua_getfield(L, LUA_REGISTRYINDEX, method);
+        return 1;
+    }
     if (!seat) {
         if (field != OPEN) return 0;
         lua_pushboolean(L, 0);
@@ -73,6 +88,8 @@ static int get(lua_State *L, void *handle, int field)
         break;
     case OPEN:
         lua_pushboolean(L, 1);
+        break;
+    case SUBSCRIBE:
         break;
     }
     return 1;
@@ -176,6 +193,120 @@ static int l_close(lua_State *L)
     return 1;
 }
 
+/* ---- topics while it lives ---- */
+
+static struct bytes topic_argument(lua_State *L, const char *name)
+{
+    struct bytes topic;
+    if (!topic_name_at(L, 2, &topic) || !topic.size)
+        raise_sentence(L, "%s: expected a topic, a handle or its name, not %s", name,
+                       lua_type(L, 2) == LUA_TSTRING ? "an empty text" : luaL_typename(L, 2));
+    return topic;
+}
+
+/* true | false | nil, code, sentence */
+static int push_change(lua_State *L, enum change how)
+{
+    static const char *const words[][2] = {
+        [CHANGE_FULL] = {"full", "the stream has as many topics as it may, or the app has"},
+        [CHANGE_FORBIDDEN] = {"forbidden", "the topic's subscribe does not let it in"},
+        [CHANGE_UNKNOWN] = {"unknown", "the topic's subscribe failed, or none is declared"},
+    };
+    if (how == CHANGE_CLOSED) return closed(L);
+    if (how == CHANGE_DONE || how == CHANGE_NOTHING) {
+        lua_pushboolean(L, how == CHANGE_DONE);
+        return 1;
+    }
+    lua_pushnil(L);
+    lua_pushstring(L, words[how][0]);
+    lua_pushstring(L, words[how][1]);
+    return 3;
+}
+
+static int change(lua_State *L, const char *name,
+                  enum change (*apply)(struct seat *seat, struct bytes topic))
+{
+    phase_check(L, CALL_SEAT, name);
+    struct seat *seat = find(handle_check(L, 1, &kind));
+    const struct bytes topic = topic_argument(L, name);
+    if (!seat) return closed(L);
+    return push_change(L, here_shadowed(L) ? CHANGE_DONE : apply(seat, topic));
+}
+
+/* sub:join(topic): true | nil, code, sentence */
+static int l_join(lua_State *L)
+{
+    return change(L, "sub:join", changes_join);
+}
+
+/* sub:leave(topic): true | false: it had it not | nil, code, sentence */
+static int l_leave(lua_State *L)
+{
+    return change(L, "sub:leave", changes_leave);
+}
+
+struct wait {
+    struct grant *grant; /* NULL: there is an answer */
+    struct later *later;
+    struct job job; /* what is answered at once is waited for, too, to the end of the turn */
+    struct task *task;
+    enum change how;
+};
+
+static void wake(struct job *job)
+{
+    task_wake(CONTAINER(job, struct wait, job)->task);
+}
+
+static void answered(void *owner, enum change how)
+{
+    struct wait *wait = owner;
+    wait->grant = NULL;
+    wait->how = how;
+    later_post(wait->later, LATER_SOON, &wait->job);
+}
+
+static int collect(lua_State *L, void *ctx)
+{
+    return push_change(L, ((struct wait *)ctx)->how);
+}
+
+static void release(void *ctx)
+{
+    struct wait *wait = ctx;
+    later_cancel(&wait->job);
+    if (wait->grant) changes_cancel(wait->grant);
+    xfree(wait);
+}
+
+static const struct wait_ops waiting = {collect, release};
+
+/* seat_subscribe(sub, topic), then collect() */
+static int l_subscribe(lua_State *L)
+{
+    phase_check(L, CALL_SEAT, "sub:subscribe");
+    phase_check(L, CALL_WAIT, "sub:subscribe");
+    struct seat *seat = find(handle_check(L, 1, &kind));
+    const struct bytes topic = topic_argument(L, "sub:subscribe");
+    struct wait *wait = xcalloc(1, sizeof *wait);
+    wait->later = here_ports(L)->later;
+    wait->task = here_tasks(L)->running;
+    job_create(&wait->job, wake);
+    if (!seat || here_shadowed(L))
+        answered(wait, seat ? CHANGE_DONE : CHANGE_CLOSED);
+    else
+        wait->grant = changes_ask(seat, topic, answered, wait);
+    return task_park(L, here_tasks(L), &waiting, wait);
+}
+
+/* seat_method(function): what sub:subscribe is */
+static int l_method(lua_State *L)
+{
+    luaL_checktype(L, 1, LUA_TFUNCTION);
+    lua_setfield(L, LUA_REGISTRYINDEX, method);
+    return 0;
+}
+
 void seat_push(lua_State *L, struct seat *seat)
 {
     struct seat_handle *handle = handle_new(L, &kind, sizeof *handle);
@@ -185,6 +316,9 @@ void seat_push(lua_State *L, struct seat *seat)
 
 void bind_seat(lua_State *L)
 {
+    static const luaL_Reg functions[] = {
+        {"seat_subscribe", l_subscribe}, {"seat_method", l_method}, {NULL, NULL}};
     handle_define(L, &kind);
     lua_pop(L, 1);
+    luaL_setfuncs(L, functions, 0);
 }

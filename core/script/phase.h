@@ -18,7 +18,7 @@ enum call_kind {
     CALL_WAIT,    /* http, time.sleep: what suspends */
     CALL_APP,     /* app:users, :subscribers, :disconnect, :cursor, :presence; handle:subscribers */
     CALL_STORE,
-    CALL_SEAT,    /* sub:set, sub:close, presence:beat; app:forget */
+    CALL_SEAT,    /* sub:set, :close, :join, :subscribe, :leave, presence:beat; app:forget */
     CALL_KINDS
 };
 

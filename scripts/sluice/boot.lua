@@ -26,6 +26,7 @@ setmetatable(_G, {
 
 local sandbox = require "sluice.sandbox"
 local app     = require "sluice.app"
+require "sluice.subscribing"
 
 math.randomseed(tonumber(core.token():sub(1, 8), 16))
 sandbox.run(core.path)
