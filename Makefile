@@ -11,16 +11,17 @@ SECONDS ?= 60
 
 # What apt-get installs. `command:package` asks for the package only where the command is missing.
 RUN_PACKAGES  := gcc:gcc make:make pkg-config:pkg-config libc6-dev libev-dev libluajit-5.1-dev \
-                 libcurl4-openssl-dev libjwt-dev lua-cjson node-llhttp ca-certificates node:nodejs npm:npm
+                 libcurl4-openssl-dev libjwt-dev lua-cjson libsystemd-dev node-llhttp ca-certificates node:nodejs npm:npm
 TEST_PACKAGES := $(RUN_PACKAGES) git:git luajit:luajit lua-busted lua-check lua-posix libcmocka-dev \
-                 clang:clang libclang-rt-dev valgrind:valgrind curl:curl chromium:chromium
+                 clang:clang libclang-rt-dev valgrind:valgrind curl:curl chromium:chromium \
+                 nginx:nginx caddy:caddy haproxy:haproxy systemd-analyze:systemd systemd-socket-activate:systemd
 
 # The floors that know no descriptor, and the adapters. core.so holds the first and the rig.
 FLOORS   := base event ports hub upstream tape plan engine script
 ADAPTERS := loop http peers
 
 WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wwrite-strings -Wundef -Wvla
-PKGS     := luajit libcurl libjwt
+PKGS     := luajit libcurl libjwt libsystemd
 LIBS     := -lev -lm
 
 # ---------------------------------------------------------------------------------------------------
@@ -155,7 +156,7 @@ install: all ## install to PREFIX (/usr/local)
 	install -D -m 755 $(BUILD)/sluice $(DESTDIR)$(PREFIX)/bin/sluice
 	install -D -m 644 $(BUILD)/lib/sluice/core.so $(DESTDIR)$(PREFIX)/lib/sluice/core.so
 	install -D -m 644 sse.lua.conf $(DESTDIR)$(PREFIX)/share/sluice/sse.lua.conf
-	cp -r scripts rules client $(DESTDIR)$(PREFIX)/share/sluice/
+	cp -r scripts rules client examples/systemd examples/proxies $(DESTDIR)$(PREFIX)/share/sluice/
 
 clean: ## remove build/
 	rm -rf build

@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <string.h>
 #include <sys/un.h>
 
 #include "base/text.h"
@@ -56,6 +57,13 @@ static bool read_host(struct address *address, struct bytes host, uint16_t port)
     four(address)->sin_port = htons(port);
     address->size = sizeof(struct sockaddr_in);
     return inet_pton(AF_INET, copy, &four(address)->sin_addr) == 1;
+}
+
+bool address_is_passed(const char *text)
+{
+    static const char word[] = "systemd";
+    const size_t size = sizeof(word) - 1;
+    return strncmp(text, word, size) == 0 && (!text[size] || (text[size] == ':' && text[size + 1]));
 }
 
 bool address_read(struct address *address, const char *text, struct buf *error)

@@ -3,6 +3,7 @@
  *   127.0.0.1:8080   [::1]:8080   localhost:8080     one address
  *   *:8080   :8080                                   every address, IPv6 and IPv4
  *   unix:/run/sluice.sock                            a Unix socket
+ *   systemd   systemd:web                            sockets that a socket unit passes
  *
  * No names but localhost: what a name means may change under a running server. */
 #pragma once
@@ -20,6 +21,9 @@ struct address {
 
 /* Reads the text; false: appends a sentence that says what was expected. */
 bool address_read(struct address *address, const char *text, struct buf *error);
+
+/* Is it one that is passed? address_read does not take it. */
+bool address_is_passed(const char *text);
 
 /* Turns an `every` address into its IPv4 twin. */
 void address_every4(struct address *address);

@@ -191,6 +191,22 @@ static void note_bound(struct listener *listener, int fd)
     listener->bound = buf_take(&bound);
 }
 
+static struct listener *begin(struct http *http, int fd, const char *text,
+                              const struct address *address, struct http_handler *handler)
+{
+    struct listener *listener = xcalloc(1, sizeof(*listener));
+    listener->http = http;
+    listener->handler = handler;
+    listener->name = xstrdup(text);
+    listener->address = *address;
+    list_create(&listener->conns);
+    list_append(&http->listeners, &listener->node);
+    note_bound(listener, fd);
+    watch_create(&listener->watch, http->loop, fd, on_ready);
+    watch_set(&listener->watch, WATCH_READ);
+    return listener;
+}
+
 struct listener *listener_open(struct http *http, const char *text, struct http_handler *handler,
                                struct buf *error)
 {
@@ -205,16 +221,32 @@ struct listener *listener_open(struct http *http, const char *text, struct http_
         explain(error, &address, text, errno);
         return NULL;
     }
-    struct listener *listener = xcalloc(1, sizeof(*listener));
-    listener->http = http;
-    listener->handler = handler;
-    listener->name = xstrdup(text);
-    listener->address = address;
-    list_create(&listener->conns);
-    list_append(&http->listeners, &listener->node);
-    note_bound(listener, fd);
-    watch_create(&listener->watch, http->loop, fd, on_ready);
-    watch_set(&listener->watch, WATCH_READ);
+    return begin(http, fd, text, &address, handler);
+}
+
+struct listener *listener_take(struct http *http, int fd, const char *text,
+                               struct http_handler *handler, struct buf *error)
+{
+    struct address address = {.size = sizeof(address.name)};
+    int type = 0, listens = 0;
+    socklen_t size = sizeof(int);
+    const bool good = getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0 &&
+                      getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) == 0 &&
+                      type == SOCK_STREAM && listens &&
+                      getsockname(fd, (struct sockaddr *)&address.name, &address.size) == 0;
+    if (!good) {
+        buf_printf(error, "cannot listen on %s: what was passed is no stream socket that listens",
+                   text);
+        close(fd);
+        return NULL;
+    }
+    fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
+    if (address.name.ss_family != AF_UNIX) {
+        set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+        limit(http, fd);
+    }
+    struct listener *listener = begin(http, fd, text, &address, handler);
+    listener->inode = 0; /* the file is not ours to remove */
     return listener;
 }
 

@@ -34,6 +34,11 @@ struct listener *listener_open(struct http *http, const char *address, struct ht
 /* Its requests are `trusted` (ports/exchange.h) from now on. */
 void listener_trust(struct listener *listener);
 
+/* Listens on a socket that somebody else opened and listens on; takes it over. Its options and a Unix
+ * socket's file are left as they are. NULL: appends one sentence. */
+struct listener *listener_take(struct http *http, int fd, const char *address,
+                               struct http_handler *handler, struct buf *error);
+
 /* Accepts no more and removes the Unix socket's file. Idle connections are closed now, others
  * after their answer; streams go on until their owners end them. The listener is freed by itself
  * after the last. */

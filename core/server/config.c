@@ -203,7 +203,8 @@ static void check_addresses(struct reading *reading, const char *name,
     for (size_t i = 0; i < list->count; i++) {
         const size_t before = reading->errors->size;
         buf_printf(reading->errors, "%s: %s: ", reading->config->path, name);
-        if (address_read(&address, list->items[i], reading->errors))
+        if (address_is_passed(list->items[i]) ||
+            address_read(&address, list->items[i], reading->errors))
             reading->errors->size = before;
         else
             buf_add_char(reading->errors, '\n');

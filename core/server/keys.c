@@ -10,7 +10,8 @@
 const struct key keys[] = {
     {"listen", KEY_ADDRESSES, AT(listen), "\"127.0.0.1:8080\"", 0, 0, {0},
      "Where browsers and apps connect: \"address:port\", \"[ipv6]:port\", \"*:port\", "
-     "\"unix:/path\", or a list of these.",
+     "\"unix:/path\", \"systemd\" or \"systemd:name\" (sockets of a socket unit, by FileDescriptorName), "
+     "or a list of these.",
      "Put a TLS proxy in front, or listen on a Unix socket behind it. Port 0 takes a free port and "
      "logs which."},
     {"listen_trusted", KEY_ADDRESSES, AT(listen_trusted), "{}", 0, 0, {0},

@@ -12,6 +12,7 @@
 #include "base/text.h"
 #include "engine/node.h"
 #include "engine/shadow.h"
+#include "http/address.h"
 #include "http/http.h"
 #include "http/listener.h"
 #include "http/static.h"
@@ -27,6 +28,7 @@
 #include "server/logs.h"
 #include "server/record.h"
 #include "server/rules.h"
+#include "server/service.h"
 #include "upstream/gate.h"
 
 enum { DRAIN_LOOK_MS = 20, ADMIN_CONNECTIONS = 100, FETCH_CONNECTIONS = 256,
@@ -40,6 +42,7 @@ struct parts {
     struct fetch *fetch;
     struct static_files files;
     struct listener **listeners; /* the public ones first */
+    struct service *service;
     size_t public_count, listener_count;
     struct gate gate;
     struct order order;
@@ -123,19 +126,40 @@ static bool open_log(struct server *server, struct buf *errors)
     return good;
 }
 
+static bool keep_listener(struct parts *parts, struct listener *listener, bool trusted)
+{
+    const size_t count = parts->listener_count + 1;
+    if (!listener) return false;
+    if (trusted) listener_trust(listener);
+    parts->listeners = xrealloc(parts->listeners, count * sizeof(struct listener *));
+    parts->listeners[parts->listener_count++] = listener;
+    return true;
+}
+
+/* All that systemd passed for this address. */
+static bool take_passed(struct parts *parts, struct http *http, const char *address,
+                        struct http_handler *handler, bool trusted, struct buf *errors)
+{
+    int fd = service_take(parts->service, address);
+    if (fd < 0) service_explain(parts->service, address, errors);
+    bool good = fd >= 0;
+    for (; good && fd >= 0; fd = service_take(parts->service, address))
+        good = keep_listener(parts, listener_take(http, fd, address, handler, errors), trusted);
+    return good;
+}
+
 static bool listen_on(struct parts *parts, struct http *http, const struct config_list *list,
                       struct http_handler *handler, bool trusted, struct buf *errors)
 {
-    for (size_t i = 0; i < list->count; i++) {
-        struct listener *listener = listener_open(http, list->items[i], handler, errors);
-        if (!listener) {
-            buf_add_char(errors, '\n');
-            return false;
-        }
-        if (trusted) listener_trust(listener);
-        parts->listeners[parts->listener_count++] = listener;
+    bool good = true;
+    for (size_t i = 0; good && i < list->count; i++) {
+        const char *address = list->items[i];
+        good = address_is_passed(address)
+                   ? take_passed(parts, http, address, handler, trusted, errors)
+                   : keep_listener(parts, listener_open(http, address, handler, errors), trusted);
     }
-    return true;
+    if (!good) buf_add_char(errors, '\n');
+    return good;
 }
 
 static bool open_listeners(struct server *server, struct buf *errors)
@@ -143,12 +167,11 @@ static bool open_listeners(struct server *server, struct buf *errors)
     struct parts *parts = server->_parts;
     const struct config *config = server->config;
     struct http_handler *handler = &recorder_taps(server->recorder)->handler;
-    parts->public_count = config->listen.count + config->listen_trusted.count;
-    parts->listeners =
-        xcalloc(parts->public_count + config->admin.count, sizeof(struct listener *));
-    return listen_on(parts, server->http, &config->listen, handler, false, errors) &&
-           listen_on(parts, server->http, &config->listen_trusted, handler, true, errors) &&
-           listen_on(parts, parts->admin_http, &config->admin, &server->admin.handler, false, errors);
+    if (!listen_on(parts, server->http, &config->listen, handler, false, errors) ||
+        !listen_on(parts, server->http, &config->listen_trusted, handler, true, errors))
+        return false;
+    parts->public_count = parts->listener_count;
+    return listen_on(parts, parts->admin_http, &config->admin, &server->admin.handler, false, errors);
 }
 
 static void log_listeners(const struct parts *parts)
@@ -167,6 +190,7 @@ struct server *server_new(struct config *config, bool check, struct buf *errors)
     parts->server = server;
     server->loop = loop_new();
     make_ports(server);
+    parts->service = service_new(loop_clock(server->loop));
     server->http = make_http(server->loop, config, config->connections);
     believe_proxies(server, config);
     parts->admin_http = make_http(server->loop, config, ADMIN_CONNECTIONS);
@@ -260,6 +284,7 @@ static void on_end_signal(void *owner, int signum)
     }
     LOG(parts->ports.log, LOG_INFO, "draining", F_TEXT("signal", signum == SIGINT ? "INT" : "TERM"),
         F_NUMBER("streams", node_counters(server->node)->streams));
+    service_stopping(parts->service, "draining");
     begin_drain(server);
 }
 
@@ -327,10 +352,22 @@ static bool reload(struct server *server, bool promote, struct buf *errors)
     return false;
 }
 
+/* What `systemctl status` shows. */
+static void say_ready(const struct server *server)
+{
+    struct buf status = BUF_EMPTY;
+    buf_printf(&status, "serving %zu apps, generation %u%s", node_apps(server->node),
+               rules_generation(server->rules),
+               server->reload.outcome == RELOAD_REFUSED ? "; the last reload was refused" : "");
+    service_ready(server->_parts->service, buf_text(&status));
+    buf_destroy(&status);
+}
+
 bool server_reload(struct server *server, bool promote, struct buf *report)
 {
     struct log *log = server->_parts->ports.log;
     struct last_reload *last = &server->reload;
+    service_reloading(server->_parts->service);
     const bool good = reload(server, promote, report);
     if (good) {
         LOG(log, LOG_INFO, "reloaded", F_NUMBER("apps", node_apps(server->node)),
@@ -347,6 +384,7 @@ bool server_reload(struct server *server, bool promote, struct buf *report)
     last->wall_ms = server->_parts->ports.clock->wall_ms;
     buf_clear(&last->lines);
     buf_add_bytes(&last->lines, buf_bytes(report));
+    say_ready(server);
     return good;
 }
 
@@ -371,6 +409,7 @@ int server_run(struct server *server)
     loop_signal(server->loop, SIGHUP, on_reload_signal, server);
     loop_signal(server->loop, SIGUSR1, on_log_signal, server);
     log_listeners(parts);
+    say_ready(server);
     LOG(parts->ports.log, LOG_INFO, "serving", F_NUMBER("apps", node_apps(server->node)));
     loop_run(server->loop);
     LOG(parts->ports.log, LOG_INFO, "ended", F_NUMBER("code", parts->exit_code));
@@ -382,6 +421,7 @@ int server_run(struct server *server)
 void server_free(struct server *server)
 {
     struct parts *parts = server->_parts;
+    service_free(parts->service);
     recorder_end(server->recorder, "the server ended");
     http_free(server->http);
     http_free(parts->admin_http);

@@ -57,9 +57,10 @@ describe("the admin listener's API", function()
     wait.wait_until(function() return get("/api/links").items[1].state == "open" end)
     local apps = get "/api/apps"
     assert.same({ "listed", "other" }, { apps.items[1].app, apps.items[2].app })
-    assert.same({ 2, 1, 1, 1 }, { apps.items[1].subscribers, apps.items[1].users, apps.items[1].topics, apps.items[1].triggers })
-    assert.same({ { name = "events", method = "GET", path = "/events" }, { name = "linked", method = "GET", path = "/linked" } },
-      apps.items[1].streams)
+    local listed = apps.items[1]
+    assert.same({ 2, 1, 1, 1 }, { listed.subscribers, listed.users, listed.topics, listed.triggers })
+    assert.same({ { name = "events", method = "GET", path = "/events" },
+                  { name = "linked", method = "GET", path = "/linked" } }, listed.streams)
     local topics = get "/api/topics"
     assert.same({ { app = "listed", topic = "user:ann", subscribers = 2, history = 1 },
                   { app = "other", topic = "all", subscribers = 1, history = 0 } }, topics.items)
@@ -71,8 +72,8 @@ describe("the admin listener's API", function()
     local first = all.items[1]
     assert.is_true(math.abs(first.since - os.time()) < 5 * wait.patience)
     first.since = nil
-    assert.same({ app = "listed", user = "ann", tag = "0123456789abcdef", stream = "linked", queued = 0, topic_count = 1,
-                  topics = { "user:ann" } }, first)
+    assert.same({ app = "listed", user = "ann", tag = "0123456789abcdef", stream = "linked", queued = 0,
+                  topic_count = 1, topics = { "user:ann" } }, first)
     assert.equal(2, #get("/api/subscribers?user=ann").items)
     assert.equal(0, #get("/api/subscribers?user=bob").items)
     assert.equal(1, #get("/api/subscribers?app=other").items)
@@ -101,7 +102,8 @@ describe("the admin listener's API", function()
   end)
 
   it("ends a user's streams, or one tab's, and nobody else's", function()
-    local first, second = open "/events?user=ann&tag=0123456789abcdef", open "/events?user=ann&tag=fedcba9876543210"
+    local first  = open "/events?user=ann&tag=0123456789abcdef"
+    local second = open "/events?user=ann&tag=fedcba9876543210"
     local other = open "/events?user=bob"
     local function disconnect(query) return http.post(server.admin, "/api/disconnect" .. query, CHANGES) end
     assert.equal(403, http.post(server.admin, "/api/disconnect?user=ann").status)

@@ -8,7 +8,10 @@ local RULES = [[
 local sluice = require "sluice"
 local log = require "sluice.log"
 local app = sluice.app "logged"
-app:route("say", "POST /say/{number}", { run = function(_, params) log.info("line", { number = params.number }) return 204 end })
+app:route("say", "POST /say/{number}", { run = function(_, params)
+  log.info("line", { number = params.number })
+  return 204
+end })
 ]]
 
 local function read(path)
@@ -98,9 +101,11 @@ describe("log_file", function()
   it("that cannot be opened is a start error", function()
     local folder = e2e.folder()
     local rules  = e2e.write(folder .. "/app.lua", 'local app = require("sluice").app "a"\n')
-    local conf = ('listen = "127.0.0.1:0"\nadmin = "127.0.0.1:0"\nrules = %q\nlog_file = "none/sluice.log"\n'):format(rules)
+    local conf = ('listen = "127.0.0.1:0"\nadmin = "127.0.0.1:0"\nrules = %q\nlog_file = "none/sluice.log"\n')
+      :format(rules)
     local code, output = e2e.run { "run", "-c", e2e.write(folder .. "/sse.lua.conf", conf) }
     assert.equal(2, code)
-    assert.is_truthy(output:find('log_file = "' .. folder .. '/none/sluice.log" cannot be opened: No such file', 1, true))
+    local said = ('log_file = "%s/none/sluice.log" cannot be opened: No such file'):format(folder)
+    assert.is_truthy(output:find(said, 1, true), output)
   end)
 end)

@@ -153,17 +153,22 @@ describe("a drain", function()
       local app = tcp.listen(function(conn)
         conn.on_input = function() posts[#posts + 1] = conn end
       end)
-      local server = e2e.server { conf = conf, errors = "rule failed", env = { APP = "http://" .. app.address }, rules = [[
+      local server = e2e.server { conf = conf, errors = "rule failed",
+        env = { APP = "http://" .. app.address }, rules = [[
         local sluice    = require "sluice"
         local http      = require "sluice.http"
         local watermark = require "sluice.watermark"
         local app = sluice.app "marks"
-        local who = sluice.identity(function(req) return { user = req.query.user, data = { token = "t-" .. req.query.user } } end)
+        local who = sluice.identity(function(req)
+          return { user = req.query.user, data = { token = "t-" .. req.query.user } }
+        end)
         local mine = app:topic("user:{user}", { subscribe = sluice.owner "user" })
-        app:stream("events", { path = "/events", identity = who, topics = function(req, sub) return mine(sub.user) end })
-        local read = watermark.new(app, "read", { backoff = { min = 0.3, max = 0.3 }, post = function(user, data, peer, row)
-          http.post(sluice.env "APP" .. "/read", { headers = { authorization = data.token }, json = { row = row } }):expect(204)
-        end })
+        app:stream("events", { path = "/events", identity = who, topics = function(_, sub) return mine(sub.user) end })
+        local function post(_, data, _, row)
+          http.post(sluice.env "APP" .. "/read", { headers = { authorization = data.token }, json = { row = row } })
+            :expect(204)
+        end
+        local read = watermark.new(app, "read", { backoff = { min = 0.3, max = 0.3 }, post = post })
         app:route("open", "POST /open/{row}", { identity = who, run = function(req, params)
           read:open(req.user, nil, "bob", tonumber(params.row))
           return 204

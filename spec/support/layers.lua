@@ -47,6 +47,7 @@ layers.libraries = {
   { "^llhttp",   { "http" } },
   { "^nghttp2/", { "http" } },
   { "^openssl/", { "http" } },
+  { "^systemd/", { "server" } },
   { "^jwt",      { "script" } },
 }
 

@@ -185,4 +185,13 @@ function conn:read_all(timeout)
   return self:take(#self.input)
 end
 
+--- A port that nobody listens on, for a program that cannot choose one itself.
+function tcp.free_port()
+  local fd = assert(socket.socket(socket.AF_INET, socket.SOCK_STREAM, 0))
+  assert(socket.bind(fd, { family = socket.AF_INET, addr = "127.0.0.1", port = 0 }))
+  local port = assert(socket.getsockname(fd)).port
+  unistd.close(fd)
+  return port
+end
+
 return tcp

@@ -1,0 +1,27 @@
+/* service: systemd's side of a service (sd_notify(3), sd_listen_fds(3)): says when the
+ * server is ready, reloads and ends, answers the watchdog as long as the loop turns, and
+ * has the sockets that a socket unit passed. Under anything else all of it is nothing. */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct buf;
+struct clock;
+struct service;
+
+/* Takes the passed sockets and what the environment says of them. */
+struct service *service_new(struct clock *clock);
+void service_free(struct service *service);
+
+/* One passed socket more for "systemd" (any) or "systemd:NAME" (of this FileDescriptorName), the
+ * caller's from now on; -1: there is none left. */
+int service_take(struct service *service, const char *address);
+
+/* Appends a sentence: none was passed for this address, and which were. */
+void service_explain(const struct service *service, const char *address, struct buf *error);
+
+/* Listens and serves; begins to answer the watchdog. `status` is for people. */
+void service_ready(struct service *service, const char *status);
+void service_reloading(struct service *service);
+void service_stopping(struct service *service, const char *status);
