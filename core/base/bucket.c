@@ -1,6 +1,10 @@
 #include "base/bucket.h"
 
-#define TOKEN 1000 /* thousandths: what `rate` a second gives in a millisecond is whole */
+/* One token, in parts of which `rate` come back every millisecond: thousandths, where it is a second. */
+static uint64_t token(struct bucket_limit limit)
+{
+    return 1000 * (uint64_t)(limit.seconds ? limit.seconds : 1);
+}
 
 static uint64_t spent_at(const struct bucket *bucket, struct bucket_limit limit, uint64_t now_ms)
 {
@@ -15,16 +19,15 @@ bool bucket_take(struct bucket *bucket, struct bucket_limit limit, uint64_t now_
 {
     bucket->_spent = spent_at(bucket, limit, now_ms);
     if (now_ms > bucket->_at_ms) bucket->_at_ms = now_ms;
-    if (bucket->_spent + TOKEN > (uint64_t)limit.burst * TOKEN) return false;
-    bucket->_spent += TOKEN;
+    if (bucket->_spent + token(limit) > limit.burst * token(limit)) return false;
+    bucket->_spent += token(limit);
     return true;
 }
 
 uint64_t bucket_wait_ms(const struct bucket *bucket, struct bucket_limit limit, uint64_t now_ms)
 {
     if (limit.burst == 0) return UINT64_MAX;
-    uint64_t most =
-        ((uint64_t)limit.burst - 1) * TOKEN; /* spent at most, for one more to be there */
+    uint64_t most = (limit.burst - 1) * token(limit); /* spent at most, for one more to be there */
     uint64_t spent = spent_at(bucket, limit, now_ms);
     if (spent <= most) return 0;
     if (limit.rate == 0) return UINT64_MAX;

@@ -1,7 +1,7 @@
-/* bucket: a token bucket: `rate` a second in the long run, `burst` at once. Time is
+/* bucket: a token bucket: `rate` a second (or in more of them) in the long run, `burst` at once. Time is
  * an argument, the limit too: a bucket is two numbers, and zeroed it is full.
  *
- * Exact: what is spent is kept in thousandths of a token, of which every millisecond
+ * Exact: what is spent is kept in thousandths of a token (of one a second), of which every millisecond
  * gives back `rate`; nothing is rounded, and what a bucket lets through in any stretch of t
  * milliseconds is at most burst + rate * t / 1000. A clock that stands or goes back gives
  * nothing. Another limit (a reload) holds from the next call on. */
@@ -11,12 +11,13 @@
 #include <stdint.h>
 
 struct bucket_limit {
-    uint32_t rate;  /* tokens a second; 0: none ever comes back */
-    uint32_t burst; /* tokens that a full bucket has; 0: nothing is ever let through */
+    uint32_t rate;    /* tokens a second; 0: none ever comes back */
+    uint32_t burst;   /* tokens that a full bucket has; 0: nothing is ever let through */
+    uint32_t seconds; /* in which `rate` come back; 0 is 1. Another number wants another bucket */
 };
 
 struct bucket {
-    uint64_t _spent; /* thousandths of tokens, as of */
+    uint64_t _spent; /* parts of tokens, as of */
     uint64_t _at_ms;
 };
 

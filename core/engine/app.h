@@ -11,6 +11,7 @@
 #include "engine/explain.h"
 #include "engine/hooks.h"
 #include "engine/ports.h"
+#include "engine/toll.h"
 #include "hub/hub.h"
 #include "hub/store.h"
 #include "hub/subscriber.h"
@@ -21,6 +22,7 @@ struct engine_limits {
     uint32_t streams_per_user; /* 0: no bound of its own */
     uint32_t links;
     uint64_t drain_patience_ms; /* that a drain gives who is slow to take what waits for him */
+    struct toll_limits toll;
     struct hub_limits hub;
     uint32_t audience_permits; /* answers of audiences that an app keeps */
     uint32_t store_entries;

@@ -66,7 +66,7 @@ static void on_gone(void *owner)
 }
 
 /* What runs has the request on loan, which is gone once it is answered. */
-static void refuse(struct seat *seat, enum refused why)
+static void refuse_for(struct seat *seat, enum refused why, uint64_t wait_ms)
 {
     struct exchange *exchange = seat->arrival->exchange;
     struct answer_headers headers = {.count = 0};
@@ -74,8 +74,14 @@ static void refuse(struct seat *seat, enum refused why)
     naming_cancel(&seat->arrival->naming);
     guard_headers(&seat->stream->at, &exchange->request, &headers);
     app_census(seat->app)->refused[why]++;
-    refusal_answer(exchange, why, seat->stream->refusal, app_ports(seat->app)->random, &headers);
+    refusal_answer(exchange, why, seat->stream->refusal, wait_ms, app_ports(seat->app)->random,
+                   &headers);
     leave(seat);
+}
+
+static void refuse(struct seat *seat, enum refused why)
+{
+    refuse_for(seat, why, 0);
 }
 
 /* NO refuses as `no`, UNKNOWN as don't know; true if the step may go on. */
@@ -168,12 +174,66 @@ static void run_hook(struct seat *seat, struct hook_call *call, hook_done_f *don
     errand_start(&seat->arrival->errand, seat->generation, call, done, seat);
 }
 
+struct counting {
+    const struct atom *stream;
+    uint32_t count;
+};
+
+static bool count_one(void *ctx, struct subscriber *subscriber)
+{
+    struct counting *counting = ctx;
+    const struct seat *seat = seat_of(subscriber);
+    counting->count += seat && seat->stream->at.name == counting->stream;
+    return true;
+}
+
+/* How many streams of this declaration the user has; names of declarations are atoms. */
+static uint32_t count_streams(const struct seat *seat)
+{
+    struct counting counting = {seat->stream->at.name, 0};
+    hub_subscribers_each(app_hub(seat->app), seat->who.user, NULL, count_one, &counting);
+    return counting.count;
+}
+
 /* Another one of this user's would be too many. */
 static bool is_full(const struct seat *seat)
 {
-    const uint32_t bound = app_limits(seat->app)->streams_per_user;
-    return bound && seat->who.user &&
-           hub_user_subscribers(app_hub(seat->app), seat->who.user) >= bound;
+    const uint32_t most = app_limits(seat->app)->streams_per_user, own = seat->stream->per_user;
+    if (!seat->who.user) return false;
+    return (most && hub_user_subscribers(app_hub(seat->app), seat->who.user) >= most) ||
+           (own && count_streams(seat) >= own);
+}
+
+static struct toll *toll_of(const struct seat *seat)
+{
+    return &app_census(seat->app)->toll;
+}
+
+/* Whatever costs more than to look it up comes after this. */
+static bool pay(struct seat *seat)
+{
+    const struct plan_stream *stream = seat->stream;
+    const struct atom *app = app_plan(seat->app)->app;
+    const struct bytes address = seat->arrival->exchange->request.address;
+    uint64_t wait_ms = 0;
+    enum refused why = REFUSED_FULL;
+    bool good = seat->counted;
+    if (good) {
+        why = REFUSED_RATE;
+        wait_ms = toll_stream(toll_of(seat), app, &stream->at, address);
+        good = !wait_ms;
+    }
+    if (good) {
+        why = REFUSED_ADDRESS;
+        good = toll_enter(toll_of(seat), app, &stream->at, stream->per_address, address, &seat->place);
+    }
+    if (good) {
+        why = REFUSED_BUSY;
+        wait_ms = toll_node(toll_of(seat));
+        good = !wait_ms;
+    }
+    if (!good) refuse_for(seat, why, wait_ms);
+    return good;
 }
 
 static void on_authenticated(void *owner, const struct hook_result *result)
@@ -185,11 +245,15 @@ static void on_authenticated(void *owner, const struct hook_result *result)
     seat->who = result->who;
     atom_ref(seat->who.user);
     atom_ref(seat->who.data);
+    const uint64_t wait_ms =
+        toll_user(toll_of(seat), app_plan(seat->app)->app, &seat->stream->at, seat->who.user);
     if (finals_has(app_finals(seat->app), seat->stream->at.name, seat->who.user, seat->tag,
                    now_of(seat))) {
         refuse(seat, REFUSED_FINAL);
+    } else if (wait_ms) {
+        refuse_for(seat, REFUSED_RATE, wait_ms);
     } else if (is_full(seat)) {
-        refuse(seat, REFUSED_FULL);
+        refuse(seat, REFUSED_USER);
     } else {
         become_known(seat);
         next_key(seat);
@@ -294,7 +358,7 @@ static bool take_leases(struct seat *seat, enum refused *why)
     const struct plan_stream *asked = seat->stream;
     struct generation *held = generation_ref(seat->generation);
     bool good = seat_renew(seat);
-    *why = good ? REFUSED_FULL : REFUSED_UNKNOWN;
+    *why = good ? REFUSED_LINKS : REFUSED_UNKNOWN;
     good = good && leases_take(seat, asked, seat->arrival->keys);
     generation_unref(held);
     return good;
@@ -304,7 +368,7 @@ static void go_live(struct seat *seat)
 {
     struct arrival *arrival = seat->arrival;
     const struct generation *asked = seat->generation; /* who was asked */
-    enum refused why = REFUSED_FULL;
+    enum refused why = REFUSED_USER;
     struct topic **topics = find_topics(seat);
     if (!topics) return;
     if (is_full(seat) || !take_leases(seat, &why)) {
@@ -341,10 +405,7 @@ void attach_request(struct app *app, struct plan_stream *stream, struct exchange
     seat->arrival->keys = xcalloc(stream->upstream_count, sizeof(struct buf));
     exchange->gone = on_gone;
     exchange->owner = seat;
-    if (!seat->counted) {
-        refuse(seat, REFUSED_FULL);
-        return;
-    }
+    if (!pay(seat)) return;
     if (!stream->at.identity) {
         const struct hook_result nobody = {.outcome = OUTCOME_YES};
         on_authenticated(seat, &nobody);

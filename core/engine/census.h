@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "engine/refusal.h"
+#include "engine/toll.h"
 #include "hub/hub.h"
 
 struct census {
@@ -14,16 +15,24 @@ struct census {
     bool closed;      /* the node drains: nobody comes in any more */
     uint32_t streams; /* seats: open, or on their way in */
     uint32_t links;
+    struct toll toll;
     uint64_t requests, not_found, cross_site;
     uint64_t publishes, published_events, publish_duplicates, publishes_refused;
+    uint64_t routes_limited; /* requests of routes answered with 429 */
     uint64_t refused[REFUSED_REASONS];
     uint64_t ends[END_REASONS];
 };
 
-/* One stream more. False: there is no room, or the node drains. */
+/* False: the node takes no more streams, or drains. */
+static inline bool census_has_room(const struct census *census)
+{
+    return !census->closed && census->streams < census->streams_max;
+}
+
+/* One stream more, if there is room. */
 static inline bool census_enter(struct census *census)
 {
-    if (census->closed || census->streams >= census->streams_max) return false;
+    if (!census_has_room(census)) return false;
     census->streams++;
     return true;
 }

@@ -40,6 +40,7 @@ struct node *node_new(const struct engine_ports *ports, const struct engine_limi
     node->ports = ports;
     node->files = files;
     timer_init(&node->look, look);
+    toll_create(&node->census.toll, ports->clock);
     node_set_limits(node, limits);
     return node;
 }
@@ -49,21 +50,13 @@ void node_free(struct node *node)
     for (size_t i = 0; i < node->app_count; i++) app_free(node->apps[i]);
     for (size_t i = 0; i < node->leaving_count; i++) app_free(node->leaving[i]);
     clock_cancel(node->ports->clock, &node->look);
+    toll_destroy(&node->census.toll);
     xfree(node->apps);
     xfree(node->leaving);
     xfree(node);
 }
 
 /* ---- requests ---- */
-
-static void answer_head_of_stream(struct exchange *exchange, const struct plan_endpoint *at)
-{
-    struct answer_headers headers = {.count = 0};
-    answer_stream_headers(&headers);
-    guard_headers(at, &exchange->request, &headers);
-    struct sink *sink = exchange->ops->stream(exchange, 200, headers.items, headers.count);
-    sink->ops->close(sink, "head");
-}
 
 /* A directory's relative links need the '/' behind its name. */
 static void answer_slash(struct exchange *exchange)
@@ -99,7 +92,7 @@ static void serve(struct node *node, struct route *route, struct exchange *excha
     case ROUTE_STREAM:
         pattern_match_destroy(&route->match);
         if (bytes_is(exchange->request.method, "HEAD"))
-            answer_head_of_stream(exchange, route->at);
+            visit_head(route->app, route->declaration, exchange);
         else
             attach_request(route->app, route->declaration, exchange);
         break;
@@ -243,6 +236,7 @@ void node_set_limits(struct node *node, const struct engine_limits *limits)
     node->limits = *limits;
     node->census.streams_max = limits->streams;
     node->census.links_max = limits->links;
+    toll_set_limits(&node->census.toll, &limits->toll);
     for (size_t i = 0; i < node->app_count; i++) {
         hub_set_limits(app_hub(node->apps[i]), &limits->hub);
         store_set_limits(app_store(node->apps[i]), limits->store_entries, limits->store_bytes);

@@ -16,7 +16,12 @@ enum refused {
     REFUSED_NO_IDENTITY, /* 401: authenticate said no */
     REFUSED_FORBIDDEN,   /* 403: authenticate, or subscribe, said that this one may not */
     REFUSED_UNKNOWN,     /* 503: a hook failed, so nobody knows */
-    REFUSED_FULL,        /* 503: a limit */
+    REFUSED_FULL,        /* 503: the node has as many streams as it takes, or it drains; topics */
+    REFUSED_LINKS,       /* 503: it has as many links */
+    REFUSED_USER,        /* 503: the user has as many streams as one may */
+    REFUSED_ADDRESS,     /* 503: the address has */
+    REFUSED_RATE,        /* 429: the user, or address, begins more than it may */
+    REFUSED_BUSY,        /* 503: more are begun on the node than it takes */
     REFUSED_KICKED,      /* 503: a rule ended this user's streams while it was on its way in */
     REFUSED_FINAL,       /* 204: a rule ended it for good */
     REFUSED_REASONS
@@ -24,6 +29,6 @@ enum refused {
 
 const char *refused_name(enum refused why);
 
-/* Answers the exchange. `extra` are headers that the answer has besides its own. */
-void refusal_answer(struct exchange *exchange, enum refused why, enum refusal how,
+/* Answers the exchange. `wait_ms`: when it may be better, where that is known; else 0. `extra` are headers that the answer has besides its own. */
+void refusal_answer(struct exchange *exchange, enum refused why, enum refusal how, uint64_t wait_ms,
                     struct random *random, const struct answer_headers *extra);

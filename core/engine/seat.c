@@ -49,6 +49,7 @@ void seat_free(struct seat *seat)
     disarm_end(seat);
     seats_remove(app_seats(seat->app), seat->number);
     if (seat->counted) census_leave(app_census(seat->app));
+    toll_leave(&app_census(seat->app)->toll, seat->place);
     atom_unref(seat->who.user);
     atom_unref(seat->who.data);
     atom_unref(seat->tag);

@@ -13,7 +13,6 @@
 #include "engine/generation.h"
 #include "engine/hooks.h"
 #include "hub/subscriber.h"
-#include "plan/plan.h"
 #include "ports/exchange.h"
 #include "ports/sink.h"
 
@@ -34,6 +33,7 @@ struct seat {
     struct leases *leases; /* engine/leases.h; NULL: none */
     struct ending *ending; /* lifetime or expiry, or NULL */
     struct errand telling; /* the connect or disconnect hook */
+    struct toll_place *place; /* among its address's streams, or NULL */
     struct atom *target;   /* once live: path and query of its request, see seat_keep */
     struct review *review; /* engine/review.h; NULL: it is not asked now */
     struct changes *changes; /* engine/changes.h; NULL: none */

@@ -4,6 +4,7 @@
 #include "engine/answer.h"
 #include "engine/app.h"
 #include "engine/asked.h"
+#include "engine/census.h"
 #include "engine/errand.h"
 #include "engine/guard.h"
 #include "engine/hooks.h"
@@ -11,7 +12,8 @@
 struct visit {
     struct app *app;
     struct generation *generation; /* the one of its route; held */
-    const struct plan_route *route;
+    const struct plan_endpoint *at;
+    const struct plan_route *route; /* NULL: the head of a stream is asked for */
     struct exchange *exchange;
     struct pattern_match match;
     struct identity who;
@@ -36,12 +38,35 @@ static void on_gone(void *owner)
     visit_free(owner);
 }
 
-static void fail(struct visit *visit, int status, const char *code, const char *message)
+static void fail_for(struct visit *visit, int status, const char *code, const char *message,
+                     unsigned retry_after_s)
 {
     struct answer_headers headers = {.count = 0};
-    guard_headers(&visit->route->at, &visit->exchange->request, &headers);
-    answer_error(visit->exchange, status, code, message, status == 503 ? 1 : 0, &headers);
+    guard_headers(visit->at, &visit->exchange->request, &headers);
+    answer_error(visit->exchange, status, code, message, retry_after_s, &headers);
     visit_free(visit);
+}
+
+static void fail(struct visit *visit, int status, const char *code, const char *message)
+{
+    fail_for(visit, status, code, message, status == 503 ? 1 : 0);
+}
+
+static struct toll *toll_of(const struct visit *visit)
+{
+    return &app_census(visit->app)->toll;
+}
+
+/* 0 ms: it may go on. */
+static bool pay(struct visit *visit, uint64_t wait_ms)
+{
+    enum { LONGEST_MS = 3600 * 1000 };
+    if (!wait_ms) return true;
+    if (wait_ms > LONGEST_MS) wait_ms = LONGEST_MS;
+    app_census(visit->app)->routes_limited++;
+    fail_for(visit, 429, "rate", "You ask more often than you may; wait.",
+             (unsigned)((wait_ms + 999) / 1000));
+    return false;
 }
 
 static bool has_header(const struct http_response *response, const char *name)
@@ -66,7 +91,7 @@ static void on_answered(void *owner, const struct hook_result *result)
         fail(visit, 500, "too_many_headers", "The rule answered with too many headers.");
         return;
     }
-    guard_headers(&visit->route->at, &visit->exchange->request, &headers);
+    guard_headers(visit->at, &visit->exchange->request, &headers);
     for (size_t i = 0; i < response.header_count; i++)
         headers.items[headers.count++] = response.headers[i];
     if (!has_header(&response, "cache-control"))
@@ -83,14 +108,30 @@ static void call_hook(struct visit *visit, const struct hook_call *call, hook_do
     errand_start(&visit->errand, visit->generation, call, done, visit);
 }
 
+/* What a GET would begin with. */
+static void answer_head(struct visit *visit)
+{
+    struct exchange *exchange = visit->exchange;
+    struct answer_headers headers = {.count = 0};
+    answer_stream_headers(&headers);
+    guard_headers(visit->at, &exchange->request, &headers);
+    struct sink *sink = exchange->ops->stream(exchange, 200, headers.items, headers.count);
+    sink->ops->close(sink, "head");
+    visit_free(visit);
+}
+
 static void run(struct visit *visit)
 {
+    if (!visit->route) {
+        answer_head(visit);
+        return;
+    }
     const struct hook_call call = {.kind = HOOK_ROUTE,
                                    .hook = visit->route->run,
                                    .request = &visit->exchange->request,
                                    .who = &visit->who,
                                    .tag = visit->tag,
-                                   .pattern = visit->route->at.path,
+                                   .pattern = visit->at->path,
                                    .params = &visit->match};
     call_hook(visit, &call, on_answered);
 }
@@ -109,8 +150,37 @@ static void on_authenticated(void *owner, const struct hook_result *result)
         visit->who = result->who;
         atom_ref(visit->who.user);
         atom_ref(visit->who.data);
-        run(visit);
+        if (pay(visit, toll_user(toll_of(visit), app_plan(visit->app)->app, visit->at, visit->who.user)))
+            run(visit);
     }
+}
+
+static struct visit *visit_new(struct app *app, const struct plan_endpoint *at,
+                               struct exchange *exchange, struct atom *tag)
+{
+    struct visit *visit = xcalloc(1, sizeof(*visit));
+    visit->app = app;
+    visit->generation = generation_ref(app_generation(app));
+    visit->at = at;
+    visit->exchange = exchange;
+    visit->tag = tag;
+    exchange->gone = on_gone;
+    exchange->owner = visit;
+    app_visit_began(app);
+    return visit;
+}
+
+static void begin(struct visit *visit)
+{
+    if (!visit->at->identity) {
+        run(visit);
+        return;
+    }
+    const struct hook_call call = {.kind = HOOK_AUTHENTICATE,
+                                   .hook = visit->at->identity,
+                                   .request = &visit->exchange->request,
+                                   .tag = visit->tag};
+    call_hook(visit, &call, on_authenticated);
 }
 
 void visit_request(struct app *app, const struct plan_route *route, struct exchange *exchange,
@@ -121,23 +191,20 @@ void visit_request(struct app *app, const struct plan_route *route, struct excha
         pattern_match_destroy(match);
         return;
     }
-    struct visit *visit = xcalloc(1, sizeof(*visit));
-    visit->app = app;
-    visit->generation = generation_ref(app_generation(app));
+    struct visit *visit = visit_new(app, &route->at, exchange, tag);
     visit->route = route;
-    visit->exchange = exchange;
     visit->match = *match;
-    visit->tag = tag;
-    exchange->gone = on_gone;
-    exchange->owner = visit;
-    app_visit_began(app);
-    if (!route->at.identity) {
-        run(visit);
-        return;
-    }
-    const struct hook_call call = {.kind = HOOK_AUTHENTICATE,
-                                   .hook = route->at.identity,
-                                   .request = &exchange->request,
-                                   .tag = tag};
-    call_hook(visit, &call, on_authenticated);
+    if (pay(visit, toll_route(toll_of(visit), app_plan(app)->app, visit->at, exchange->request.address)))
+        begin(visit);
+}
+
+void visit_head(struct app *app, const struct plan_stream *stream, struct exchange *exchange)
+{
+    struct atom *tag;
+    if (!asked_tag(&stream->at, exchange, &tag)) return;
+    struct visit *visit = visit_new(app, &stream->at, exchange, tag);
+    if (!census_has_room(app_census(app)))
+        fail(visit, 503, "full", "No more streams can be taken now; try again.");
+    else if (pay(visit, toll_stream(toll_of(visit), app_plan(app)->app, visit->at, exchange->request.address)))
+        begin(visit);
 }

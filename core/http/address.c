@@ -116,3 +116,40 @@ void address_write(const struct address *address, struct buf *out)
         buf_printf(out, "[%s]:%u", host, ntohs(v6->sin6_port));
     }
 }
+
+static const struct sockaddr_in6 *six_of(const struct sockaddr *peer)
+{
+    return (const struct sockaddr_in6 *)(const void *)peer;
+}
+
+/* The IPv4 address of a peer that has one; NULL: it has none. */
+static const void *four_of(const struct sockaddr *peer)
+{
+    if (peer->sa_family == AF_INET)
+        return &((const struct sockaddr_in *)(const void *)peer)->sin_addr;
+    if (peer->sa_family == AF_INET6 && IN6_IS_ADDR_V4MAPPED(&six_of(peer)->sin6_addr))
+        return six_of(peer)->sin6_addr.s6_addr + 12;
+    return NULL;
+}
+
+void address_write_peer(const struct sockaddr *peer, char out[INET6_ADDRSTRLEN])
+{
+    const void *v4 = four_of(peer);
+    if (v4)
+        inet_ntop(AF_INET, v4, out, INET6_ADDRSTRLEN);
+    else if (peer->sa_family == AF_INET6)
+        inet_ntop(AF_INET6, &six_of(peer)->sin6_addr, out, INET6_ADDRSTRLEN);
+    else
+        memcpy(out, "unix", 5);
+}
+
+bool address_network(const struct sockaddr *peer, uint8_t network[16])
+{
+    const void *v4 = four_of(peer);
+    memset(network, 0, 16);
+    if (v4)
+        memcpy(network + 12, v4, 4);
+    else if (peer->sa_family == AF_INET6)
+        memcpy(network, six_of(peer)->sin6_addr.s6_addr, 8);
+    return v4 || peer->sa_family == AF_INET6;
+}

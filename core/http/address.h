@@ -8,7 +8,9 @@
  * No names but localhost: what a name means may change under a running server. */
 #pragma once
 
+#include <netinet/in.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/socket.h>
 
 #include "base/buf.h"
@@ -33,3 +35,9 @@ const char *address_path(const struct address *address);
 
 /* Appends it as the config would write it, with the port at hand. */
 void address_write(const struct address *address, struct buf *out);
+
+/* A peer's address as text: "127.0.0.1" (of an IPv4 one within IPv6, too), "::1", or "unix". */
+void address_write_peer(const struct sockaddr *peer, char out[INET6_ADDRSTRLEN]);
+
+/* What one host has: an IPv4 address, the first half of an IPv6 one. False: it is on a Unix socket. */
+bool address_network(const struct sockaddr *peer, uint8_t network[16]);

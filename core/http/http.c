@@ -17,6 +17,7 @@ struct http *http_new(struct loop *loop, const struct http_limits *limits)
     http->log = loop_log(loop);
     http->limits = *limits;
     http->proxies = PROXIES_NONE;
+    http->addresses = CROWD_EMPTY;
     http->input = xmalloc(HTTP_INPUT_BYTES);
     http->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
     list_create(&http->listeners);
@@ -49,6 +50,7 @@ void http_free(struct http *http)
     if (http->reserve_fd >= 0) close(http->reserve_fd);
     buf_destroy(&http->output);
     proxies_destroy(&http->proxies);
+    crowd_destroy(&http->addresses);
     xfree(http->input);
     xfree(http);
 }
@@ -72,7 +74,7 @@ const struct http_counters *http_counters(const struct http *http)
 
 const char *http_refusal_name(enum http_refusal refusal)
 {
-    static const char *const names[HTTP_REFUSALS] = {"full", "files", "malformed",
+    static const char *const names[HTTP_REFUSALS] = {"full", "address", "files", "malformed",
                                                      "head", "body",  "timeout"};
     return names[refusal];
 }

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "base/buf.h"
+#include "base/crowd.h"
 #include "base/list.h"
 #include "http/date.h"
 #include "http/limits.h"
@@ -19,6 +20,7 @@
 /* Why a connection or a request was not served. */
 enum http_refusal {
     HTTP_REFUSED_FULL,      /* max_connections */
+    HTTP_REFUSED_ADDRESS,   /* max_per_address */
     HTTP_REFUSED_FILES,     /* no descriptor left */
     HTTP_REFUSED_MALFORMED, /* 400, 417, 501, 505 */
     HTTP_REFUSED_HEAD,      /* 431 */
@@ -47,6 +49,7 @@ struct http {
     struct log *log;
     struct http_limits limits;
     struct proxies proxies;
+    struct crowd addresses; /* connections of each */
     struct http_counters counters;
     struct list listeners;
     struct list dead; /* connections to be freed */

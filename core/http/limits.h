@@ -12,4 +12,5 @@ struct http_limits {
     uint64_t keepalive_timeout_ms; /* between requests, and before the first: closed silently */
     uint64_t stall_timeout_ms;     /* an answer that the peer does not take; TCP_USER_TIMEOUT */
     uint32_t max_connections;      /* open at once; above it 503 and closed */
+    uint32_t max_per_address;      /* of one address; likewise. 0, alone: no bound */
 };

@@ -26,13 +26,13 @@ enum { ACCEPT_BATCH = 64 };
 
 /* A short farewell, as far as the socket takes it; the request is read first, lest the kernel
  * reset the connection over unread bytes. */
-static void turn_away(struct http *http, int fd)
+static void turn_away(struct http *http, int fd, enum http_refusal why, const char *message)
 {
     static const struct http_header headers[] = {{BYTES("content-type"), BYTES("application/json")},
                                                  {BYTES("cache-control"), BYTES("no-store")},
                                                  {BYTES("retry-after"), BYTES("5")}};
     struct buf body = BUF_EMPTY;
-    response_error(&body, "full", "too many connections are open");
+    response_error(&body, "full", message);
     struct response_head head = {.status = 503,
                                  .headers = headers,
                                  .header_count = 3,
@@ -48,7 +48,7 @@ static void turn_away(struct http *http, int fd)
     (void)got, (void)sent;
     close(fd);
     buf_destroy(&body);
-    http->counters.refused[HTTP_REFUSED_FULL]++;
+    http->counters.refused[why]++;
 }
 
 static void out_of_files(struct listener *listener, int error)
@@ -63,6 +63,21 @@ static void out_of_files(struct listener *listener, int error)
     int fd = accept4(watch_fd(&listener->watch), NULL, NULL, SOCK_CLOEXEC);
     if (fd >= 0) close(fd);
     http->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+}
+
+/* Among the connections of its address; *place NULL: they are not counted. False: there are as many as
+ * may be. */
+static bool find_place(struct http *http, const struct sockaddr *peer, struct crowd_count **place)
+{
+    const uint32_t most = http->limits.max_per_address;
+    char text[PROXIES_ADDRESS_BYTES];
+    uint8_t network[16];
+    *place = NULL;
+    if (!most || !address_network(peer, network)) return true;
+    address_write_peer(peer, text);
+    if (proxies_trust(&http->proxies, bytes_of(text))) return true;
+    *place = crowd_enter(&http->addresses, bytes_run((const char *)network, sizeof(network)), most);
+    return *place != NULL;
 }
 
 /* Accepts one; false: there is none, or none can be had now. */
@@ -80,10 +95,17 @@ static bool accept_one(struct listener *listener)
     }
     http->out_of_files = false;
     if (http->counters.open >= http->limits.max_connections) {
-        turn_away(http, fd);
+        turn_away(http, fd, HTTP_REFUSED_FULL, "too many connections are open");
         return true;
     }
-    request_begin(conn_new(listener, fd), name);
+    struct crowd_count *place;
+    if (!find_place(http, name, &place)) {
+        turn_away(http, fd, HTTP_REFUSED_ADDRESS, "your address has too many connections open");
+        return true;
+    }
+    struct conn *conn = conn_new(listener, fd);
+    conn->place = place;
+    request_begin(conn, name);
     return true;
 }
 

@@ -11,7 +11,6 @@
  * expects no handler to run: a job does it. */
 #include "http/request.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 
 #include "base/alloc.h"
@@ -245,28 +244,13 @@ static void free_request(struct request *request)
     xfree(request);
 }
 
-static void write_address(struct request *request, const struct sockaddr *peer)
-{
-    const struct sockaddr_in *four = (const struct sockaddr_in *)(const void *)peer;
-    const struct sockaddr_in6 *six = (const struct sockaddr_in6 *)(const void *)peer;
-    char *out = request->address;
-    if (peer->sa_family == AF_INET)
-        inet_ntop(AF_INET, &four->sin_addr, out, sizeof(request->address));
-    else if (peer->sa_family != AF_INET6)
-        memcpy(out, "unix", 5);
-    else if (IN6_IS_ADDR_V4MAPPED(&six->sin6_addr))
-        inet_ntop(AF_INET, six->sin6_addr.s6_addr + 12, out, sizeof(request->address));
-    else
-        inet_ntop(AF_INET6, &six->sin6_addr, out, sizeof(request->address));
-}
-
 void request_begin(struct conn *conn, const struct sockaddr *peer)
 {
     struct request *request = obtain(conn_http(conn));
     request->conn = conn;
     conn->request = request;
     conn->watch.ready = on_ready;
-    write_address(request, peer);
+    address_write_peer(peer, request->address);
     read_socket(conn);
     if (conn->state == CONN_READING) settle_reading(conn);
 }

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "base/atom.h"
+#include "base/bucket.h"
 #include "base/buf.h"
 #include "base/dict.h"
 #include "hub/options.h"
@@ -80,6 +81,8 @@ struct plan_endpoint {
     hook identity; /* 0: everybody is let in, with no user */
     struct atom **origins; /* exact origins that may send credentials; "*" only without identity */
     size_t origin_count;
+    struct bucket_limit rate; /* of one address, or of one user; rate 0: none of its own */
+    bool rate_of_user;
 };
 
 enum refusal { REFUSE_STATUS, REFUSE_RETRY };
@@ -95,6 +98,7 @@ struct plan_stream {
     enum refusal refusal;
     uint64_t lifetime_ms; /* 0: none; ends at a random point of the last fifth */
     uint32_t topics_max;  /* that one subscriber may have; 64 */
+    uint32_t per_user, per_address; /* open at once; 0: no bound of its own */
 };
 
 struct plan_route {

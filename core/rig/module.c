@@ -32,7 +32,24 @@ static const char *read_env(void *ctx, const char *name)
     return value || !handle->environ ? value : getenv(name);
 }
 
-/* world{ scripts, seed, streams, streams_per_user, links, link_rate, slice_ms, memory, quarantine,
+static struct bucket_limit read_limit(lua_State *L, const char *rate, const char *burst)
+{
+    return (struct bucket_limit){.rate = (uint32_t)rig_field_number(L, 1, rate, 0),
+                                 .burst = (uint32_t)rig_field_number(L, 1, burst, 1)};
+}
+
+/* What the config calls the same. */
+static struct toll_limits read_toll(lua_State *L)
+{
+    return (struct toll_limits){
+        .connect = read_limit(L, "connect_rate", "connect_burst"),
+        .connect_per_address = read_limit(L, "connect_rate_per_address", "connect_burst_per_address"),
+        .route_per_address = read_limit(L, "route_rate_per_address", "route_burst_per_address"),
+        .streams_per_address = (uint32_t)rig_field_number(L, 1, "streams_per_address", 0),
+        .keys = (uint32_t)rig_field_number(L, 1, "rate_keys", 65536)};
+}
+
+/* world{ scripts, seed, streams, streams_per_user, links, link_rate, the toll's, slice_ms, memory, quarantine,
  * audience_permits, explain_triggers, explain_decisions, env, environ, wall_ms, steady } */
 static int l_world(lua_State *L)
 {
@@ -53,6 +70,7 @@ static int l_world(lua_State *L)
         .seed = (uint64_t)rig_field_number(L, 1, "seed", 1),
         .streams = (uint32_t)rig_field_number(L, 1, "streams", 1e6),
         .streams_per_user = (uint32_t)rig_field_number(L, 1, "streams_per_user", 0),
+        .toll = read_toll(L),
         .links = (uint32_t)rig_field_number(L, 1, "links", 1e6),
         .link_rate = (uint64_t)rig_field_number(L, 1, "link_rate", 1000),
         .audience_permits = (uint32_t)rig_field_number(L, 1, "audience_permits", 100000),

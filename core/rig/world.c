@@ -100,6 +100,7 @@ struct world *world_new(const struct world_options *options)
         .streams = options->streams,
         .streams_per_user = options->streams_per_user,
         .links = options->links,
+        .toll = options->toll,
         .hub = {.forgotten_topics = 1024, .topics = 1000000, .windows = 100000},
         .audience_permits = options->audience_permits,
         .store_entries = 100000,

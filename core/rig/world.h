@@ -28,6 +28,7 @@ struct world_options {
     const char *scripts_dir;
     uint64_t seed;
     uint32_t streams, streams_per_user; /* 0 per user: no bound of its own */
+    struct toll_limits toll;
     uint32_t links;
     uint64_t link_rate;
     uint32_t audience_permits;

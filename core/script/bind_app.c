@@ -9,6 +9,7 @@
 
 #include "engine/app.h"
 #include "engine/audience.h"
+#include "engine/census.h"
 #include "engine/farewell.h"
 #include "engine/presence.h"
 #include "engine/seat.h"
@@ -44,6 +45,25 @@ static void push_users(lua_State *L, const struct buf *seen, size_t count)
         push_bytes(L, atom_bytes(((struct atom **)seen->data)[i]));
         lua_rawseti(L, -2, (int)i + 1);
     }
+}
+
+/* limit_take(name, key, rate, burst, seconds): true | false, seconds to wait */
+static int l_limit_take(lua_State *L)
+{
+    struct bytes name, key;
+    phase_check(L, CALL_STORE, "limit:take");
+    name.data = luaL_checklstring(L, 1, &name.size);
+    key.data = luaL_checklstring(L, 2, &key.size);
+    const struct bucket_limit limit = {.rate = (uint32_t)luaL_checkinteger(L, 3),
+                                       .burst = (uint32_t)luaL_checkinteger(L, 4),
+                                       .seconds = (uint32_t)luaL_checkinteger(L, 5)};
+    struct app *app = here_app(L);
+    const uint64_t wait_ms = toll_named(&app_census(app)->toll, app_plan(app)->app,
+                                        here_shadowed(L), name, key, limit);
+    lua_pushboolean(L, wait_ms == 0);
+    if (wait_ms == 0) return 1;
+    lua_pushnumber(L, (lua_Number)wait_ms / 1000);
+    return 2;
 }
 
 /* users(): the names of all that have a stream */
@@ -232,7 +252,7 @@ static int l_presence_beat(lua_State *L)
 
 void bind_app(lua_State *L)
 {
-    static const luaL_Reg functions[] = {{"users", l_users},
+    static const luaL_Reg functions[] = {{"limit_take", l_limit_take}, {"users", l_users},
                                          {"subscribers", l_subscribers},
                                          {"count", l_count},
                                          {"disconnect", l_disconnect},

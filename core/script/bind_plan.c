@@ -142,6 +142,10 @@ static void read_endpoint(lua_State *L, struct plan_endpoint *at, struct pattern
     at->path = path;
     at->identity = field_hook(L, "identity");
     field_place(L, &at->place);
+    at->rate = (struct bucket_limit){.rate = (uint32_t)field_number(L, "rate"),
+                                     .burst = (uint32_t)field_number(L, "rate_burst"),
+                                     .seconds = (uint32_t)field_number(L, "rate_seconds")};
+    at->rate_of_user = field_is(L, "rate_per", "user");
     at->origin_count =
         field_list(L, "origins", (void **)&at->origins, sizeof *at->origins, read_text);
 }
@@ -183,6 +187,8 @@ static int l_stream(lua_State *L)
     stream->refusal = field_is(L, "refusal", "retry") ? REFUSE_RETRY : REFUSE_STATUS;
     stream->lifetime_ms = field_ms(L, "lifetime");
     stream->topics_max = (uint32_t)field_number(L, "topics_max");
+    stream->per_user = (uint32_t)field_number(L, "per_user");
+    stream->per_address = (uint32_t)field_number(L, "per_address");
     lua_pushlightuserdata(L, stream);
     return 1;
 }

@@ -25,6 +25,9 @@ struct config {
     struct config_list listen, listen_trusted, admin, rules, record_secrets, trusted_proxies;
     char *admin_key, *scripts, *log_level, *log_format, *log_file, *proxy_header;
     uint64_t streams, streams_per_user, connections, links, link_rate, link_burst;
+    uint64_t streams_per_address, connections_per_address, rate_keys;
+    uint64_t connect_rate, connect_burst, connect_rate_per_address, connect_burst_per_address;
+    uint64_t route_rate_per_address, route_burst_per_address;
     uint64_t topics, forgotten_topics, windows, store_entries, store_bytes;
     uint64_t presence_entries, audience_permits;
     uint64_t explain_triggers, explain_decisions;

@@ -7,6 +7,11 @@
 #include "server/config.h"
 #include "server/keys.h"
 
+static struct bucket_limit bucket_limit(uint64_t rate, uint64_t burst)
+{
+    return (struct bucket_limit){.rate = (uint32_t)rate, .burst = (uint32_t)burst};
+}
+
 void config_engine_limits(const struct config *config, struct engine_limits *limits)
 {
     *limits = (struct engine_limits){
@@ -14,6 +19,13 @@ void config_engine_limits(const struct config *config, struct engine_limits *lim
         .streams_per_user = (uint32_t)config->streams_per_user,
         .links = (uint32_t)config->links,
         .drain_patience_ms = config->drain_timeout_ms / 2,
+        .toll = {.connect = bucket_limit(config->connect_rate, config->connect_burst),
+                 .connect_per_address = bucket_limit(config->connect_rate_per_address,
+                                                     config->connect_burst_per_address),
+                 .route_per_address = bucket_limit(config->route_rate_per_address,
+                                                   config->route_burst_per_address),
+                 .streams_per_address = (uint32_t)config->streams_per_address,
+                 .keys = (uint32_t)config->rate_keys},
         .hub = {.forgotten_topics = (uint32_t)config->forgotten_topics,
                 .topics = (uint32_t)config->topics,
                 .windows = (uint32_t)config->windows},
@@ -34,7 +46,8 @@ void config_http_limits(const struct config *config, uint64_t connections,
                                    .body_timeout_ms = config->body_timeout_ms,
                                    .keepalive_timeout_ms = config->keepalive_timeout_ms,
                                    .stall_timeout_ms = config->stall_timeout_ms,
-                                   .max_connections = (uint32_t)connections};
+                                   .max_connections = (uint32_t)connections,
+                                   .max_per_address = (uint32_t)config->connections_per_address};
 }
 
 void config_proxies(const struct config *config, struct proxies *proxies)

@@ -67,6 +67,37 @@ const struct key keys[] = {
     {"streams_per_user", KEY_COUNT, AT(streams_per_user), "0", 0, 1e6, {0},
      "Streams of one user; 0 sets no bound of its own.",
      "A browser opens one a tab (over HTTP/1.1 six in all): below 20 real people notice."},
+    {"streams_per_address", KEY_COUNT, AT(streams_per_address), "0", 0, 1e6, {0},
+     "Streams of one client address (of an IPv6 address: of its /64); 0 sets no bound.",
+     "Behind a proxy set trusted_proxies first, or all are one address. Whole offices and mobile "
+     "networks are one, too: hundreds."},
+    {"connect_rate", KEY_COUNT, AT(connect_rate), "10000", 0, 1e6, {0},
+     "Streams begun a second on this node; above, they are refused as the stream says. 0 sets no "
+     "bound.",
+     "As many as identities can be asked a second: after a restart everybody comes at once."},
+    {"connect_burst", KEY_COUNT, AT(connect_burst), "20000", 1, 1e6, {0},
+     "Streams begun at once before connect_rate holds.", "Rarely changed."},
+    {"connect_rate_per_address", KEY_COUNT, AT(connect_rate_per_address), "0", 0, 1e6, {0},
+     "Streams begun a second by one client address; above, 429 or as the stream says. 0 sets no "
+     "bound.",
+     "Same trap as streams_per_address."},
+    {"connect_burst_per_address", KEY_COUNT, AT(connect_burst_per_address), "100", 1, 1e6, {0},
+     "Streams begun at once by one address before connect_rate_per_address holds.",
+     "At least the tabs that come back together after a restart."},
+    {"route_rate_per_address", KEY_COUNT, AT(route_rate_per_address), "0", 0, 1e6, {0},
+     "Requests a second of one client address to the apps' routes; above: 429 with Retry-After. 0 "
+     "sets no bound. A route's own rate holds as well.",
+     "Same trap as streams_per_address."},
+    {"route_burst_per_address", KEY_COUNT, AT(route_burst_per_address), "100", 1, 1e6, {0},
+     "Requests at once of one address before route_rate_per_address holds.", "Rarely changed."},
+    {"rate_keys", KEY_COUNT, AT(rate_keys), "65536", 1, 10e6, {0},
+     "Addresses, users and rules' own keys at once whose rates are remembered; a rate that is all "
+     "there again needs no memory.",
+     "Each costs some 150 bytes. Above, who was seen longest ago begins anew."},
+    {"connections_per_address", KEY_COUNT, AT(connections_per_address), "0", 0, 1e6, {0},
+     "Open connections of one peer (of an IPv6 address: of its /64) on all listeners; above, 503 and "
+     "closed. 0 sets no bound. trusted_proxies and Unix sockets are not counted.",
+     "A browser has six over HTTP/1.1; whole offices are one address."},
     {"connections", KEY_COUNT, AT(connections), "20000", 1, 10e6, {0},
      "Open connections on all listeners, streams among them.",
      "Above, new ones wait in the kernel's backlog."},

@@ -121,6 +121,13 @@ NODE_READ(read_publish_duplicates, publish_duplicates)
 NODE_READ(read_publishes_refused, publishes_refused)
 NODE_READ(read_ends, ends[index])
 NODE_READ(read_refused, refused[index])
+NODE_READ(read_routes_limited, routes_limited)
+
+static double read_rate_keys(const struct server *server, size_t index)
+{
+    (void)index;
+    return rates_count(&node_counters(server->node)->toll.rates);
+}
 
 AUDIENCE_READ(read_questions, audience->counters.questions)
 AUDIENCE_READ(read_asked, audience->counters.users)
@@ -272,6 +279,11 @@ static const struct family families[] = {
     {"sluice_publishes_refused_total", "counter",
      "Publishes refused: not authorized, not well-formed, too many, a handler that failed.", NULL, 1,
      NULL, read_publishes_refused},
+    {"sluice_route_requests_limited_total", "counter",
+     "Requests of routes, and for heads of streams, answered with 429: more than their rate.", NULL, 1, NULL,
+     read_routes_limited},
+    {"sluice_rate_keys", "gauge", "Addresses, users and keys whose rates are remembered.", NULL, 1, NULL,
+     read_rate_keys},
     {"sluice_streams_refused_total", "counter", "Streams refused.", "reason", REFUSED_REASONS,
      refused_label, read_refused},
     {"sluice_streams_ended_total", "counter", "Streams ended.", "reason", END_REASONS, end_label,

@@ -10,6 +10,7 @@ local SHAPE = {
   run      = { "function", required = "a function(req, params) that returns an answer" },
   identity = { "identity" },
   origins  = { "list", of = "text", default = {} },
+  rate     = { "table" },                                     -- see schema.rate
 }
 
 local function read_where(what, where)
@@ -30,7 +31,7 @@ return function(_, name, where, options)
   name       = schema.name("app:route", name)
   local method, path = read_where(what, where)
   local checked      = schema.check(what, options, SHAPE)
-  local route, why   = core.route {
+  local fields       = {
     name     = name,
     method   = method,
     path     = path,
@@ -39,5 +40,7 @@ return function(_, name, where, options)
     run      = schema.hook(checked.run, "route " .. name),
     origins  = checked.origins,
   }
+  schema.add(fields, schema.endpoint_rate(what, checked.rate, checked.identity))
+  local route, why = core.route(fields)
   if not route then fail.fault("%s: %s", what, why) end
 end

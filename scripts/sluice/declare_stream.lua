@@ -39,6 +39,9 @@ local SHAPE = {
   lifetime        = { "seconds", default = 0, max = 604800 },  -- 0: no end
   replay          = { "count", default = standards.replay_max or 300, min = 0, max = 1000000 },
   topics_max      = { "count", default = 64, min = 1, max = 10000 },
+  per_user        = { "count", default = 0, max = 1000000 },   -- of this stream, besides the config's; 0: no bound
+  per_address     = { "count", default = 0, max = 1000000 },
+  rate            = { "table" },                               -- see schema.rate
   queue           = { "options", shape = QUEUE },
 }
 
@@ -50,7 +53,7 @@ return function(app, name, options)
   if type(beat) ~= "table" then beat = { every = beat } end
   local upstreams = {}
   for i, upstream in ipairs(checked.upstreams) do upstreams[i] = upstream.core end
-  local stream, why = core.stream {
+  local fields = {
     name            = name,
     method          = "GET",
     place           = core.place(),
@@ -75,7 +78,11 @@ return function(app, name, options)
     topics_max      = checked.topics_max,
     queue_frames    = checked.queue.frames,
     queue_bytes     = checked.queue.bytes,
+    per_user        = checked.per_user,
+    per_address     = checked.per_address,
   }
+  schema.add(fields, schema.endpoint_rate(what, checked.rate, checked.identity))
+  local stream, why = core.stream(fields)
   if not stream then return fail.fault("%s: 'path': %s", what, why) end
   app.at_finish(function()
     core.stream_hooks(stream,

@@ -23,34 +23,40 @@ World.__index = World
 
 local here = debug.getinfo(1, "S").source:match "^@(.*)sluice/rig%.lua$" or "scripts/"
 
+-- What the config calls the same.
+local LIMITS = { "streams_per_address", "connect_rate", "connect_burst", "connect_rate_per_address",
+                 "connect_burst_per_address", "route_rate_per_address", "route_burst_per_address", "rate_keys" }
+
 --- Loads rule files into a new world.
 -- @param files a path or a list of paths, each one app
 -- @param options env (table of what sluice.env sees), environ (the process's environment behind it), seed, wall (the
 -- time of day at the beginning, in seconds since 1970), streams, streams_per_user, links, link_rate,
--- audience_permits, explain_triggers, explain_decisions; what a rule may cost: slice (seconds; 0.5), memory (bytes of
--- an app; 64 MiB), quarantine (kills; 5, 0: never)
+-- audience_permits, explain_triggers, explain_decisions, and LIMITS above; what a rule may cost: slice (seconds; 0.5),
+-- memory (bytes of an app; 64 MiB), quarantine (kills; 5, 0: never)
 -- @return world; raises what a start would have said
 function rig.load(files, options)
   options = options or {}
+  local settings = {
+    scripts = options.scripts or here:gsub("/$", ""),
+    seed = options.seed or 1,
+    streams = options.streams,
+    streams_per_user = options.streams_per_user,
+    links = options.links,
+    link_rate = options.link_rate,
+    audience_permits = options.audience_permits,
+    explain_triggers = options.explain_triggers,
+    explain_decisions = options.explain_decisions,
+    slice_ms = options.slice and options.slice * 1000,
+    memory = options.memory,
+    quarantine = options.quarantine,
+    env = options.env or {},
+    environ = options.environ,
+    wall_ms = options.wall and math.floor(options.wall * 1000 + 0.5),
+    steady = options.steady,
+  }
+  for _, name in ipairs(LIMITS) do settings[name] = options[name] end
   local world = setmetatable({
-    core = core.world {
-      scripts = options.scripts or here:gsub("/$", ""),
-      seed = options.seed or 1,
-      streams = options.streams,
-      streams_per_user = options.streams_per_user,
-      links = options.links,
-      link_rate = options.link_rate,
-      audience_permits = options.audience_permits,
-      explain_triggers = options.explain_triggers,
-      explain_decisions = options.explain_decisions,
-      slice_ms = options.slice and options.slice * 1000,
-      memory = options.memory,
-      quarantine = options.quarantine,
-      env = options.env or {},
-      environ = options.environ,
-      wall_ms = options.wall and math.floor(options.wall * 1000 + 0.5),
-      steady = options.steady,
-    },
+    core = core.world(settings),
     tabs = {},
     journal_entries = {},
     by_client = {},
@@ -160,8 +166,8 @@ end
 function World:requests(request) return self.network:made(request) end
 
 --- Opens a stream. Options: headers, cookie, tag, query (table), last_event_id, address, listener, trusted,
--- and as = { user =, data = }: what the rule's identity would have said; it is not asked then. as.topics, a list of names,
--- likewise for the topics that it has.
+-- and as = { user =, data = }: what the rule's identity would have said; it is not asked then. as.topics, a list of
+-- names, likewise for the topics that it has.
 -- @return a tab: .status, :types(), :events(), :post(path, {json=}), :cut(), :stall(), …
 function World:connect(path, options)
   self.tab_count = self.tab_count + 1

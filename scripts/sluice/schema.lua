@@ -47,6 +47,11 @@ kinds["function"] = function(value)
   return nil, "a function"
 end
 
+function kinds.table(value)
+  if type(value) == "table" then return value end
+  return nil, "a table"
+end
+
 kinds["function or false"] = function(value)
   if type(value) == "function" or value == false then return value end
   return nil, "a function, or false"
@@ -138,6 +143,39 @@ function schema.check(what, options, shape)
   end
   for _, name in ipairs(names) do checked[name] = check_one(what, name, (options or {})[name], shape[name]) end
   return checked
+end
+
+local LIMIT = {
+  rate    = { "count", required = "how many, such as 10", min = 1, max = 1000000 },
+  burst   = { "count", min = 1, max = 1000000 },              -- at once; as many as rate
+  seconds = { "count", default = 1, min = 1, max = 86400 },   -- in which `rate` come back
+}
+
+local RATE = { per = { "choice", of = { "address", "user" }, default = "address" } }
+for name, rule in pairs(LIMIT) do RATE[name] = rule end
+
+--- A `rate` option, { rate = 10, seconds = 1, burst = 10, per = "address" }, checked; nil: one that limits nothing.
+-- @param own for a limit of the rule's own, which is per whatever it says
+function schema.rate(what, options, own)
+  if options == nil then return { rate = 0 } end
+  local checked = schema.check(what, options, own and LIMIT or RATE)
+  checked.rate  = checked.rate or 1
+  checked.burst = checked.burst or checked.rate
+  return checked
+end
+
+--- Puts the fields of one table into another.
+function schema.add(fields, more)
+  for name, value in pairs(more) do fields[name] = value end
+end
+
+--- The fields of an endpoint's `rate` option.
+function schema.endpoint_rate(what, options, identity)
+  local checked = schema.rate(what .. ".rate", options)
+  if checked.per == "user" and not identity then
+    fail.fault("%s.rate: it is per user, and there is no identity to say who that is", what)
+  end
+  return { rate = checked.rate, rate_burst = checked.burst, rate_seconds = checked.seconds, rate_per = checked.per }
 end
 
 --- A declaration's name: a word.

@@ -52,6 +52,20 @@ static void a_wait_is_right_to_the_millisecond(void **state)
     }
 }
 
+static void gives_back_in_more_than_a_second(void **state)
+{
+    (void)state;
+    const struct bucket_limit limit = {.rate = 2, .burst = 3, .seconds = 60};
+    struct bucket bucket = {0};
+    for (int i = 0; i < 3; i++) assert_true(bucket_take(&bucket, limit, 1000));
+    assert_false(bucket_take(&bucket, limit, 1000));
+    assert_int_equal(bucket_wait_ms(&bucket, limit, 1000), 30000);
+    assert_false(bucket_take(&bucket, limit, 30999));
+    assert_true(bucket_take(&bucket, limit, 31000));
+    assert_false(bucket_full(&bucket, limit, 120999));
+    assert_true(bucket_full(&bucket, limit, 121000));
+}
+
 static void no_stretch_of_time_has_more(void **state)
 {
     (void)state;
@@ -123,6 +137,7 @@ int main(void)
         cmocka_unit_test(a_new_one_is_full_and_gives_its_burst),
         cmocka_unit_test(nothing_is_rounded),
         cmocka_unit_test(a_wait_is_right_to_the_millisecond),
+        cmocka_unit_test(gives_back_in_more_than_a_second),
         cmocka_unit_test(no_stretch_of_time_has_more),
         cmocka_unit_test(the_edges_of_the_numbers),
         cmocka_unit_test(a_clock_that_goes_back_gives_nothing),

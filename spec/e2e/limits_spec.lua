@@ -109,6 +109,50 @@ describe("a crowd", function()
   end)
 end)
 
+describe("an address", function()
+  it("has as many connections as the config says; a trusted proxy has more, and admin is not counted", function()
+    local server = e2e.server { rules = RULES, conf = "connections_per_address = 2" }
+    local held = {}
+    for i = 1, 2 do
+      held[i] = http.connect(server.address)
+      held[i]:request { path = "/ping" }
+    end
+    local late = tcp.connect(server.address)
+    late:send(http.encode { path = "/ping" })
+    assert.matches("^HTTP/1.1 503 .*Retry%-After: 5.*\"full\"", late:read_all())
+    assert.equal(1, server:metric 'sluice_http_refused_total{reason="address"}')
+    held[1]:close()
+    wait.wait_until(function()
+      local ok, answer = pcall(http.get, server.address, "/ping")
+      return ok and answer.status == 200
+    end)
+    server:stop()
+    server = e2e.server { rules = RULES, conf = 'connections_per_address = 2 trusted_proxies = "127.0.0.1"' }
+    for _ = 1, 4 do assert.equal(200, http.connect(server.address):request({ path = "/ping" }).status) end
+  end)
+
+  it("has as many streams, and asks as often, as the config says: the client's, behind a proxy", function()
+    local server = e2e.server { rules = RULES, conf = [[
+      trusted_proxies = "127.0.0.1" streams_per_address = 1 route_rate_per_address = 1 route_burst_per_address = 2]] }
+    local function open(client)
+      return sse.open(server.address, { path = "/events?user=ann", headers = { ["X-Forwarded-For"] = client } }).status
+    end
+    local function ping(client)
+      local answer = http.get(server.address, "/ping", { ["X-Forwarded-For"] = "6.6.6.6, " .. client })
+      return answer.status, answer.headers["retry-after"]
+    end
+    assert.equal(200, open "192.0.2.1")
+    assert.equal(503, open "192.0.2.1")
+    assert.equal(200, open "192.0.2.2")
+    assert.equal(1, server:metric 'sluice_streams_refused_total{reason="address_full"}')
+    for _ = 1, 2 do assert.equal(200, (ping "192.0.2.1")) end
+    assert.same({ 429, "1" }, { ping "192.0.2.1" })
+    assert.equal(200, (ping "192.0.2.2"))
+    assert.is_true(server:metric "sluice_route_requests_limited_total" >= 1)
+    assert.equal(2, server:metric "sluice_rate_keys")
+  end)
+end)
+
 describe("the process", function()
   -- Valgrind and sanitizers have limits of their own.
   local it_alone = e2e.instrumented and function() end or it

@@ -15,7 +15,8 @@ describe("a client's address", function()
 
   it("is the peer's, whatever it says, where no proxy is trusted", function()
     local server = e2e.server { rules = RULES }
-    assert.equal("127.0.0.1 false", where(server.address, { ["X-Forwarded-For"] = "9.9.9.9", Forwarded = "for=9.9.9.9" }))
+    local headers = { ["X-Forwarded-For"] = "9.9.9.9", Forwarded = "for=9.9.9.9" }
+    assert.equal("127.0.0.1 false", where(server.address, headers))
   end)
 
   it("is what a trusted proxy says, in the header that it writes", function()
