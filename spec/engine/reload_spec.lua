@@ -657,18 +657,20 @@ describe("a reload", function()
   it("leaves nothing behind, however often", function()
     start { period = 1 }
     local tab = connect()
-    local blocks, atoms
+    local blocks, last, atoms = math.huge, math.huge, nil
     for i = 101, 200 do
       reload { version = "v" .. i, period = 1, upstreams = i % 2 == 0 and { "feed" } or { "feed", "more" } }
       world:advance(0.1)
       local now = world:counters()
       assert.equal(1, now.vms)
-      if i == 110 then blocks, atoms = now.blocks, now.atoms end
+      -- What collectors have not come to yet goes up and down: the least of ten is what is held.
+      if i > 110 and i <= 120 then blocks = math.min(blocks, now.blocks) end
+      if i > 190 then last = math.min(last, now.blocks) end
+      if i == 110 then atoms = now.atoms end
     end
-    local now = world:counters()
-    -- a leak of one block a reload would make 90 of them
-    assert.is_true(now.blocks < blocks + 45, ("%d blocks, then %d"):format(blocks, now.blocks))
-    assert.equal(atoms, now.atoms)
+    -- a leak of one block a reload would make 80 of them
+    assert.is_true(last < blocks + 40, ("%d blocks, then %d"):format(blocks, last))
+    assert.equal(atoms, world:counters().atoms)
     tab:clear()
     feed():send("note", "1")
     assert.same({ "v200" }, tab:types())
