@@ -38,9 +38,32 @@ local mine = app:topic("user:{user}", { subscribe = sluice.owner "user", history
 app:stream("events", {
   path     = "/events",
   identity = session,
-  topics   = function(req, sub) return mine(sub.user) end,  -- boards come by ?topic=
+  topics   = function(req, sub) return mine(sub.user) end,  -- boards come by ?topic= and by the routes below
   suppress = "client",                                  -- the tabs behind one stream know their own tags
 })
+
+-- The topics of a stream that is open: the worker's, found by its tag.
+local function stream_of(req)
+  return req.tag and app:subscribers { user = req.user, tag = req.tag }[1]
+end
+
+app:route("want", "POST /topics", { identity = session, run = function(req)
+  local sub, refused = stream_of(req), {}
+  if not sub then return 404 end
+  for _, topic in ipairs(req:json().topics) do
+    local ok, code = sub:subscribe(topic)
+    if code == "closed" then return 404 end
+    if not ok then refused[topic] = code end
+  end
+  return { json = { refused = refused } }
+end })
+
+app:route("drop", "DELETE /topics/{topic}", { identity = session, run = function(req, params)
+  local sub = stream_of(req)
+  if not sub then return 404 end
+  sub:leave(params.topic)
+  return 204
+end })
 
 -- What happens on a board: of each type the fields that go out, beside its type and the count of the board's changes.
 local FIELDS = {
@@ -76,6 +99,10 @@ end
 -- Who may read a board has changed: that takes effect at once, and who it concerns is told.
 mutations:on({ "access.granted", "access.revoked" }, function(ev)
   local access = ev:json()
-  app:forget(board(access.project), access.member)
+  local topic  = board(access.project)
+  app:forget(topic, access.member)
+  if ev.type == "access.revoked" then
+    for _, sub in ipairs(app:subscribers { user = access.member }) do sub:leave(topic) end
+  end
   mine(access.member):emit(ev.type, { project = access.project }, { tag = false })
 end)

@@ -53,10 +53,23 @@ scenario('many boards in many tabs share one stream, and boards come and go with
   await one.page.getByRole('button', { name: 'Close Garden party' }).click()
   await one.board('2').waitFor({ state: 'detached' })
   await two.drag('Lanterns in the plum tree', 'Somebody does it')
-  assert.equal(await world.streams(), 1)
+  await three.page.getByRole('button', { name: "Close Ann's thesis" }).click()
+  await two.page.getByRole('button', { name: "Close Ann's thesis" }).click()
+  assert.deepEqual([await world.streams(), await world.opened()], [1, 1])
   const bob = await world.user('bob')
   await bob.tab('1')
   assert.equal(await world.streams(), 2)
+})
+
+scenario('a tab that dies takes its boards off the stream, and no other', async world => {
+  const ann = await world.user('ann')
+  await ann.tab('1')
+  const two = await ann.tab('1', '3')
+  assert.deepEqual([await world.watchers('1'), await world.watchers('3'), await world.watchers('2')], [1, 1, 0])
+  const devtools = await ann.context.newCDPSession(two.page)
+  devtools.send('Page.crash').catch(() => {})
+  await until(async () => await world.watchers('3') === 0, 'the board to be dropped')
+  assert.deepEqual([await world.watchers('1'), await world.streams(), await world.opened()], [1, 1, 1])
 })
 
 scenario('a card is moved by keyboard, and put back', async world => {

@@ -124,6 +124,22 @@ export async function start(t, browser) {
       return new User(world, name, context)
     },
 
+    /** How many streams the event server has had. */
+    async opened() {
+      const metrics = await (await fetch(`http://${sluice.admin}/metrics`)).text()
+      const ended = metrics.match(/^sluice_streams_ended_total.* \d+$/gm) ?? []
+      return ended.reduce((sum, line) => sum + Number(line.split(' ').at(-1)), await world.streams())
+    },
+
+    /** How many streams have a board. */
+    async watchers(project) {
+      const answer = await fetch(`http://${sluice.address}/publish`, {
+        method: 'POST', headers: { authorization: `Bearer ${KEY}`, 'content-type': 'application/json' },
+        body: JSON.stringify({ type: 'project.updated', data: { project, version: 0 } }), // long past: no page cares
+      })
+      return (await answer.json()).subscribers
+    },
+
     /** How many streams the event server has. */
     async streams() {
       const ready = await (await fetch(`http://${sluice.admin}/ready`)).json()
