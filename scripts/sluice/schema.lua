@@ -2,8 +2,8 @@
 --
 -- A schema is a table by option: `{ kind, default = ..., required = true, min =, max =, of = ... }`. Each fault
 -- is noted with file and line, and the default taken, so that one load finds them all. Of kind "options" are options
--- with a `shape` of their own, which are there, by default, also where nothing is said; "optional" ones are not (`bare`:
--- a plain `true` says that they are).
+-- with a `shape` of their own, which are there, by default, also where nothing is said; "optional" ones are not
+-- (`bare`: a plain `true` says that they are).
 
 local core = require "sluice.core"
 local fail = require "sluice.fail"

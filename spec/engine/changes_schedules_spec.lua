@@ -6,7 +6,7 @@
 local rules = require "spec.support.rules"
 local seen  = require "spec.support.seen"
 
-local SCHEDULES = tonumber(os.getenv "SCHEDULES") or 60
+local SCHEDULES = tonumber(os.getenv "SCHEDULES") or 30
 local FIRST = tonumber(os.getenv "SEED") or 1
 local STEPS, ROOMS, MOST = 60, 7, 5
 
@@ -25,7 +25,10 @@ local function text(denied)
       local done, code = sub[params.what](sub, room(params.n))
       return 200, tostring(done) .. " " .. tostring(code)
     end })
-    app:route("emit", "POST /emit/{n}", { run = function(req, params) room(params.n):emit("said", req.body) return 204 end })
+    app:route("emit", "POST /emit/{n}", { run = function(req, params)
+      room(params.n):emit("said", req.body)
+      return 204
+    end })
   ]]):format(denied, MOST)
 end
 
@@ -136,7 +139,9 @@ function steps.reload(self)
 end
 
 local names = {}
-for name, weight in pairs { emit = 12, join = 3, leave = 4, subscribe = 5, subscribe_waiting = 1, answer = 2, reload = 2 } do
+for name, weight in pairs {
+  emit = 12, join = 3, leave = 4, subscribe = 5, subscribe_waiting = 1, answer = 2, reload = 2,
+} do
   for _ = 1, weight do names[#names + 1] = name end
 end
 table.sort(names)
@@ -167,6 +172,6 @@ describe("random changes of a stream's topics", function()
     local all = { "joined", "joined again", "full", "left: named", "left: given", "left: granted", "granted late",
       "subscribe: true nil", "subscribe: nil full", "subscribe: nil forbidden", "subscribe: nil unknown", "reloads",
       "reloads while an answer waits", "refused by a reload", "left through a reload" }
-    for _, what in ipairs(all) do assert(SCHEDULES < 60 or happened[what], what .. " never occurred") end
+    for _, what in ipairs(all) do assert(SCHEDULES < 30 or happened[what], what .. " never occurred") end
   end)
 end)

@@ -228,9 +228,20 @@ describe("the topics of a stream that lives", function()
     assert.equal("", said(back))
   end)
 
+  it("are asked about also where a spec said which ones it begins with", function()
+    world = rules.load(text "function(sub, params) return params.n ~= '2' end")
+    tab = world:connect("/events", { as = { user = "ann", topics = { "room:5" } } })
+    assert.equal("true nil", changed("subscribe", "1"))
+    assert.equal("nil forbidden", changed("subscribe", "2"))
+    emit("5", "a")
+    emit("1", "b")
+    assert.equal("a b", said())
+  end)
+
   it("can be changed by what acts, and by nothing else", function()
     start("function(sub) sub:join 'room:2' return true end", nil,
-      "app:stream('own', { path = '/own', topics = function() return mine 'x' end, connect = function(sub) sub:join(room '7') end })")
+      [[app:stream('own', { path = '/own', topics = function() return mine 'x' end,
+        connect = function(sub) sub:join(room '7') end })]])
     assert.equal("nil unknown", changed("subscribe", "1"))
     assert.matches("sub:join cannot be called in a topic's subscribe", (world:log()))
     local own = world:connect "/own"

@@ -28,6 +28,11 @@ feed:on("@open", function(ev) if ev:json().reopened then mine(ev.key):emit("agai
 feed:on("@lost", function(ev) mine(ev.key):emit("lost", ev:json().detail) end)
 app:stream("events", { path = "/events", identity = session, upstreams = { feed },
   topics = function(_, sub) return mine(sub.user) end })
+local room = app:topic("room:{n}", { subscribe = function() return http.get("http://app/may").status == 200 end })
+feed:on("room", function(ev) room "1":emit("room", ev.data) end)
+app:route("enter", "POST /enter", { identity = session, run = function(req)
+  return app:subscribers { user = req.user }[1]:subscribe(room "1") and 204 or 403
+end })
 local function list(_, sub)
   return http.get("http://app/topics", { headers = { token = sub.data.token } }):expect(200):json()
 end
@@ -140,6 +145,21 @@ describe("a replay", function()
     assert.same({}, misfits())
     assert.equal("client 1", world:journal()[#world:journal()].who)
     assert.equal(0, world:counters().subscribers)
+  end)
+
+  it("changes the topics of a stream as it was done then", function()
+    local enter = request(100, 5, "c=1")
+    enter.method, enter.path = "POST", "/enter"
+    replay(began(event(90, 3, "room", "before"), enter, ask(100, 6, "c=1"), answered(101, 6, "ann"),
+      { t = 101, what = "fetch", id = 7, method = "GET", url = "http://app/may", headers = {} },
+      event(140, 3, "room", "early"), { t = 150, what = "fetched", id = 7, status = 200, headers = {}, body = "" },
+      event(160, 3, "room", "after")))
+    local got = {}
+    for _, entry in ipairs(world:journal()) do
+      if entry.what == "room" then got[#got + 1] = entry.data end
+    end
+    assert.same({ "after" }, got)
+    assert.same({}, misfits())
   end)
 
   it("answers each request as the recorded one like it, after the time that it took", function()
@@ -335,7 +355,7 @@ describe("a replay", function()
       "/events was answered 401, and is 200 now",
       'recorded, but not opened: upstream feed for "bob"',
       "recorded, but not asked for: GET http://app/session",
-      "upstream feed of app demo: no recorded event for the handlers of ask, hour",
+      "upstream feed of app demo: no recorded event for the handlers of ask, hour, room",
       "upstream feed of app demo: no handler for new (1)",
     }, world.notes)
   end)
