@@ -2,7 +2,7 @@
 --
 -- A case is a table:
 --   name, title  for the command line and the tables
---   unit         of its figure: "per CPU-second" of the server, or "bytes"
+--   unit         of its figure: "per CPU-second" of the server, "bytes", or "times the cost" (without)
 --   servers      in the order in which they run; `bare` runs once more at the end where it is a floor
 --   figure       the key of load's report that is the figure
 --   expected     of sluice: { at_least = ratio to bare } or { at_most = bytes }
@@ -10,13 +10,13 @@
 --   alone        whether `words` is a whole command that needs no server
 --
 -- Sizes: `streams` of the cases that count deliveries, `idle` streams, `links`, `seconds` of a window,
--- `rate` of upstream events for the latency, `sinks` in memory.
+-- `rate` of upstream events for the latency, `sinks` in memory, `stalled` the triggers beside a stalled reader.
 
 local cases = {}
 
 cases.sizes = {
-  full  = { streams = 10000, idle = 15000, links = 1000, seconds = 3, rate = 5000, sinks = 1000000 },
-  small = { streams = 1000, idle = 2000, links = 200, seconds = 0.6, rate = 2000, sinks = 100000 },
+  full  = { streams = 10000, idle = 15000, links = 1000, seconds = 3, rate = 5000, sinks = 1000000, stalled = 12000 },
+  small = { streams = 1000, idle = 2000, links = 200, seconds = 0.6, rate = 2000, sinks = 100000, stalled = 3000 },
 }
 
 local function idle(kind)
@@ -26,10 +26,10 @@ local function idle(kind)
   end
 end
 
-local function fanout(kind)
+local function fanout(kind, stream)
   return function(server, size)
     local post = server.posts[kind]
-    return post and { "fanout", "--streams", size.streams, "--stream", server.streams.all, "--post", post.path,
+    return post and { "fanout", "--streams", size.streams, "--stream", server.streams[stream or "all"], "--post", post.path,
                       "--posts", post.posts, "--frames", post.frames, "--body", server.body,
                       "--seconds", size.seconds }
   end
@@ -43,6 +43,23 @@ end
 
 local function connects(server, size)
   return { "connects", "--stream", server.streams.own, "--users", size.streams, "--seconds", size.seconds }
+end
+
+local function publish(server, size)
+  local post = server.posts.one
+  return { "publish", "--post", post.path, "--body", server.body, "--seconds", size.seconds }
+end
+
+local MISSED = 20
+
+local function resumes(server, size)
+  return { "resumes", "--stream", server.streams.all, "--users", size.streams, "--post", server.posts.one.path,
+           "--posts", MISSED, "--body", server.body }
+end
+
+local function stalled(server, size)
+  return { "stalled", "--streams", 100, "--stream", server.streams.all, "--post", server.posts.one.path,
+           "--posts", 16, "--body", server.large, "--seconds", 1, "--rate", size.stalled }
 end
 
 local function linked(server, size, site)
@@ -64,10 +81,18 @@ cases.list = {
     servers = { "bare", "nchan", "sluice", "bare" }, expected = { at_least = 0.8 }, words = fanout "one" },
   { name = "burst", title = "one topic, bursts of 200", unit = "per CPU-second", figure = "per_cpu_s",
     servers = { "bare", "joining", "nchan", "sluice", "bare" }, expected = { at_least = 20 }, words = fanout "burst" },
+  { name = "filtered", title = "one topic, a verdict for each", unit = "per CPU-second", figure = "per_cpu_s",
+    servers = { "sluice" }, words = fanout("filtered", "filtered") },
   { name = "private", title = "private topics, one subscriber each", unit = "per CPU-second", figure = "per_cpu_s",
     servers = { "bare", "joining", "nchan", "sluice", "bare" }, expected = { at_least = 0.4 }, words = private },
   { name = "connects", title = "connects", unit = "per CPU-second", figure = "per_cpu_s",
     servers = { "bare", "nchan", "sluice", "bare" }, expected = { at_least = 0.6 }, words = connects },
+  { name = "publish", title = "publishes to nobody, pipelined", unit = "per CPU-second", figure = "per_cpu_s",
+    servers = { "bare", "nchan", "sluice", "bare" }, words = publish },
+  { name = "resumes", title = "all come back at once, 20 missed", unit = "per CPU-second", figure = "per_cpu_s",
+    servers = { "nchan", "sluice" }, words = resumes },
+  { name = "stalled", title = "a stalled reader among 100", unit = "times the cost", figure = "times_the_cost",
+    servers = { "nchan", "sluice" }, words = stalled },
   { name = "linked", title = "upstream to browser", unit = "per CPU-second", figure = "per_cpu_s",
     servers = { "bare", "sluice", "bare" }, words = linked },
   { name = "sinks-idle", title = "in memory, with a topic of their own", unit = "bytes",

@@ -7,7 +7,7 @@
 local figures = {}
 
 local MEANS = { "per_cpu_s", "bytes_per_stream", "bytes_per_delivery", "p50_us", "p99_us", "p999_us", "seconds",
-                "server_cpu_s", "generator_cpu_s", "deliveries_s" }
+                "server_cpu_s", "generator_cpu_s", "deliveries_s", "more_bytes" }
 
 local function mean_of(runs, key)
   local sum, count, low, high = 0, 0, math.huge, 0
@@ -45,7 +45,7 @@ local function row_of(case, server, runs)
   return row
 end
 
-local function is_floor(case) return case.unit ~= "bytes" end
+local function is_floor(case) return case.unit == "per CPU-second" end
 
 --- Whether a row keeps what its case expects of sluice; nil where nothing is expected.
 function figures.kept(row)

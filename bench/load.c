@@ -20,7 +20,7 @@ static const char help[] =
     "Usage: load SCENE --target ADDRESS:PORT [options]\n"
     "       load ports COUNT                 prints free ports of 127.0.0.1\n"
     "\n"
-    "Scenes: idle, fanout, private, connects, linked, sequences\n"
+    "Scenes: idle, fanout, private, publish, connects, resumes, stalled, linked, sequences\n"
     "\n"
     "  --server PID       whose CPU time and memory are measured, descendants included\n"
     "  --seconds S        how long (2)\n"
@@ -29,7 +29,7 @@ static const char help[] =
     "  --open-at WHAT     a stream is open at its `ready` event or its first `byte` (ready)\n"
     "  --post PATH        what is posted to (/publish)\n"
     "  --body TEXT        what is posted; %t is the send time\n"
-    "  --posts N          posts in a round of fanout (1)\n"
+    "  --posts N          posts in a round of fanout; that resumes missed (1)\n"
     "  --frames N         that each post brings to each stream (1)\n"
     "  --connections N    of the publisher (8)\n"
     "  --depth N          requests under way on each (16)\n"
@@ -44,7 +44,8 @@ static const struct {
     void (*play)(const struct options *options);
 } scenes[] = {
     {"idle", scene_idle},         {"fanout", scene_fanout}, {"private", scene_private},
-    {"connects", scene_connects}, {"linked", scene_linked},     {"sequences", scene_sequences},
+    {"publish", scene_publish},   {"connects", scene_connects}, {"resumes", scene_resumes},
+    {"stalled", scene_stalled},   {"linked", scene_linked},     {"sequences", scene_sequences},
 };
 
 static unsigned count_of(const char *text)

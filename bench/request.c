@@ -16,9 +16,10 @@ size_t request_write(const struct request *request, unsigned number, uint64_t st
 
     template_expand(request->path, number, stamp_ns, path, sizeof path);
     if (!request->body) {
-        length =
-            snprintf(out, size, "GET %s HTTP/1.1\r\nHost: %s\r\nAccept: text/event-stream\r\n\r\n",
-                     path, request->host);
+        length = snprintf(out, size,
+                          "GET %s HTTP/1.1\r\nHost: %s\r\nAccept: text/event-stream\r\n%s%s%s\r\n",
+                          path, request->host, request->last_id ? "Last-Event-ID: " : "",
+                          request->last_id ? request->last_id : "", request->last_id ? "\r\n" : "");
     } else {
         size_t body_length = template_expand(request->body, number, stamp_ns, body, sizeof body);
 

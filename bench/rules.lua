@@ -29,6 +29,13 @@ local feed = app:upstream("feed", {
 })
 feed:on("note", function(ev) mine(ev.key):emit("tick", ev:json().text) end)
 
+-- A verdict of Lua for each subscriber; all are let in, so that verdicts can be counted by what arrives.
+local filtered = app:topic("filtered", {
+  subscribe = function() return true end,
+  filter    = function(ev, sub) return ev.data ~= sub.user end,
+  history   = { size = 256, ttl = 60 },
+})
+
 app:stream("all", { path = "/all", identity = visitor, topics = function() return all() end })
 
 app:stream("events", {
@@ -46,6 +53,13 @@ app:stream("linked", {
 
 app:route("publish", "POST /publish", { run = function(req)
   all():emit("tick", req:json().text)
+  return 204
+end })
+
+app:stream("filtered", { path = "/filtered", identity = visitor, topics = function() return filtered() end })
+
+app:route("filter", "POST /filtered", { run = function(req)
+  filtered():emit("tick", req:json().text)
   return 204
 end })
 

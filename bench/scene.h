@@ -36,6 +36,15 @@ void scene_private(const struct options *options);
 /* Connects and closes. */
 void scene_connects(const struct options *options);
 
+/* Publishes to nobody, as fast as it is answered. */
+void scene_publish(const struct options *options);
+
+/* All users come back at once, with the id of an event since which `posts` others were published. */
+void scene_resumes(const struct options *options);
+
+/* The same fan-outs twice: to readers only, and to the same readers and one that reads nothing. */
+void scene_stalled(const struct options *options);
+
 /* Every stream's user has an upstream link to the generator. First as many events as the server
  * takes with one under way a link, for the throughput; then a fixed rate, for the latency. */
 void scene_linked(const struct options *options);

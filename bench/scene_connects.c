@@ -15,7 +15,7 @@ void scene_connects(const struct options *options)
     struct storm storm = {
         .loop = &loop,
         .address = options->target,
-        .request = {options->host, options->stream_path, NULL},
+        .request = {.host = options->host, .path = options->stream_path},
         .users = options->users,
         .at_once = options->at_once,
         .await_ready = options->await_ready,

@@ -45,7 +45,7 @@ void scene_fanout(const struct options *options)
     struct streams streams = {
         .loop = &loop,
         .address = options->target,
-        .request = {options->host, options->stream_path, NULL},
+        .request = {.host = options->host, .path = options->stream_path},
         .await_ready = options->await_ready,
         .sample_every = 16,
         .latency = &latency,
@@ -53,7 +53,7 @@ void scene_fanout(const struct options *options)
     struct publisher publisher = {
         .loop = &loop,
         .address = options->target,
-        .request = {options->host, options->post_path, options->post_body},
+        .request = {.host = options->host, .path = options->post_path, .body = options->post_body},
         .connections = 1,
         .depth = options->posts,
     };

@@ -69,7 +69,7 @@ void scene_linked(const struct options *options)
     struct streams streams = {
         .loop = &loop,
         .address = options->target,
-        .request = {options->host, options->stream_path, NULL},
+        .request = {.host = options->host, .path = options->stream_path},
         .await_ready = options->await_ready,
         .sample_every = 1,
         .latency = &latency,

@@ -60,7 +60,7 @@ void scene_private(const struct options *options)
     struct streams streams = {
         .loop = &loop,
         .address = options->target,
-        .request = {options->host, options->stream_path, NULL},
+        .request = {.host = options->host, .path = options->stream_path},
         .await_ready = options->await_ready,
         .sample_every = 16,
         .latency = &latency,
@@ -68,7 +68,7 @@ void scene_private(const struct options *options)
     struct publisher publisher = {
         .loop = &loop,
         .address = options->target,
-        .request = {options->host, options->post_path, options->post_body},
+        .request = {.host = options->host, .path = options->post_path, .body = options->post_body},
         .connections = options->connections,
         .depth = options->depth,
     };

@@ -87,7 +87,7 @@ void scene_sequences(const struct options *options)
     struct streams streams = {
         .loop = &loop,
         .address = options->target,
-        .request = {options->host, options->stream_path, NULL},
+        .request = {.host = options->host, .path = options->stream_path},
         .await_ready = 1,
         .on_data = on_data,
     };

@@ -7,15 +7,18 @@
 --             `port`, `admin_port`, `feed_port`, `root` and `dir`, a directory of its own
 --   open_at   when a stream counts as open: "ready" (that event) or "byte" (the body's first)
 --   streams   kind -> path. all: the topic of everyone; own: with a topic for each user as well;
---             linked: with an upstream link for each user
+--             linked: with an upstream link for each user; filtered: a rule is asked for each of them
 --   posts     kind -> { path, posts, frames }: `posts` requests that bring `frames` triggers each
 --   body      what is posted; %t is the send time
+--   large     the same, with ten times as much of it
 -- A kind that is absent is what that server cannot do.
 
 local process = require "process"
 
 local TEXT = "%t " .. ("0"):rep(81)                 -- 100 bytes once %t stands for "t=" and 16 digits
 local JSON = '{"text":"' .. TEXT .. '"}'
+local LARGE = "%t " .. ("0"):rep(981)
+local LARGE_JSON = '{"text":"' .. LARGE .. '"}'
 local NCHAN = "/usr/lib/nginx/modules/ngx_nchan_module.so"
 
 local function write(path, text)
@@ -98,6 +101,7 @@ local nchan = {
     private = { path = "/pub/user%d" },
   },
   body = TEXT,
+  large = LARGE,
 }
 
 --- sluice's config: the three keys that every config has, and what the cases need beyond the defaults.
@@ -134,13 +138,16 @@ local sluice = {
              "build/sluice", "run", "-c", site.dir .. "/sluice.conf" }
   end,
   open_at = "ready",
-  streams = { all = "/all?user=%d", own = "/events?user=%d", linked = "/linked?user=%d" },
+  streams = { all = "/all?user=%d", own = "/events?user=%d", linked = "/linked?user=%d",
+              filtered = "/filtered?user=%d" },
   posts   = {
-    one     = { path = "/publish", posts = 1, frames = 1 },
-    burst   = { path = "/burst", posts = 1, frames = 200 },
-    private = { path = "/private/%d" },
+    one      = { path = "/publish", posts = 1, frames = 1 },
+    burst    = { path = "/burst", posts = 1, frames = 200 },
+    private  = { path = "/private/%d" },
+    filtered = { path = "/filtered", posts = 1, frames = 1 },
   },
   body = JSON,
+  large = LARGE_JSON,
 }
 
 return { bare = bare "bare", joining = bare("joining", "-j"), nchan = nchan, sluice = sluice, payload = JSON }

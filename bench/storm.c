@@ -21,6 +21,8 @@ struct storm_visit {
     struct storm *storm;
     struct reply reply;
     struct sse sse;
+    uint64_t begun_ns;
+    uint64_t events; /* that it has so far */
 };
 
 static void begin(struct storm_visit *visit)
@@ -34,9 +36,16 @@ static void begin(struct storm_visit *visit)
 
     memset(&visit->reply, 0, sizeof visit->reply);
     memset(&visit->sse, 0, sizeof visit->sse);
+    visit->events = 0;
+    visit->begun_ns = clock_now_ns();
     storm->_under_way++;
     if (net_send(fd, request, length) < 0) die_errno("asking for a stream");
     loop_add(storm->loop, &visit->source, fd, EPOLLIN);
+}
+
+static int is_over(const struct storm *storm)
+{
+    return storm->limit && storm->_begun >= storm->limit;
 }
 
 static void end(struct storm_visit *visit)
@@ -45,7 +54,7 @@ static void end(struct storm_visit *visit)
 
     loop_close(storm->loop, &visit->source);
     storm->_under_way--;
-    if (!storm->_ending) begin(visit);
+    if (!storm->_ending && !is_over(storm)) begin(visit);
 }
 
 static void refuse(struct storm_visit *visit, int status)
@@ -61,12 +70,15 @@ static int read_body(struct storm_visit *visit, const char *body, size_t length)
     struct sse_counts counts = {0};
 
     sse_feed(&visit->sse, body, length, &counts);
-    return !visit->storm->await_ready || counts.readies > 0;
+    if (!visit->storm->await_events) return !visit->storm->await_ready || counts.readies > 0;
+    if (counts.resyncs) die("a stream was told to re-read in place of what it missed");
+    visit->events += counts.events;
+    return visit->events >= visit->storm->await_events;
 }
 
 static void visit_ready(struct source *source, uint32_t events)
 {
-    char buffer[4096];
+    char buffer[16 * 1024];
     struct storm_visit *visit = (struct storm_visit *)source;
     ssize_t got = recv(source->fd, buffer, sizeof buffer, MSG_DONTWAIT);
     const char *at = buffer;
@@ -86,6 +98,8 @@ static void visit_ready(struct source *source, uint32_t events)
         }
         if (step == REPLY_BODY && read_body(visit, body, length)) {
             visit->storm->served++;
+            if (visit->storm->latency)
+                latency_add(visit->storm->latency, clock_now_ns() - visit->begun_ns);
             end(visit);
             return;
         }
@@ -100,7 +114,7 @@ void storm_run(struct storm *storm, double seconds)
     for (unsigned i = 0; i < storm->at_once; i++) {
         storm->_visits[i].storm = storm;
         storm->_visits[i].source.ready = visit_ready;
-        begin(&storm->_visits[i]);
+        if (!is_over(storm)) begin(&storm->_visits[i]);
     }
     while (storm->_under_way > 0) {
         loop_turn(storm->loop, 100);

@@ -16,6 +16,11 @@ local function grouped(number)
   return text
 end
 
+local function figure(row)
+  if row.error then return "failed" end
+  return row.unit == "times the cost" and ("%.2f"):format(row.figure) or grouped(row.figure)
+end
+
 local function latency(us)
   if not us then return "" end
   return us < 1000 and ("%.0f us"):format(us) or ("%.1f ms"):format(us / 1000)
@@ -34,7 +39,7 @@ end
 local COLUMNS = {
   { "case",      function(row) return row.title end, left = true },
   { "server",    function(row) return row.server end, left = true },
-  { "figure",    function(row) return row.error and "failed" or grouped(row.figure) end },
+  { "figure",    figure },
   { "unit",      function(row) return row.unit end, left = true },
   { "of bare",   function(row) return row.of_bare and ("%.2f"):format(row.of_bare) or "" end },
   { "p50",       function(row) return latency(row.p50_us) end },
