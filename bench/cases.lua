@@ -29,7 +29,8 @@ end
 local function fanout(kind, stream)
   return function(server, size)
     local post = server.posts[kind]
-    return post and { "fanout", "--streams", size.streams, "--stream", server.streams[stream or "all"], "--post", post.path,
+    return post and { "fanout", "--streams", size.streams, "--stream", server.streams[stream or "all"],
+                      "--post", post.path,
                       "--posts", post.posts, "--frames", post.frames, "--body", server.body,
                       "--seconds", size.seconds }
   end

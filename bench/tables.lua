@@ -16,7 +16,7 @@ local function grouped(number)
   return text
 end
 
-local function figure(row)
+local function figure_of(row)
   if row.error then return "failed" end
   return row.unit == "times the cost" and ("%.2f"):format(row.figure) or grouped(row.figure)
 end
@@ -39,7 +39,7 @@ end
 local COLUMNS = {
   { "case",      function(row) return row.title end, left = true },
   { "server",    function(row) return row.server end, left = true },
-  { "figure",    figure },
+  { "figure",    figure_of },
   { "unit",      function(row) return row.unit end, left = true },
   { "of bare",   function(row) return row.of_bare and ("%.2f"):format(row.of_bare) or "" end },
   { "p50",       function(row) return latency(row.p50_us) end },
