@@ -1,6 +1,6 @@
 --- What a subscriber may be shown, and whether that is what it was shown.
 --
--- A *room* is a topic whose triggers the publisher numbers from 1: a trigger's data is "TOPIC NUMBER". In a closed
+-- A *room* is a topic whose triggers the publisher numbers from 1: a trigger's data is "TOPIC NUMBER ...". In a closed
 -- room each number has the users who may see it, as it was when it was published. A *reader* follows one stream over
 -- its cuts and resumes, and raises as soon as something is doubled, out of order, or missing and not told of:
 --
@@ -99,9 +99,10 @@ local function settle_lag(self, topic, missed)
 end
 
 function Reader:say(data)
-  local topic, number = data:match "^(%S+) (%d+)$"
+  local topic, number = data:match "^(%S+) (%d+) "
   number = tonumber(number)
   local place, room = self.places[topic], self.rooms[topic]
+  data = topic .. " " .. number
   if not place then fail(self, "%s, which it does not have", data) end
   if number <= place.last then fail(self, "%s after %d", data, place.last) end
   if not room:may_see(self.user, number) then fail(self, "%s, which it may not see", data) end
@@ -167,10 +168,12 @@ function Reader:cut()
   for _, place in pairs(self.places) do place.counted = nil end
 end
 
---- Has everything come that it may see? Else the first topic of which something is missing.
+--- Has everything come that it may see, or was it told that it will not? Else a topic of which something is missing.
 function Reader:missing()
   for topic, place in pairs(self.places) do
-    if place.last < self.rooms[topic]:newest(self.user) then return topic end
+    local newest = self.rooms[topic]:newest(self.user)
+    local told   = not place.known and place.by and newest < place.by
+    if place.last < newest and not told then return topic end
   end
 end
 
