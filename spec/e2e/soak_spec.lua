@@ -137,7 +137,8 @@ function World:permit()
   self:ask({ method = "POST", body = "", path = ("/permit/%s/%s/%s"):format(room.name, user, may and "yes" or "no") },
     function(answer)
       assert.equal(204, answer.status, answer.body)
-      room.busy, room.may[user] = nil, may or nil
+      room.busy = nil
+      room:permit(user, may)
       self:count(may and "permitted" or "revoked")
     end)
 end
@@ -175,7 +176,7 @@ end
 -- Cut amid whatever it is doing, and back with what it had.
 function World:cut()
   local client = #self.clients > 0 and self:pick(self.clients)
-  if not client or client.asking then return end
+  if not client or client.asking or client.stalled then return end
   self:look_at(client)
   if self.random(2) == 1 then client.stream.tcp:abort() else client.stream:close() end
   client.reader:cut()

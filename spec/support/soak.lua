@@ -19,7 +19,12 @@ Room.__index = Room
 
 --- A room of the topic's name; `closed`: only those may see who are permitted.
 function soak.room(topic, closed)
-  return setmetatable({ topic = topic, number = 0, may = {}, permitted = closed and {} or nil }, Room)
+  return setmetatable({ topic = topic, number = 0, may = {}, changed = {}, permitted = closed and {} or nil }, Room)
+end
+
+--- From now on the user may see the room's triggers, or may not.
+function Room:permit(user, may)
+  self.may[user], self.changed[user] = may or nil, self.number
 end
 
 --- The number of the next trigger, which is about to be published.
@@ -33,25 +38,31 @@ function Room:next()
   return self.number
 end
 
+--- May the user see it? Who was permitted when it was published, or was later: it may come by a replay, which is
+-- by today's permissions.
 function Room:may_see(user, number)
-  return not self.permitted or self.permitted[number] ~= nil and self.permitted[number][user] == true
+  if not self.permitted or self.permitted[number] and self.permitted[number][user] then return true end
+  return self.may[user] == true and self.changed[user] >= number
 end
 
---- How many of the numbers between the two, both left out, the user may see.
+--- Must it? Who is permitted, and was all the time since.
+function Room:must_see(user, number)
+  return not self.permitted or self.may[user] == true and self.changed[user] < number
+end
+
+--- How many of the numbers between the two, both left out, the user must see.
 function Room:between(user, from, to)
   if not self.permitted then return to - from - 1 end
   local count = 0
   for number = from + 1, to - 1 do
-    if self:may_see(user, number) then count = count + 1 end
+    if self:must_see(user, number) then count = count + 1 end
   end
   return count
 end
 
---- The newest number that the user may see; 0: none.
+--- The newest number that the user must see; 0: none.
 function Room:newest(user)
-  local number = self.number
-  while number > 0 and not self:may_see(user, number) do number = number - 1 end
-  return number
+  return self:must_see(user, self.number) and self.number or 0
 end
 
 local Reader = {}
