@@ -92,11 +92,15 @@ end
 
 function Reader:leaves(topic)
   self.places[topic] = nil
-  self.lagged = nil
+  self.lagged, self.left = nil, true -- the next number told may count what it had of this topic
 end
 
---- What it asked for has begun by now: what is published from now on must come.
-function Reader:has(topic) lose(self, topic) end
+--- What it asked for has begun by now: what is published from now on must come. What was published before may be
+-- on its way still, from a time when it had the topic before.
+function Reader:has(topic)
+  lose(self, topic)
+  self.places[topic].from = self.rooms[topic].number
+end
 
 local function settle_lag(self, topic, missed)
   local lagged = self.lagged
@@ -117,6 +121,11 @@ function Reader:say(data)
   if not place then fail(self, "%s, which it does not have", data) end
   if number <= place.last then fail(self, "%s after %d", data, place.last) end
   if not room:may_see(self.user, number) then fail(self, "%s, which it may not see", data) end
+  if place.from and number <= place.from then
+    place.last = number
+    return
+  end
+  place.from = nil
   if place.known then
     local missing = room:between(self.user, place.last, number)
     if missing > 0 then fail(self, "%s after %d: %d missing and not told", data, place.last, missing) end
@@ -133,7 +142,9 @@ end
 function Reader:resync(data)
   local told = cjson.decode(data)
   self.counts["resync " .. told.reason] = (self.counts["resync " .. told.reason] or 0) + 1
-  local exact = told.reason == "lagged" and not self.lagged
+  local lagged = told.reason == "lagged"
+  local exact = lagged and not self.lagged and not self.left
+  if lagged then self.left = nil end
   local open = {}
   for _, topic in ipairs(told.topics) do
     local place = self.places[topic]
