@@ -69,6 +69,7 @@ BUSTED       = $(PRELOAD_$(VARIANT)) SLUICE_BUILD=$(BUILD) luajit /usr/bin/buste
 VALGRIND    := valgrind -q --error-exitcode=97 --leak-check=full --errors-for-leak-kinds=definite,indirect \
                --show-leak-kinds=definite,indirect --suppressions=$(CURDIR)/spec/valgrind.supp
 
+SOAK   := @VARIANT=asan SLUICE_PATIENCE=4
 EXPORT := -Wl,-E
 PINNED := -shared -Wl,-z,nodelete
 Q   := $(if $(V),,@)
@@ -82,7 +83,7 @@ endef
 
 .DEFAULT_GOAL := all
 .PHONY: all help units fuzzers benches modules run run-board install clean test lint unit spec e2e browser asan valgrind mutants \
-        fuzz bench reload-storm docs clean-room deps-run deps-test docs-check mutants-check FORCE
+        fuzz bench reload-storm soak soak-short docs clean-room deps-run deps-test docs-check mutants-check FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -163,8 +164,8 @@ clean: ## remove build/
 
 ## Test ----------------------------------------------------------------------------------------------
 
-test: deps-test ## lint, unit, spec, e2e, browser, stale docs and patches; the last line counts
-	@WERROR=1 spec/run lint unit spec e2e browser docs-check mutants-check
+test: deps-test ## lint, unit, spec, e2e, soak-short, browser, stale docs and patches; the last line counts
+	@WERROR=1 spec/run lint unit spec e2e soak-short browser docs-check mutants-check
 
 lint: ## clang -Werror, headers that compile alone, luacheck
 	$(call sub,clang) all units benches
@@ -183,6 +184,12 @@ e2e: all ## busted, end-to-end, against the real binary; T=resume runs one
 
 reload-storm: ## 5,000 streams, 500 events a second, a reload every 200 ms, for SECONDS (60)
 	@RELOAD_STORM_SECONDS=$(SECONDS) $(MAKE) --no-print-directory e2e T=reload_storm
+
+soak: ## ten minutes (SOAK_SECONDS) of random clients, publishes and reloads under ASan and UBSan
+	$(SOAK) SOAK_SECONDS=$(or $(SOAK_SECONDS),600) SOAK_SEEDS="$(or $(SOAK_SEEDS),1)" $(MAKE) --no-print-directory e2e T=soak
+
+soak-short: ## the same: three seeds, 20 s each
+	$(SOAK) SOAK_SECONDS=20 SOAK_SEEDS="1 2 3" $(MAKE) --no-print-directory e2e T=soak
 
 browser: all ## Node's runner: the chat in a real browser; T=chat runs one
 	@SLUICE_BUILD=$(BUILD) node --test --test-reporter=spec $(or $(wildcard spec/browser/$(T).test.mjs),no-such-test)

@@ -1,7 +1,8 @@
 -- Random clients, publishes and reloads against the real binary, under invariants of each subscriber: complete and in
 -- order, or told; nothing that it may not see; the numbers told are right; memory does not grow.
 --
--- SOAK_SECONDS=n (4) a seed, SOAK_SEEDS="1 2 3" ("1"); `make soak` is ten minutes of one seed, under sanitizers.
+-- SOAK_SECONDS=n (4) a seed, SOAK_SEEDS="1 2 3" ("1"). `make soak` is ten minutes of one seed under sanitizers,
+-- `make soak-short` three seeds of 20 s.
 
 local e2e  = require "spec.support.e2e"
 local http = require "spec.support.http"
@@ -145,7 +146,22 @@ end
 
 -- ---- clients ----
 
-function World:open(client)
+-- Tells the reader what has come since.
+local function look_at(client)
+  local stream = client.stream
+  while client.seen < #stream.events do
+    client.seen = client.seen + 1
+    local event = stream.events[client.seen]
+    local topic = event.type == "say" and event.data:match "^%S+"
+    if event.type == "ready" then client.ready = true end
+    if not (topic and not client.reader.places[topic] and client.dropped and client.dropped[topic]) then
+      client.reader:event(event)
+    end
+    stream.events[client.seen] = false
+  end
+end
+
+local function open(client)
   local reader = client.reader
   local query = { "user=" .. reader.user, "tag=" .. client.tag }
   for topic in pairs(reader.places) do query[#query + 1] = "topic=" .. topic end
@@ -160,7 +176,7 @@ function World:join()
                    tag = ("tab-%d-%015d"):format(self.random(1000), self.counts.joins),
                    address = self:pick(self.server.addresses) }
   for _ = 1, self.random(4) do client.reader:joins(self:pick(self.list).topic) end
-  self:open(client)
+  open(client)
   self.clients[#self.clients + 1] = client
   self:count "joins"
 end
@@ -177,10 +193,10 @@ end
 function World:cut()
   local client = #self.clients > 0 and self:pick(self.clients)
   if not client or client.asking or client.stalled then return end
-  self:look_at(client)
+  look_at(client)
   if self.random(2) == 1 then client.stream.tcp:abort() else client.stream:close() end
   client.reader:cut()
-  self:open(client)
+  open(client)
   self:count "cuts"
 end
 
@@ -207,7 +223,7 @@ function World:change()
       if client.gone then return end
       if answer.status == 204 and has then
         -- What was on its way before it left is still good.
-        self:look_at(client)
+        look_at(client)
         client.dropped = client.dropped or {}
         client.dropped[topic] = reader.places[topic]
         reader:leaves(topic)
@@ -244,24 +260,10 @@ end
 
 -- ---- looking ----
 
-function World:look_at(client)
-  local stream = client.stream
-  while client.seen < #stream.events do
-    client.seen = client.seen + 1
-    local event = stream.events[client.seen]
-    local topic = event.type == "say" and event.data:match "^%S+"
-    if event.type == "ready" then client.ready = true end
-    if not (topic and not client.reader.places[topic] and client.dropped and client.dropped[topic]) then
-      client.reader:event(event)
-    end
-    stream.events[client.seen] = false
-  end
-end
-
 function World:look()
   local now = wait.now()
   for _, client in ipairs(self.clients) do
-    self:look_at(client)
+    look_at(client)
     if client.stalled and client.stalled < now then
       client.stalled = nil
       client.stream:resume()
@@ -270,7 +272,7 @@ function World:look()
       assert.equal(200, client.stream.status or 200)
       self:count "ended by the server"
       client.reader:cut()
-      self:open(client)
+      open(client)
     end
   end
   self:look_at_answers()
