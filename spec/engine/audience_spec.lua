@@ -368,6 +368,17 @@ describe("an audience", function()
     assert.same({ "1: ann", "2: ann", "1: eve", "2: eve" }, questions())
   end)
 
+  it("is asked once then, however many they are", function()
+    for i = 1, 600 do
+      members["1"]["u" .. i] = true
+      connect("u" .. i):stall()
+    end
+    emit("1", "a")
+    world:reload "spec/fixtures/boards.lua"
+    assert.equal(2, #questions())
+    assert.equal(600, #world:requests("POST /may")[2].json.users)
+  end)
+
   describe("and app:forget", function()
     it("revokes at once, of one user or of a topic", function()
       local ann, bob = connect "ann", connect "bob"
