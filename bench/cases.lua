@@ -42,13 +42,16 @@ local function private(server, size)
                     "--body", server.body, "--seconds", size.seconds }
 end
 
-local function connects(server, size)
-  return { "connects", "--stream", server.streams.own, "--users", size.streams, "--seconds", size.seconds }
-end
+local function connects(kind) return function(server, size)
+  local stream = server.streams[kind]
+  return stream and { "connects", "--stream", stream, "--users", size.streams, "--seconds", size.seconds }
+end end
 
 local function publish(server, size)
-  local post = server.posts.one
-  return { "publish", "--post", post.path, "--body", server.body, "--seconds", size.seconds }
+  local post = server.posts.input or server.posts.one
+  local words = { "publish", "--post", post.path, "--body", post.body or server.body, "--seconds", size.seconds }
+  if post.header then words[#words + 1], words[#words + 2] = "--header", post.header end
+  return words
 end
 
 local MISSED = 20
@@ -84,10 +87,14 @@ cases.list = {
     servers = { "bare", "joining", "nchan", "sluice", "bare" }, expected = { at_least = 20 }, words = fanout "burst" },
   { name = "filtered", title = "one topic, a verdict for each", unit = "per CPU-second", figure = "per_cpu_s",
     servers = { "sluice" }, words = fanout("filtered", "filtered") },
+  { name = "guarded", title = "one topic, an audience", unit = "per CPU-second", figure = "per_cpu_s",
+    servers = { "sluice" }, words = fanout("guarded", "guarded") },
   { name = "private", title = "private topics, one subscriber each", unit = "per CPU-second", figure = "per_cpu_s",
     servers = { "bare", "joining", "nchan", "sluice", "bare" }, expected = { at_least = 0.4 }, words = private },
   { name = "connects", title = "connects", unit = "per CPU-second", figure = "per_cpu_s",
-    servers = { "bare", "nchan", "sluice", "bare" }, expected = { at_least = 0.6 }, words = connects },
+    servers = { "bare", "nchan", "sluice", "bare" }, expected = { at_least = 0.6 }, words = connects "own" },
+  { name = "attended", title = "connects to a topic with presence", unit = "per CPU-second", figure = "per_cpu_s",
+    servers = { "sluice" }, words = connects "attended" },
   { name = "publish", title = "publishes to nobody, pipelined", unit = "per CPU-second", figure = "per_cpu_s",
     servers = { "bare", "nchan", "sluice", "bare" }, words = publish },
   { name = "resumes", title = "all come back at once, 20 missed", unit = "per CPU-second", figure = "per_cpu_s",

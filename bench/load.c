@@ -29,6 +29,7 @@ static const char help[] =
     "  --open-at WHAT     a stream is open at its `ready` event or its first `byte` (ready)\n"
     "  --post PATH        what is posted to (/publish)\n"
     "  --body TEXT        what is posted; %t is the send time\n"
+    "  --header LINE      one more header of a publish\n"
     "  --posts N          posts in a round of fanout; that resumes missed (1)\n"
     "  --frames N         that each post brings to each stream (1)\n"
     "  --connections N    of the publisher (8)\n"
@@ -96,6 +97,7 @@ static const struct {
     {"--open-at", read_open_at, offsetof(struct options, await_ready)},
     {"--post", read_text, offsetof(struct options, post_path)},
     {"--body", read_text, offsetof(struct options, post_body)},
+    {"--header", read_text, offsetof(struct options, header)},
     {"--posts", read_count, offsetof(struct options, posts)},
     {"--frames", read_count, offsetof(struct options, frames)},
     {"--connections", read_count, offsetof(struct options, connections)},

@@ -9,7 +9,7 @@ struct request {
     const char *host;
     const char *path; /* a template, as is the body */
     const char *body; /* NULL: a GET; otherwise a POST */
-    const char *last_id; /* of a GET: its Last-Event-ID; NULL: none */
+    const char *header; /* one more, without its line end; NULL: none */
 };
 
 /* Writes the request numbered `number`, its stamps being stamp_ns, and returns its length.

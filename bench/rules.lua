@@ -56,6 +56,34 @@ app:route("publish", "POST /publish", { run = function(req)
   return 204
 end })
 
+-- An audience that is asked once and then known for a minute.
+local guarded = app:topic("guarded", {
+  subscribe = function() return true end,
+  audience  = { ttl = 60, ask = function() return true end },
+  history   = { size = 256, ttl = 60 },
+})
+
+-- Who comes and goes is told to nobody, but known.
+local attended = app:topic("attended", {
+  subscribe = function() return true end,
+  presence  = { grace = 0 },
+})
+
+local input = app:ingest("input", { path = "/input", authorize = sluice.bearer(sluice.env("INPUT_KEY", "bench")) })
+input:on("tick", function(ev) all():emit("tick", ev:json().text) end)
+
+app:stream("guarded", { path = "/guarded", identity = visitor, topics = function() return guarded() end })
+app:stream("attended", {
+  path     = "/attended",
+  identity = visitor,
+  topics   = function(_, sub) return { attended(), mine(sub.user) } end,
+})
+
+app:route("guard", "POST /guarded", { run = function(req)
+  guarded():emit("tick", req:json().text)
+  return 204
+end })
+
 app:stream("filtered", { path = "/filtered", identity = visitor, topics = function() return filtered() end })
 
 app:route("filter", "POST /filtered", { run = function(req)

@@ -13,6 +13,7 @@ struct options {
     unsigned await_ready;    /* a stream is open at its `ready` event, not at its first byte */
     const char *post_path;   /* templates */
     const char *post_body;
+    const char *header; /* one more of each post that goes to nobody; NULL: none */
     unsigned posts;              /* in one round of a fan-out */
     unsigned frames;             /* that each post brings to each stream */
     unsigned connections, depth; /* of the publisher */

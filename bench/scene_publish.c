@@ -34,7 +34,7 @@ void scene_publish(const struct options *options)
     struct publisher publisher = {
         .loop = &loop,
         .address = options->target,
-        .request = {.host = options->host, .path = options->post_path, .body = options->post_body},
+        .request = {.host = options->host, .path = options->post_path, .body = options->post_body, .header = options->header},
         .connections = options->connections,
         .depth = options->depth,
     };

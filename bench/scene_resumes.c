@@ -10,6 +10,8 @@
 #include "report.h"
 #include "storm.h"
 
+#define LAST_ID "Last-Event-ID: "
+
 enum { ID_BYTES = 256, TIME_MAX = 60 };
 
 /* The last whole id line in front of the first event's data; 0: it is not there yet. */
@@ -80,7 +82,7 @@ static void learn_id(const struct options *options, struct publisher *publisher,
 void scene_resumes(const struct options *options)
 {
     static struct latency latency;
-    static char id[ID_BYTES];
+    static char header[sizeof LAST_ID + ID_BYTES] = LAST_ID;
     struct loop loop;
     struct window window;
     struct publisher publisher = {
@@ -93,7 +95,7 @@ void scene_resumes(const struct options *options)
     struct storm storm = {
         .loop = &loop,
         .address = options->target,
-        .request = {.host = options->host, .path = options->stream_path, .last_id = id},
+        .request = {.host = options->host, .path = options->stream_path, .header = header},
         .users = options->users,
         .at_once = options->users,
         .limit = options->users,
@@ -103,7 +105,7 @@ void scene_resumes(const struct options *options)
 
     loop_create(&loop);
     publisher_open(&publisher);
-    learn_id(options, &publisher, id);
+    learn_id(options, &publisher, header + strlen(LAST_ID));
     post(&publisher, options->posts);
 
     window_begin(&window, options->server);

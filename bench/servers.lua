@@ -7,8 +7,9 @@
 --             `port`, `admin_port`, `feed_port`, `root` and `dir`, a directory of its own
 --   open_at   when a stream counts as open: "ready" (that event) or "byte" (the body's first)
 --   streams   kind -> path. all: the topic of everyone; own: with a topic for each user as well;
---             linked: with an upstream link for each user; filtered: a rule is asked for each of them
---   posts     kind -> { path, posts, frames }: `posts` requests that bring `frames` triggers each
+--             linked: with an upstream link for each user; filtered: a rule is asked for each of them;
+--             guarded: an audience is, once; attended: who comes and goes is known
+--   posts     kind -> { path, posts, frames, header, body }: `posts` requests that bring `frames` triggers each
 --   body      what is posted; %t is the send time
 --   large     the same, with ten times as much of it
 -- A kind that is absent is what that server cannot do.
@@ -139,12 +140,15 @@ local sluice = {
   end,
   open_at = "ready",
   streams = { all = "/all?user=%d", own = "/events?user=%d", linked = "/linked?user=%d",
-              filtered = "/filtered?user=%d" },
+              filtered = "/filtered?user=%d", guarded = "/guarded?user=%d", attended = "/attended?user=%d" },
   posts   = {
     one      = { path = "/publish", posts = 1, frames = 1 },
     burst    = { path = "/burst", posts = 1, frames = 200 },
     private  = { path = "/private/%d" },
     filtered = { path = "/filtered", posts = 1, frames = 1 },
+    guarded  = { path = "/guarded", posts = 1, frames = 1 },
+    input    = { path = "/input", header = "Authorization: Bearer bench",
+                 body = '{"type":"tick","data":' .. JSON .. "}" },
   },
   body = JSON,
   large = LARGE_JSON,
