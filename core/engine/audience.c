@@ -105,6 +105,8 @@ static void take_back(struct admission *admission)
 
 void audience_forget(struct audience *audience, struct atom *topic, struct atom *user)
 {
+    atom_ref(topic); /* what is dropped may have held the last references of these */
+    atom_ref(user);
     permits_forget(&audience->_permits, topic, user);
     inquiries_forget(audience, topic, user);
     LIST_EACH(node, &audience->_kept)
@@ -115,6 +117,8 @@ void audience_forget(struct audience *audience, struct atom *topic, struct atom 
             take_back(admission);
     }
     hub_recheck_admitted(audience->_ports.hub, topic, user);
+    atom_unref(topic);
+    atom_unref(user);
 }
 
 void audience_swap(struct audience *audience)

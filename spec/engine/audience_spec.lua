@@ -406,6 +406,16 @@ describe("an audience", function()
       assert.equal(5, #questions())
     end)
 
+    it("forgets who is gone, and a topic that is", function()
+      connect("bob", { path = "/kept/9" }):close()
+      world:request("POST", "/keep/9/a")
+      connect("bob", { path = "/kept/9" }):close()
+      forget { user = "bob" }
+      forget { name = "kept.9" }
+      connect("bob", { path = "/kept/9" }):close()
+      assert.same({ "9: bob", "9: bob" }, questions())
+    end)
+
     it("throws away the answer of a question under way, and asks again", function()
       local held = world:hold "POST /may"
       local ann, bob = connect "ann", connect "bob"
