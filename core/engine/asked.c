@@ -26,26 +26,38 @@ bool asked_tag(const struct plan_endpoint *at, struct exchange *exchange, struct
     return good;
 }
 
-void asked_cursor(const struct http_request *request, struct buf *cursor)
+void asked_cursor(const struct plan_stream *stream, const struct http_request *request,
+                  struct buf *cursor)
 {
     const struct bytes header = http_header_get(request, "last-event-id");
-    if (header.data)
-        buf_add_bytes(cursor, header);
-    else
-        text_query_get(request->query, "last_event_id", cursor);
+    buf_add_bytes(cursor, header);
+    for (size_t i = 0; !header.data && !cursor->size && i < stream->asks_cursor.count; i++)
+        text_query_get(request->query, stream->asks_cursor.names[i]->text, cursor);
 }
 
-bool asked_topic(struct bytes *query, struct buf *name)
+/* The value of a "name=value" whose name is one of the parameters'; data NULL: it is none. Names are plain
+ * (scripts/sluice/schema.lua), so they are compared as they stand. */
+static struct bytes value_of(const struct plan_parameters *parameters, struct bytes pair)
 {
-    static const struct bytes field = {"topic=", 6};
+    for (size_t i = 0; i < parameters->count; i++) {
+        const struct bytes name = atom_bytes(parameters->names[i]);
+        if (pair.size > name.size && pair.data[name.size] == '=' &&
+            memcmp(pair.data, name.data, name.size) == 0)
+            return bytes_run(pair.data + name.size + 1, pair.size - name.size - 1);
+    }
+    return (struct bytes){NULL, 0};
+}
+
+bool asked_topic(const struct plan_stream *stream, struct bytes *query, struct buf *name)
+{
     while (query->size) {
         const char *end = memchr(query->data, '&', query->size);
         const size_t size = end ? (size_t)(end - query->data) : query->size;
         const size_t used = end ? size + 1 : size;
-        const struct bytes pair = bytes_run(query->data, size);
+        const struct bytes value = value_of(&stream->asks_topic, bytes_run(query->data, size));
         *query = bytes_run(query->data + used, query->size - used);
-        if (pair.size < field.size || memcmp(pair.data, field.data, field.size) != 0) continue;
-        text_percent_decode(name, bytes_run(pair.data + field.size, pair.size - field.size), true);
+        if (!value.data) continue;
+        text_percent_decode(name, value, true);
         return true;
     }
     return false;

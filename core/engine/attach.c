@@ -240,8 +240,10 @@ static void on_authenticated(void *owner, const struct hook_result *result)
 {
     struct seat *seat = owner;
     errand_over(&seat->arrival->errand);
-    const enum refused no = result->forbidden ? REFUSED_FORBIDDEN : REFUSED_NO_IDENTITY;
-    if (!let_pass(seat, result->outcome, no)) return;
+    static const enum refused why[] = {[NO_IDENTITY] = REFUSED_NO_IDENTITY,
+                                       [NO_FORBIDDEN] = REFUSED_FORBIDDEN,
+                                       [NO_BAD_REQUEST] = REFUSED_BAD_REQUEST};
+    if (!let_pass(seat, result->outcome, why[result->no])) return;
     seat->who = result->who;
     atom_ref(seat->who.user);
     atom_ref(seat->who.data);
@@ -379,7 +381,7 @@ static void go_live(struct seat *seat)
     const bool reloaded = asked != seat->generation;
     struct buf cursor = BUF_EMPTY;
     seat_keep(seat, &arrival->exchange->request);
-    asked_cursor(&arrival->exchange->request, &cursor);
+    asked_cursor(seat->stream, &arrival->exchange->request, &cursor);
     seat_prepare(seat, topics, arrival->naming.count);
     struct sink *sink = open_stream(seat, buf_bytes(&cursor));
     seat->arrival = NULL;

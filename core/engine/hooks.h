@@ -89,11 +89,17 @@ struct hook_call {
 
 enum outcome { OUTCOME_YES, OUTCOME_NO, OUTCOME_UNKNOWN };
 
+enum no {
+    NO_IDENTITY,   /* it is not known who it is */
+    NO_FORBIDDEN,  /* it is, and that one may not */
+    NO_BAD_REQUEST /* what it asks for makes no sense, whoever it is */
+};
+
 /* Borrowed until `done` returns. */
 struct hook_result {
     enum outcome outcome;
     struct identity who;
-    bool forbidden; /* authenticate's NO: it is known who it is, and that one may not */
+    enum no no; /* authenticate's NO: why */
     const struct bytes *names;
     size_t name_count;
     struct bytes text;

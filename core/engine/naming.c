@@ -112,7 +112,7 @@ static void on_subscribe(void *owner, const struct hook_result *result)
 static bool next_asked(struct naming *naming, struct buf *name)
 {
     struct bytes granted;
-    while (asked_topic(&naming->_asked, name)) {
+    while (asked_topic(naming->_seat->stream, &naming->_asked, name)) {
         if (!naming_has(naming, buf_bytes(name))) return true;
         buf_clear(name);
     }

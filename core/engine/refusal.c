@@ -10,6 +10,7 @@ static const struct {
 } table[] = {
     [REFUSED_NO_IDENTITY] = {401, "unauthorized", "Who you are is not known here; sign in first."},
     [REFUSED_FORBIDDEN] = {403, "forbidden", "You may not have what you asked for."},
+    [REFUSED_BAD_REQUEST] = {400, "bad_request", "Something in the request is missing or wrong."},
     [REFUSED_UNKNOWN] = {503, "unavailable",
                          "Whether you may have this is not known now; try again."},
     [REFUSED_FULL] = {503, "full", "No more streams can be taken now; try again."},

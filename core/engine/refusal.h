@@ -15,6 +15,7 @@
 enum refused {
     REFUSED_NO_IDENTITY, /* 401: authenticate said no */
     REFUSED_FORBIDDEN,   /* 403: authenticate, or subscribe, said that this one may not */
+    REFUSED_BAD_REQUEST, /* 400: authenticate said that the request makes no sense */
     REFUSED_UNKNOWN,     /* 503: a hook failed, so nobody knows */
     REFUSED_FULL,        /* 503: the node has as many streams as it takes, or it drains; topics */
     REFUSED_LINKS,       /* 503: it has as many links */

@@ -136,14 +136,22 @@ static void run(struct visit *visit)
     call_hook(visit, &call, on_answered);
 }
 
+static void fail_no(struct visit *visit, enum no no)
+{
+    if (no == NO_FORBIDDEN)
+        fail(visit, 403, "forbidden", "You may not have what you asked for.");
+    else if (no == NO_BAD_REQUEST)
+        fail(visit, 400, "bad_request", "Something in the request is missing or wrong.");
+    else
+        fail(visit, 401, "unauthorized", "Who you are is not known here; sign in first.");
+}
+
 static void on_authenticated(void *owner, const struct hook_result *result)
 {
     struct visit *visit = owner;
     errand_over(&visit->errand);
-    if (result->forbidden) {
-        fail(visit, 403, "forbidden", "You may not have what you asked for.");
-    } else if (result->outcome == OUTCOME_NO) {
-        fail(visit, 401, "unauthorized", "Who you are is not known here; sign in first.");
+    if (result->outcome == OUTCOME_NO) {
+        fail_no(visit, result->no);
     } else if (result->outcome == OUTCOME_UNKNOWN) {
         fail(visit, 503, "unavailable", "Whether you may do this is not known now; try again.");
     } else {

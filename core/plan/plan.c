@@ -96,9 +96,17 @@ static void ingest_free(struct plan_ingest *ingest)
     xfree(ingest);
 }
 
+static void parameters_destroy(struct plan_parameters *parameters)
+{
+    for (size_t i = 0; i < parameters->count; i++) atom_unref(parameters->names[i]);
+    xfree(parameters->names);
+}
+
 static void stream_free(struct plan_stream *stream)
 {
     endpoint_destroy(&stream->at);
+    parameters_destroy(&stream->asks_topic);
+    parameters_destroy(&stream->asks_cursor);
     atom_unref(stream->options.beat_name);
     atom_unref(stream->options.beat_data);
     xfree(stream->upstreams);

@@ -87,6 +87,12 @@ struct plan_endpoint {
 
 enum refusal { REFUSE_STATUS, REFUSE_RETRY };
 
+/* Names of query parameters that mean one thing: letters, digits, "_-.~". */
+struct plan_parameters {
+    struct atom **names;
+    size_t count;
+};
+
 struct plan_stream {
     struct plan_endpoint at;
     hook topics;     /* (req, sub) -> a topic name or a list of them; nil: none */
@@ -95,6 +101,8 @@ struct plan_stream {
     struct plan_upstream **upstreams;
     size_t upstream_count;
     struct subscriber_options options;
+    struct plan_parameters asks_topic;  /* what asks for a topic; none: clients may not ask */
+    struct plan_parameters asks_cursor; /* what says the last event id, where no header does */
     enum refusal refusal;
     uint64_t lifetime_ms; /* 0: none; ends at a random point of the last fifth */
     uint32_t topics_max;  /* that one subscriber may have; 64 */

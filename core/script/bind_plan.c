@@ -171,6 +171,13 @@ static struct subscriber_options read_subscriber_options(lua_State *L)
     };
 }
 
+static struct plan_parameters read_parameters(lua_State *L, const char *name)
+{
+    struct plan_parameters read = {NULL, 0};
+    read.count = field_list(L, name, (void **)&read.names, sizeof *read.names, read_text);
+    return read;
+}
+
 static int l_stream(lua_State *L)
 {
     const char *error;
@@ -184,6 +191,8 @@ static int l_stream(lua_State *L)
     stream->upstream_count = field_list(L, "upstreams", (void **)&stream->upstreams,
                                         sizeof *stream->upstreams, read_upstream);
     stream->options = read_subscriber_options(L);
+    stream->asks_topic = read_parameters(L, "asks_topic");
+    stream->asks_cursor = read_parameters(L, "asks_cursor");
     stream->refusal = field_is(L, "refusal", "retry") ? REFUSE_RETRY : REFUSE_STATUS;
     stream->lifetime_ms = field_ms(L, "lifetime");
     stream->topics_max = (uint32_t)field_number(L, "topics_max");

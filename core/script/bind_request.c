@@ -41,6 +41,8 @@ enum field {
 static int get(lua_State *L, void *handle, int field);
 static int l_json(lua_State *L);
 static int l_form(lua_State *L);
+static int l_query_all(lua_State *L);
+static int l_form_all(lua_State *L);
 
 static const struct handle_member members[] = {
     {"method", METHOD, NULL},   {"path", PATH, NULL},         {"target", TARGET, NULL},
@@ -48,7 +50,8 @@ static const struct handle_member members[] = {
     {"address", ADDRESS, NULL}, {"listener", LISTENER, NULL}, {"secure", SECURE, NULL},
     {"trusted", TRUSTED, NULL},
     {"user", USER, NULL},       {"data", DATA, NULL},         {"tag", TAG, NULL},
-    {"json", 0, l_json},        {"form", 0, l_form},          {NULL, 0, NULL}};
+    {"json", 0, l_json},        {"form", 0, l_form},
+    {"query_all", 0, l_query_all}, {"form_all", 0, l_form_all}, {NULL, 0, NULL}};
 
 static const struct handle_kind request_kind = {"request", members, get, HANDLE_REQUEST};
 static const struct handle_kind headers_kind = {"headers", NULL, NULL, HANDLE_HEADERS};
@@ -103,41 +106,70 @@ struct bytes request_tag(const struct running *running)
     return call->event ? call->event->tag : atom_bytes(call->tag);
 }
 
-/* One "name=value" of a query or form into the table on top. The first of two equal names counts,
- * one with a broken escape does not. */
-static void add_pair(lua_State *L, struct bytes pair)
+/* A "name=value" of a query or form, decoded into the scratch buffer; false: a broken escape, or no name. */
+static bool read_pair(lua_State *L, struct bytes pair, struct bytes *name, struct bytes *value)
 {
     struct buf *scratch = here_scratch(L);
     const char *equals = memchr(pair.data, '=', pair.size);
     size_t name_size = equals ? (size_t)(equals - pair.data) : pair.size;
-    if (!text_percent_decode(scratch, bytes_run(pair.data, name_size), true)) return;
+    if (!text_percent_decode(scratch, bytes_run(pair.data, name_size), true)) return false;
     name_size = scratch->size;
-    if (name_size == 0) return;
+    if (name_size == 0) return false;
     if (equals) {
-        struct bytes value = bytes_run(equals + 1, (size_t)(pair.data + pair.size - equals - 1));
-        if (!text_percent_decode(scratch, value, true)) return;
+        struct bytes rest = bytes_run(equals + 1, (size_t)(pair.data + pair.size - equals - 1));
+        if (!text_percent_decode(scratch, rest, true)) return false;
     }
-    lua_pushlstring(L, scratch->data, name_size);
+    *name = bytes_run(scratch->data, name_size);
+    *value = bytes_run(scratch->data + name_size, scratch->size - name_size);
+    return true;
+}
+
+/* Into the table on top: the first of two equal names counts. */
+static void add_pair(lua_State *L, struct bytes pair)
+{
+    struct bytes name, value;
+    if (!read_pair(L, pair, &name, &value)) return;
+    push_text(L, name);
     lua_pushvalue(L, -1);
     lua_rawget(L, -3);
     if (lua_isnil(L, -1)) {
         lua_pop(L, 1);
-        lua_pushlstring(L, scratch->data + name_size, scratch->size - name_size);
+        push_text(L, value);
         lua_rawset(L, -3);
     } else {
         lua_pop(L, 2);
     }
 }
 
+/* Takes the next pair from the front; data NULL: there is none. */
+static struct bytes next_pair(struct bytes *text)
+{
+    if (!text->size) return (struct bytes){NULL, 0};
+    const char *end = memchr(text->data, '&', text->size);
+    const size_t size = end ? (size_t)(end - text->data) : text->size, used = size + (end != NULL);
+    const struct bytes pair = bytes_run(text->data, size);
+    *text = bytes_run(text->data + used, text->size - used);
+    return pair;
+}
+
 static void push_pairs(lua_State *L, struct bytes text)
 {
+    struct bytes pair = next_pair(&text);
     lua_newtable(L);
-    for (int count = 0; text.size > 0 && count < PAIRS_MAX; count++) {
-        const char *next = memchr(text.data, '&', text.size);
-        size_t size = next ? (size_t)(next - text.data) : text.size;
-        add_pair(L, bytes_run(text.data, size));
-        if (!next) return;
-        text = bytes_run(next + 1, text.size - size - 1);
+    for (int count = 0; pair.data && count < PAIRS_MAX; count++, pair = next_pair(&text))
+        add_pair(L, pair);
+}
+
+/* A list of the values that this name has, in their order. */
+static void push_values(lua_State *L, struct bytes text, struct bytes wanted)
+{
+    struct bytes name, value, pair = next_pair(&text);
+    int found = 0;
+    lua_newtable(L);
+    for (int count = 0; pair.data && count < PAIRS_MAX; count++, pair = next_pair(&text)) {
+        if (!read_pair(L, pair, &name, &value) || !bytes_equal(name, wanted)) continue;
+        push_text(L, value);
+        lua_rawseti(L, -2, ++found);
     }
 }
 
@@ -226,6 +258,27 @@ static int l_form(lua_State *L)
 {
     struct running *running = running_of(L, handle_check(L, 1, &request_kind));
     push_pairs(L, running->call.request->body);
+    return 1;
+}
+
+static struct bytes name_given(lua_State *L, const char *call)
+{
+    if (lua_type(L, 2) != LUA_TSTRING)
+        raise_sentence(L, "req:%s: expected a name, got a %s", call, luaL_typename(L, 2));
+    return text_take(L, 2);
+}
+
+static int l_query_all(lua_State *L)
+{
+    struct running *running = running_of(L, handle_check(L, 1, &request_kind));
+    push_values(L, running->call.request->query, name_given(L, "query_all"));
+    return 1;
+}
+
+static int l_form_all(lua_State *L)
+{
+    struct running *running = running_of(L, handle_check(L, 1, &request_kind));
+    push_values(L, running->call.request->body, name_given(L, "form_all"));
     return 1;
 }
 

@@ -56,18 +56,30 @@ static void check_keys(lua_State *L, int index, const char *what, const char *co
 
 static const char *const who_keys[] = {"user", "data", "expires", NULL};
 
-/* return nil | return nil, "forbidden". What is anything else behind a nil is the failure of the
- * outside, as calls answer it. */
+/* return nil | return nil, "forbidden" | return nil, "bad_request". What is anything else behind a nil is the
+ * failure of the outside, as calls answer it. */
 static void read_nobody(struct running *running, lua_State *L)
 {
     if (lua_gettop(L) < 2 || json_absent(L, 2)) return; /* OUTCOME_NO */
-    running->result.forbidden =
-        lua_type(L, 2) == LUA_TSTRING && strcmp(lua_tostring(L, 2), "forbidden") == 0;
-    if (!running->result.forbidden)
-        raise_sentence(L, "an identity function must return nil alone, or nil and \"forbidden\", not %s",
+    const char *why = lua_type(L, 2) == LUA_TSTRING ? lua_tostring(L, 2) : "";
+    if (strcmp(why, "forbidden") == 0)
+        running->result.no = NO_FORBIDDEN;
+    else if (strcmp(why, "bad_request") == 0)
+        running->result.no = NO_BAD_REQUEST;
+    else
+        raise_sentence(L, "an identity function must return nil alone, or nil and \"forbidden\" or \"bad_request\", not %s",
                        lua_type(L, 2) == LUA_TSTRING
                            ? lua_pushfstring(L, "nil and \"%s\"", lua_tostring(L, 2))
                            : lua_pushfstring(L, "nil and a %s", luaL_typename(L, 2)));
+}
+
+/* The user on top is `false`: it is let in as nobody. A publisher without a name would be an app. */
+static bool is_anonymous(const struct running *running, lua_State *L)
+{
+    const bool anonymous = lua_isboolean(L, -1) && !lua_toboolean(L, -1);
+    if (anonymous && running->call.kind == HOOK_AUTHORIZE)
+        raise_sentence(L, "a publisher must have a user: who is nobody publishes where authorize is false");
+    return anonymous;
 }
 
 static void read_who(struct running *running, lua_State *L)
@@ -83,9 +95,12 @@ static void read_who(struct running *running, lua_State *L)
             luaL_typename(L, 1));
     check_keys(L, 1, "an identity", who_keys);
     lua_getfield(L, 1, "user");
-    if (!text_given(L, -1) || lua_objlen(L, -1) == 0)
-        raise_sentence(L, "an identity's user must be a text, not a %s", luaL_typename(L, -1));
-    who->user = atom_get(text_take(L, -1));
+    if (!is_anonymous(running, L)) {
+        if (!text_given(L, -1) || lua_objlen(L, -1) == 0)
+            raise_sentence(L, "an identity's user must be a text, or false for nobody, not a %s",
+                           luaL_typename(L, -1));
+        who->user = atom_get(text_take(L, -1));
+    }
     lua_getfield(L, 1, "data");
     if (!json_absent(L, -1)) {
         struct bytes json = json_encode(L, -1);

@@ -12,6 +12,12 @@ local QUEUE = {
   bytes  = { "count", default = standards.queue_bytes or 1048576, min = 1024, max = 1073741824 },
 }
 
+-- What query parameters are called by which a client asks for something.
+local QUERY = {
+  topic         = { "parameters", default = { "topic" } },
+  last_event_id = { "parameters", default = { "last_event_id" } },
+}
+
 -- A heartbeat that has a name. Without one: what no client shows its page.
 local HEARTBEAT = {
   every  = { "seconds", default = standards.heartbeat or 20, min = 0.1, max = 3600 },
@@ -32,6 +38,7 @@ local SHAPE = {
   refusal         = { "choice", of = { "status", "retry" }, default = "status" },
   heartbeat       = { "seconds", default = standards.heartbeat or 20, max = 3600, shape = HEARTBEAT },   -- 0: none
   ready           = { "choice", of = { "event", "header" }, default = "event" },
+  query           = { "options", shape = QUERY },
   earliest        = { "boolean", default = false },            -- the last event id that asks for all there is
   retry           = { "seconds", default = standards.retry or 2, max = 3600 },    -- what `retry:` says; 0: no line
   stall           = { "seconds", default = standards.stall_timeout or 30, min = 0.1, max = 3600 },
@@ -69,6 +76,8 @@ return function(app, name, options)
     heartbeat_data   = beat.event and beat.data,
     heartbeat_always = beat.always,
     ready           = checked.ready,
+    asks_topic      = checked.query.topic,
+    asks_cursor     = checked.query.last_event_id,
     earliest        = checked.earliest,
     retry           = checked.retry,
     stall           = checked.stall,

@@ -101,6 +101,17 @@ function kinds.list(value, rule)
   return items
 end
 
+-- Query parameters that mean one thing: a name, a list of them, false for none. They are compared as they stand.
+function kinds.parameters(value)
+  local names = type(value) == "string" and { value } or value == false and {} or value
+  local good  = type(names) == "table" and (#names > 0 or next(names) == nil)
+  for _, name in ipairs(good and names or {}) do
+    good = good and type(name) == "string" and name:find "^[%w_.~-]+$"
+  end
+  if good then return names end
+  return nil, "a parameter's name (letters, digits, \"_-.~\"), a list of them, or false"
+end
+
 local function names_of(shape)
   local names = {}
   for name in pairs(shape) do names[#names + 1] = name end

@@ -84,6 +84,13 @@ static inline void make_upstreams(struct plan_stream *stream, struct plan_upstre
     stream->upstreams[stream->upstream_count++] = upstream;
 }
 
+static inline struct plan_parameters make_parameter(const char *name)
+{
+    struct plan_parameters made = {xcalloc(1, sizeof(struct atom *)), 1};
+    made.names[0] = atom_get(bytes_of(name));
+    return made;
+}
+
 static inline struct plan_stream *make_stream(struct plan *plan, const char *name, const char *path)
 {
     struct plan_stream *stream = plan_add_stream(plan);
@@ -96,5 +103,7 @@ static inline struct plan_stream *make_stream(struct plan *plan, const char *nam
                                                   .verdict_ms = 2000,
                                                   .replay_max = 300};
     stream->topics_max = 4;
+    stream->asks_topic = make_parameter("topic");
+    stream->asks_cursor = make_parameter("last_event_id");
     return stream;
 }

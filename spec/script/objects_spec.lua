@@ -35,6 +35,17 @@ describe("what a hook is given", function()
       assert.same({ a = "1", b = "x y!", c = "" }, answer.json)
     end)
 
+    it("has all values of a name in query and form, in their order", function()
+      local answer = run([[
+        return { json = { req:query_all "a", req:query_all "none", req:form_all "b c", req:form_all "a" } }
+      ]], { query = { a = { "1", "x y&z", "" } }, body = "b+c=1&a=%zz&a&b%20c=2&b+c&a=3&=4" })
+      assert.same({ { "1", "x y&z", "" }, {}, { "1", "2", "" }, { "", "3" } }, answer.json)
+    end)
+
+    it("wants a name to look up", function()
+      assert.truthy(errors_of([[ req:query_all(7) ]]):find("req:query_all: expected a name, got a number", 1, true))
+    end)
+
     it("lists its headers", function()
       local answer = run([[
         local names = {}
