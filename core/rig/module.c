@@ -331,6 +331,7 @@ static int l_counters(lua_State *L)
     rig_set_number(L, "failures", failures);
     rig_set_number(L, "streams", node_counters(world->node)->streams);
     rig_set_number(L, "links", node_links(world->node));
+    rig_set_number(L, "events_dropped", (double)node_counters(world->node)->events_dropped);
     rig_set_number(L, "vms", loaded_live());
     rig_set_number(L, "atoms", atom_live());
     rig_set_number(L, "blocks", (double)alloc_live());

@@ -7,6 +7,7 @@
 #include "engine/publication.h"
 #include "event/frame.h"
 #include "script/call.h"
+#include "script/fault.h"
 #include "script/handle.h"
 #include "script/objects.h"
 #include "script/raise.h"
@@ -23,12 +24,13 @@ enum field { TYPE = 1, DATA, ID, KEY, SOURCE, TAG, USER, TOPIC, META, TOPICS, PU
 
 static int get(lua_State *L, void *handle, int field);
 static int l_json(lua_State *L);
+static int l_drop(lua_State *L);
 
 static const struct handle_member members[] = {
     {"type", TYPE, NULL},     {"data", DATA, NULL}, {"id", ID, NULL},     {"key", KEY, NULL},
     {"source", SOURCE, NULL}, {"tag", TAG, NULL},   {"user", USER, NULL}, {"topic", TOPIC, NULL},
     {"meta", META, NULL},     {"topics", TOPICS, NULL}, {"publisher", PUBLISHER, NULL},
-    {"json", 0, l_json},      {NULL, 0, NULL}};
+    {"json", 0, l_json},      {"drop", 0, l_drop},  {NULL, 0, NULL}};
 
 static const struct handle_kind kind = {"event", members, get, HANDLE_EVENT};
 
@@ -156,6 +158,22 @@ static int l_json(lua_State *L)
     }
     return raise_sentence(L, "the data of the event '%s' is not JSON: %s", lua_tostring(L, -1),
                           lua_tostring(L, -2));
+}
+
+/* ev:drop(why): it is not what it should be. Counted and logged; the handler goes on as it likes. */
+static int l_drop(lua_State *L)
+{
+    enum { WHY_MAX = 256 };
+    const struct event_handle *handle = handle_check(L, 1, &kind);
+    call_of(L, handle);
+    if (!handle->event) return raise_sentence(L, "ev:drop: a trigger cannot be dropped; answer false");
+    if (lua_type(L, 2) != LUA_TSTRING)
+        return raise_sentence(L, "ev:drop: expected a sentence that says why, got a %s", luaL_typename(L, 2));
+    struct bytes why;
+    why.data = lua_tolstring(L, 2, &why.size);
+    if (why.size > WHY_MAX) why.size = WHY_MAX;
+    fault_dropped(handle->running->vm, handle->running, why);
+    return 0;
 }
 
 void event_push(lua_State *L, struct running *running)

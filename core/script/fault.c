@@ -5,6 +5,7 @@
 #include <lua.h>
 
 #include "base/buf.h"
+#include "engine/census.h"
 #include "script/call.h"
 #include "script/cause.h"
 #include "script/quota.h"
@@ -139,4 +140,16 @@ void fault_note(struct vm *vm, struct running *running, const char *sentence)
     write_line(vm, running, &report);
     buf_destroy(&report.error);
     buf_destroy(&report.trace);
+}
+
+void fault_dropped(struct vm *vm, struct running *running, struct bytes why)
+{
+    struct vm_hook *info = vm_hook_info(vm, running->call.hook);
+    const struct engine_ports *ports = vm_options(vm)->ports;
+    uint64_t kept_back;
+    if (!vm_shadow(vm)) app_census(vm_app(vm))->events_dropped++;
+    if (!paced(vm_pace(vm, running->call.hook), ports->clock->now_ms, &kept_back)) return;
+    LOG(ports->log, LOG_WARN, "event dropped", F_TEXT("app", vm_name(vm)),
+        F_TEXT("in", info ? info->what->text : running->what), F_BYTES("why", why),
+        F_NUMBER("kept_back", kept_back));
 }

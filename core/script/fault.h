@@ -5,6 +5,7 @@
 
 #include <stdint.h>
 
+#include "base/bytes.h"
 #include "script/task.h"
 
 struct lua_State;
@@ -24,3 +25,7 @@ void fault_report(struct vm *vm, struct running *running, enum task_end end,
 
 /* The same for an answer that is no answer (a filter's nil); the call goes on as a no. */
 void fault_note(struct vm *vm, struct running *running, const char *sentence);
+
+/* A handler dropped its event, and says why: counted, and a warning in the same pace, but no failure. Rules in
+ * the shadow of others count nothing. */
+void fault_dropped(struct vm *vm, struct running *running, struct bytes why);

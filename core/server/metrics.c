@@ -119,6 +119,7 @@ NODE_READ(read_publishes, publishes)
 NODE_READ(read_published_events, published_events)
 NODE_READ(read_publish_duplicates, publish_duplicates)
 NODE_READ(read_publishes_refused, publishes_refused)
+NODE_READ(read_events_dropped, events_dropped)
 NODE_READ(read_ends, ends[index])
 NODE_READ(read_refused, refused[index])
 NODE_READ(read_routes_limited, routes_limited)
@@ -294,6 +295,9 @@ static const struct family families[] = {
      NULL, read_unhandled},
     {"sluice_upstream_events_failed_total", "counter", "Events whose handler failed.", NULL, 1,
      NULL, read_failed},
+    {"sluice_events_dropped_total", "counter",
+     "Events that their handler dropped (ev:drop): published, or of links, and not what they should be.", NULL, 1,
+     NULL, read_events_dropped},
     {"sluice_links_opened_total", "counter", "Openings of links, first and later ones.", NULL, 1,
      NULL, read_opened},
     {"sluice_links_lost_total", "counter", "Losses and refusals of links.", NULL, 1, NULL,

@@ -505,6 +505,46 @@ describe("an ingest", function()
     world:shadow(nil)
   end)
 
+  it("can have its events dropped: counted, warned of in a pace, no failure, and not by a shadow", function()
+    local text = [[
+      local f = app:topic("f", {
+        subscribe = function() return true end,
+        filter    = function(ev) ev:drop "no" return true end,
+      })
+      local mutations = app:ingest("mutations", { path = "/publish", authorize = AUTHORIZE })
+      mutations:on("moved", function(ev)
+        mine "ann":emit("before", "")
+        ev:drop(ev.data)
+        mine "ann":emit("after", "")
+      end)
+      mutations:on("nothing", function(ev) ev:drop() end)
+      mutations:on("filtered", function(ev) f():emit("x") end)
+    ]]
+    start(text)
+    local tab = connect "ann"
+    rules.with_file(rules.head(HEAD .. text .. TAIL), function(path) return world:shadow(path) end)
+    for _ = 1, 20 do publish { type = "moved", data = "it\nis " .. ("x"):rep(300) } end
+    assert.equal(20, world:counters().events_dropped)
+    assert.equal(0, world:counters().failures)
+    assert.same(20, #seen.data(tab, "before"))
+    assert.same(20, #seen.data(tab, "after"))
+    local lines, why = 0, nil
+    for line in world:log():gmatch "[^\n]+" do
+      if line:find('msg="event dropped"', 1, true) then lines, why = lines + 1, line:match 'why="(.-)"' end
+    end
+    assert.is_true(lines >= 5 and lines <= 10)
+    assert.equal(256 + 1, #why) -- the line end takes two
+    world:shadow(nil)
+
+    assert.same({ 500, "rule_failed" }, code(publish { type = "nothing" }))
+    world:connect("/events?topic=f", { headers = { ["x-user"] = "ann" } })
+    publish { type = "filtered" }
+    local said = world:log()
+    assert.truthy(said:find("expected a sentence that says why, got a no value", 1, true))
+    assert.truthy(said:find("a trigger cannot be dropped; answer false", 1, true))
+    assert.equal(20, world:counters().events_dropped)
+  end)
+
   it("holds a drain until what is under way is answered", function()
     start()
     local held = world:hold "GET /1"
