@@ -52,6 +52,24 @@ function sluice.owner(param)
   return owner.new(param)
 end
 
+--- Refuses the request, or the publish, at hand: ends the route or the ingest's handler with this answer, and nothing
+-- of it is published. No failure of the rule's: it is neither logged nor counted as one. Elsewhere it is an error.
+-- @param status 400 to 599; with 429 and 503 goes a Retry-After
+-- @param code a word for programs
+-- @param sentence for people
+function sluice.refuse(status, code, sentence)
+  if type(status) ~= "number" or status < 400 or status > 599 or status % 1 ~= 0 then
+    fail.raise("sluice.refuse: expected a status from 400 to 599, got %s", fail.show(status))
+  end
+  if type(code) ~= "string" or not code:find "^[%l%d_]+$" then
+    fail.raise("sluice.refuse: expected a code such as \"not_yours\", got %s", fail.show(code))
+  end
+  if type(sentence) ~= "string" then
+    fail.raise("sluice.refuse: expected a sentence, got %s", fail.show(sentence))
+  end
+  return core.refuse(status, code, sentence)
+end
+
 --- An environment variable. Without a default it must be there.
 function sluice.env(name, default)
   if type(name) ~= "string" then fail.raise("sluice.env: expected a name, got %s", fail.show(name)) end

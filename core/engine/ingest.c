@@ -157,6 +157,8 @@ static void respond(struct publish *publish, const struct http_response *given)
     guard_headers(&publish->ingest->at, &publish->exchange->request, &headers);
     answer_header(&headers, "content-type", BYTES("application/json"));
     answer_header(&headers, "cache-control", BYTES("no-store"));
+    if (given->status == 429 || given->status == 503)
+        answer_header(&headers, "retry-after", BYTES("1"));
     response.headers = headers.items;
     response.header_count = headers.count;
     publish->exchange->ops->respond(publish->exchange, &response);

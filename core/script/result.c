@@ -452,7 +452,8 @@ int call_read_result(struct running *running, lua_State *L, int count)
 
 bool call_read_refusal(struct running *running, lua_State *L)
 {
-    static const struct http_header json = {{"content-type", 12}, {"application/json", 16}};
+    static const struct http_header headers[] = {
+        {{"content-type", 12}, {"application/json", 16}}, {{"retry-after", 11}, {"1", 1}}};
     int status;
     const char *code, *message;
     if (!refusal_read(L, -1, &status, &code, &message)) return false;
@@ -470,6 +471,9 @@ bool call_read_refusal(struct running *running, lua_State *L)
     buf_add_text(&running->text, "}}");
     running->result.outcome = publish ? OUTCOME_NO : OUTCOME_YES;
     running->result.response = (struct http_response){
-        .status = status, .headers = &json, .header_count = 1, .body = buf_bytes(&running->text)};
+        .status = status,
+        .headers = headers,
+        .header_count = status == 429 || status == 503 ? 2 : 1,
+        .body = buf_bytes(&running->text)};
     return true;
 }

@@ -9,8 +9,8 @@ local log     = require "sluice.log"
 local sandbox = {}
 
 -- What rule files may require, for messages.
-local PUBLIC = { "sluice", "sluice.cache", "sluice.http", "sluice.json", "sluice.jwt", "sluice.log", "sluice.store",
-                 "sluice.tags", "sluice.time", "sluice.watermark" }
+local PUBLIC = { "sluice", "sluice.cache", "sluice.fields", "sluice.http", "sluice.json", "sluice.jwt", "sluice.log",
+                 "sluice.store", "sluice.tags", "sluice.time", "sluice.watermark" }
 
 local function copy(module)
   local own = {}
