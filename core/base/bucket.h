@@ -24,8 +24,15 @@ struct bucket {
 /* Takes one token. False: there is none, and nothing is taken. */
 bool bucket_take(struct bucket *bucket, struct bucket_limit limit, uint64_t now_ms);
 
-/* In how many milliseconds bucket_take would succeed; 0: now. UINT64_MAX: never. */
+/* Takes so many together. More than `burst` are there when the bucket is full; they are owed then, and
+ * nothing is let through before they have come back: the rate holds, of the burst that one is let off. */
+bool bucket_take_many(struct bucket *bucket, struct bucket_limit limit, uint32_t count,
+                      uint64_t now_ms);
+
+/* In how many milliseconds bucket_take(_many) would succeed; 0: now. UINT64_MAX: never. */
 uint64_t bucket_wait_ms(const struct bucket *bucket, struct bucket_limit limit, uint64_t now_ms);
+uint64_t bucket_wait_many_ms(const struct bucket *bucket, struct bucket_limit limit,
+                             uint32_t count, uint64_t now_ms);
 
 /* Is it as a new one is? Then its owner may forget it, and make it anew when it is needed. */
 bool bucket_full(const struct bucket *bucket, struct bucket_limit limit, uint64_t now_ms);

@@ -131,17 +131,22 @@ static void on_gone(void *owner)
 
 /* ---- answers ---- */
 
-static void fail(struct publish *publish, int status, const char *code, const char *message)
+static void fail_for(struct publish *publish, int status, const char *code, const char *message,
+                     unsigned retry_after_s)
 {
     struct answer_headers headers = {.count = 0};
     app_census(publish->app)->publishes_refused++;
     if (publish->exchange) {
         guard_headers(&publish->ingest->at, &publish->exchange->request, &headers);
         if (status == 401) answer_header(&headers, "www-authenticate", BYTES("Bearer"));
-        answer_error(publish->exchange, status, code, message,
-                     status == 429 || status == 503 ? 1 : 0, &headers);
+        answer_error(publish->exchange, status, code, message, retry_after_s, &headers);
     }
     publish_free(publish);
+}
+
+static void fail(struct publish *publish, int status, const char *code, const char *message)
+{
+    fail_for(publish, status, code, message, status == 429 || status == 503 ? 1 : 0);
 }
 
 static void fail_by(struct publish *publish, const struct publication_fault *fault)
@@ -390,17 +395,34 @@ static void look_up(struct publish *publish)
 
 /* ---- who is it? ---- */
 
+/* Before it is looked up: to be asked the same again costs as well. */
+static bool pay(struct publish *publish)
+{
+    enum { LONGEST_MS = 3600 * 1000 };
+    struct census *census = app_census(publish->app);
+    const struct publication *publication = publish->publication;
+    uint64_t wait_ms =
+        toll_publish(&census->toll, app_plan(publish->app)->app, &publish->ingest->at,
+                     publication->publisher.user, (uint32_t)publication->count);
+    if (!wait_ms) return true;
+    if (wait_ms > LONGEST_MS) wait_ms = LONGEST_MS;
+    census->publishes_limited++;
+    fail_for(publish, 429, "rate", "You publish more events than you may; wait.",
+             (unsigned)((wait_ms + 999) / 1000));
+    return false;
+}
+
 static void authorized(struct publish *publish, const struct identity *who, bool is_app)
 {
     struct publication_fault fault = {0};
     const struct plan_ingest *ingest = publish->ingest;
     publish->publication = publication_read(&publish->exchange->request, ingest->at.name,
                                             ingest->batch_max, &fault);
-    if (publish->publication &&
-        publication_publisher(publish->publication, who, is_app || ingest->any_user, &fault))
-        look_up(publish);
-    else
+    if (!publish->publication ||
+        !publication_publisher(publish->publication, who, is_app || ingest->any_user, &fault))
         fail_by(publish, &fault);
+    else if (pay(publish))
+        look_up(publish);
 }
 
 static void on_authorized(void *owner, const struct hook_result *result)

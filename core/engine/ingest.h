@@ -1,9 +1,9 @@
 /* ingest: events that are published over HTTP, from the request to its answer.
  *
- *   request ─▶ who is it? ─▶ read ─▶ asked before? ─▶ its turn ─▶ handlers ─▶ answer ─▶ fan-out
- *                 │            │          │               │            │
- *                401, 503     4xx     that answer,     429, 503    500, 422
- *                                     or wait for it
+ *   request ─▶ who is it? ─▶ read ─▶ too many? ─▶ asked before? ─▶ its turn ─▶ handlers ─▶ answer ─▶ fan-out
+ *                 │            │          │             │               │            │
+ *                401, 503     4xx        429        that answer,     429, 503    500, 422
+ *                                                   or wait for it
  *
  * A publish whose handlers run goes on when its publisher goes away, so that its answer is there for
  * who asks again; before, it is given up. Which ingest it is stays with its name: handlers are those

@@ -69,7 +69,7 @@ static bool is_same(const struct bucket_limit *a, const struct bucket_limit *b)
 }
 
 uint64_t rates_take(struct rates *rates, struct bytes key, struct bucket_limit limit,
-                    uint64_t now_ms)
+                    uint32_t count, uint64_t now_ms)
 {
     forget_full(rates, now_ms);
     struct rate *rate = dict_get(&rates->_entries, key);
@@ -78,7 +78,8 @@ uint64_t rates_take(struct rates *rates, struct bytes key, struct bucket_limit l
     rate->limit = limit;
     list_remove(&rate->node);
     list_append(&rates->_by_use, &rate->node);
-    return bucket_take(&rate->bucket, limit, now_ms) ? 0 : bucket_wait_ms(&rate->bucket, limit, now_ms);
+    if (bucket_take_many(&rate->bucket, limit, count, now_ms)) return 0;
+    return bucket_wait_many_ms(&rate->bucket, limit, count, now_ms);
 }
 
 uint32_t rates_count(const struct rates *rates)

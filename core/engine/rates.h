@@ -27,9 +27,9 @@ void rates_destroy(struct rates *rates);
 /* So many keys at most, from now on. */
 void rates_set_most(struct rates *rates, uint32_t most);
 
-/* Takes a token of the key's bucket: 0. Else nothing is taken, and the milliseconds until there is
- * one; UINT64_MAX: never. */
+/* Takes so many tokens of the key's bucket (see bucket_take_many): 0. Else nothing is taken, and the
+ * milliseconds until they are there; UINT64_MAX: never. */
 uint64_t rates_take(struct rates *rates, struct bytes key, struct bucket_limit limit,
-                    uint64_t now_ms);
+                    uint32_t count, uint64_t now_ms);
 
 uint32_t rates_count(const struct rates *rates);

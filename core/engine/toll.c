@@ -9,7 +9,15 @@
 #include "ports/clock.h"
 
 /* What a key begins with: what is limited. */
-enum { OF_CONNECT = 'C', OF_ROUTE = 'R', OF_STREAM = 's', OF_DECLARED = 'd', OF_NAMED = 'n', OF_SHADOW = 'h' };
+enum {
+    OF_CONNECT = 'C',
+    OF_ROUTE = 'R',
+    OF_PUBLISH = 'P',
+    OF_STREAM = 's',
+    OF_DECLARED = 'd',
+    OF_NAMED = 'n',
+    OF_SHADOW = 'h'
+};
 
 struct toll_place {
     struct crowd_count *all, *declared;
@@ -89,7 +97,7 @@ static void begin(struct buf *key, char kind, const struct atom *app, struct byt
 
 static uint64_t take(struct toll *toll, struct buf *key, struct bucket_limit limit)
 {
-    return rates_take(&toll->rates, buf_bytes(key), limit, toll->clock->now_ms);
+    return rates_take(&toll->rates, buf_bytes(key), limit, 1, toll->clock->now_ms);
 }
 
 static uint64_t take_address(struct toll *toll, char kind, const struct atom *app,
@@ -136,6 +144,28 @@ uint64_t toll_user(struct toll *toll, const struct atom *app, const struct plan_
     const uint64_t wait = take(toll, &key, at->rate);
     buf_destroy(&key);
     return wait;
+}
+
+static uint64_t take_events(struct toll *toll, char kind, const struct atom *app,
+                            const struct plan_endpoint *at, const struct atom *publisher,
+                            struct bucket_limit limit, uint32_t events)
+{
+    struct buf key = BUF_EMPTY;
+    if (!limit.rate) return 0;
+    begin(&key, kind, app, atom_bytes(at->name));
+    if (publisher) add_part(&key, atom_bytes(publisher));
+    const uint64_t wait =
+        rates_take(&toll->rates, buf_bytes(&key), limit, events, toll->clock->now_ms);
+    buf_destroy(&key);
+    return wait;
+}
+
+uint64_t toll_publish(struct toll *toll, const struct atom *app, const struct plan_endpoint *at,
+                      const struct atom *publisher, uint32_t events)
+{
+    const uint64_t wait = take_events(toll, OF_DECLARED, app, at, publisher, at->rate, events);
+    if (wait) return wait;
+    return take_events(toll, OF_PUBLISH, app, at, publisher, toll->limits.publish, events);
 }
 
 uint64_t toll_node(struct toll *toll)

@@ -1,6 +1,6 @@
-/* toll: what a request costs whom before anything is done for it: streams begun and
- * requests made, per address, per user, per declaration, per node; and how many
- * streams an address has. The limits of the config hold for all that an app declares, those
+/* toll: what a request costs whom before anything is done for it: streams begun,
+ * requests made and events published, per address, user or publisher, per declaration,
+ * per node; and how many streams an address has. The limits of the config hold for all that an app declares, those
  * of a declaration as well, for it alone.
  *
  * An IPv6 address counts as its /64, which is what one host has. Peers on a Unix
@@ -25,6 +25,7 @@ struct toll_limits {
     struct bucket_limit connect;             /* streams begun on this node */
     struct bucket_limit connect_per_address;
     struct bucket_limit route_per_address;
+    struct bucket_limit publish;             /* events of each publisher of each ingest */
     uint32_t streams_per_address;            /* 0: as many as there are */
     uint32_t keys;                           /* buckets at once, see rates.h */
 };
@@ -52,6 +53,10 @@ uint64_t toll_route(struct toll *toll, const struct atom *app, const struct plan
 /* Once that is known; user NULL: nobody, who pays nothing. */
 uint64_t toll_user(struct toll *toll, const struct atom *app, const struct plan_endpoint *at,
                    const struct atom *user);
+
+/* So many events of a publisher (NULL: all that have no user are one) of the ingest of this endpoint. */
+uint64_t toll_publish(struct toll *toll, const struct atom *app, const struct plan_endpoint *at,
+                      const struct atom *publisher, uint32_t events);
 
 /* One more stream of the whole node. */
 uint64_t toll_node(struct toll *toll);

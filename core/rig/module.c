@@ -45,6 +45,7 @@ static struct toll_limits read_toll(lua_State *L)
         .connect = read_limit(L, "connect_rate", "connect_burst"),
         .connect_per_address = read_limit(L, "connect_rate_per_address", "connect_burst_per_address"),
         .route_per_address = read_limit(L, "route_rate_per_address", "route_burst_per_address"),
+        .publish = read_limit(L, "publish_rate", "publish_burst"),
         .streams_per_address = (uint32_t)rig_field_number(L, 1, "streams_per_address", 0),
         .keys = (uint32_t)rig_field_number(L, 1, "rate_keys", 65536)};
 }

@@ -28,6 +28,7 @@ struct config {
     uint64_t streams_per_address, connections_per_address, rate_keys;
     uint64_t connect_rate, connect_burst, connect_rate_per_address, connect_burst_per_address;
     uint64_t route_rate_per_address, route_burst_per_address;
+    uint64_t publish_rate, publish_burst;
     uint64_t topics, forgotten_topics, windows, store_entries, store_bytes;
     uint64_t presence_entries, audience_permits;
     uint64_t explain_triggers, explain_decisions;

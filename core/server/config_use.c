@@ -24,6 +24,7 @@ void config_engine_limits(const struct config *config, struct engine_limits *lim
                                                      config->connect_burst_per_address),
                  .route_per_address = bucket_limit(config->route_rate_per_address,
                                                    config->route_burst_per_address),
+                 .publish = bucket_limit(config->publish_rate, config->publish_burst),
                  .streams_per_address = (uint32_t)config->streams_per_address,
                  .keys = (uint32_t)config->rate_keys},
         .hub = {.forgotten_topics = (uint32_t)config->forgotten_topics,

@@ -90,8 +90,16 @@ const struct key keys[] = {
      "Same trap as streams_per_address."},
     {"route_burst_per_address", KEY_COUNT, AT(route_burst_per_address), "100", 1, 1e6, {0},
      "Requests at once of one address before route_rate_per_address holds.", "Rarely changed."},
+    {"publish_rate", KEY_COUNT, AT(publish_rate), "0", 0, 1e6, {0},
+     "Events a second of one publisher of an ingest; above: 429 with Retry-After. 0 sets no bound (how many "
+     "publishes wait is bounded anyhow). An ingest's own rate holds as well.",
+     "All that have a key of sluice.bearer are one publisher; who is let in by an identity is one by itself."},
+    {"publish_burst", KEY_COUNT, AT(publish_burst), "1000", 1, 1e6, {0},
+     "Events at once of one publisher before publish_rate holds.",
+     "At least the events of one request (an ingest's batch_max): a list with more waits until nothing is "
+     "owed."},
     {"rate_keys", KEY_COUNT, AT(rate_keys), "65536", 1, 10e6, {0},
-     "Addresses, users and rules' own keys at once whose rates are remembered; a rate that is all "
+     "Addresses, users, publishers and rules' own keys at once whose rates are remembered; a rate that is all "
      "there again needs no memory.",
      "Each costs some 150 bytes. Above, who was seen longest ago begins anew."},
     {"connections_per_address", KEY_COUNT, AT(connections_per_address), "0", 0, 1e6, {0},

@@ -120,6 +120,7 @@ NODE_READ(read_published_events, published_events)
 NODE_READ(read_publish_duplicates, publish_duplicates)
 NODE_READ(read_publishes_refused, publishes_refused)
 NODE_READ(read_events_dropped, events_dropped)
+NODE_READ(read_publishes_limited, publishes_limited)
 NODE_READ(read_ends, ends[index])
 NODE_READ(read_refused, refused[index])
 NODE_READ(read_routes_limited, routes_limited)
@@ -280,6 +281,9 @@ static const struct family families[] = {
     {"sluice_publishes_refused_total", "counter",
      "Publishes refused: not authorized, not well-formed, too many, a handler that failed.", NULL, 1,
      NULL, read_publishes_refused},
+    {"sluice_publishes_limited_total", "counter",
+     "Of these, those answered with 429 as their publisher had sent more events than its rate.", NULL, 1,
+     NULL, read_publishes_limited},
     {"sluice_route_requests_limited_total", "counter",
      "Requests of routes, and for heads of streams, answered with 429: more than their rate.", NULL, 1, NULL,
      read_routes_limited},

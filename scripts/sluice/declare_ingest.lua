@@ -18,6 +18,7 @@ local SHAPE = {
   unknown     = { "choice", of = { "error", "ignore" }, default = "error" },
   batch_max   = { "count", default = 100, min = 1, max = 1000 },             -- events of a request
   queue       = { "count", default = 256, max = 4096 },                      -- requests of a publisher that wait
+  rate        = { "table" },                                                 -- events of a publisher; see schema.rate
   origins     = { "list", of = "text", default = {} },
   idempotency = { "options", shape = IDEMPOTENCY },
 }
@@ -55,6 +56,7 @@ return function(app, name, options)
   if who == false and checked.users == "any" then
     fail.fault("%s: users = \"any\" lets anybody say whose an event is, as authorize is false; give it a key", what)
   end
+  local rate   = schema.rate(what .. ".rate", checked.rate, true)
   local ingest = setmetatable({ name = name, is_ingest = true, handlers = {} }, Ingest)
   local why
   ingest.core, why = core.ingest {
@@ -69,6 +71,9 @@ return function(app, name, options)
     ignores_unknown = checked.unknown == "ignore",
     run             = core.hook(handle_all, "ingest " .. name),
     origins         = checked.origins,
+    rate            = rate.rate,
+    rate_burst      = rate.burst,
+    rate_seconds    = rate.seconds,
     batch           = checked.batch_max,
     waiting         = checked.queue,
     kept            = checked.idempotency.size,

@@ -25,7 +25,8 @@ local here = debug.getinfo(1, "S").source:match "^@(.*)sluice/rig%.lua$" or "scr
 
 -- What the config calls the same.
 local LIMITS = { "streams_per_address", "connect_rate", "connect_burst", "connect_rate_per_address",
-                 "connect_burst_per_address", "route_rate_per_address", "route_burst_per_address", "rate_keys" }
+                 "connect_burst_per_address", "route_rate_per_address", "route_burst_per_address",
+                 "publish_rate", "publish_burst", "rate_keys" }
 
 --- Loads rule files into a new world.
 -- @param files a path or a list of paths, each one app

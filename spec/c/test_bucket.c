@@ -52,6 +52,36 @@ static void a_wait_is_right_to_the_millisecond(void **state)
     }
 }
 
+static void takes_many_together_or_none(void **state)
+{
+    (void)state;
+    const struct bucket_limit limit = {.rate = 2, .burst = 5};
+    struct bucket bucket = {0};
+    assert_true(bucket_take_many(&bucket, limit, 3, 1000));
+    assert_false(bucket_take_many(&bucket, limit, 3, 1000));
+    assert_int_equal(bucket_wait_many_ms(&bucket, limit, 3, 1000), 500);
+    assert_true(bucket_take_many(&bucket, limit, 2, 1000));
+    assert_false(bucket_take_many(&bucket, limit, 3, 2499));
+    assert_true(bucket_take_many(&bucket, limit, 3, 2500));
+}
+
+static void owes_what_is_more_than_its_burst(void **state)
+{
+    (void)state;
+    const struct bucket_limit limit = {.rate = 2, .burst = 5};
+    struct bucket bucket = {0};
+    assert_true(bucket_take(&bucket, limit, 1000));
+    assert_false(bucket_take_many(&bucket, limit, 100, 1000)); /* not all of its burst is there */
+    assert_int_equal(bucket_wait_many_ms(&bucket, limit, 100, 1000), 500);
+    assert_true(bucket_take_many(&bucket, limit, 100, 1500));
+    assert_int_equal(bucket_wait_ms(&bucket, limit, 1500), 48000); /* 95 are owed, and one more */
+    assert_false(bucket_take(&bucket, limit, 49499));
+    assert_true(bucket_take(&bucket, limit, 49500));
+    const struct bucket_limit nothing = {.rate = 2, .burst = 0};
+    assert_false(bucket_take_many(&bucket, nothing, 100, 1000000));
+    assert_true(bucket_wait_many_ms(&bucket, nothing, 100, 1000000) == UINT64_MAX);
+}
+
 static void gives_back_in_more_than_a_second(void **state)
 {
     (void)state;
@@ -137,6 +167,8 @@ int main(void)
         cmocka_unit_test(a_new_one_is_full_and_gives_its_burst),
         cmocka_unit_test(nothing_is_rounded),
         cmocka_unit_test(a_wait_is_right_to_the_millisecond),
+        cmocka_unit_test(takes_many_together_or_none),
+        cmocka_unit_test(owes_what_is_more_than_its_burst),
         cmocka_unit_test(gives_back_in_more_than_a_second),
         cmocka_unit_test(no_stretch_of_time_has_more),
         cmocka_unit_test(the_edges_of_the_numbers),

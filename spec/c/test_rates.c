@@ -7,7 +7,7 @@ static const struct bucket_limit slow = {.rate = 1, .burst = 2};
 
 static bool take(struct rates *rates, const char *key, uint64_t now_ms)
 {
-    return rates_take(rates, bytes_of(key), slow, now_ms) == 0;
+    return rates_take(rates, bytes_of(key), slow, 1, now_ms) == 0;
 }
 
 static void each_key_has_its_own(void **state)
@@ -16,10 +16,10 @@ static void each_key_has_its_own(void **state)
     struct rates rates;
     rates_create(&rates, 10);
     assert_true(take(&rates, "a", 1) && take(&rates, "a", 1));
-    assert_int_equal(rates_take(&rates, BYTES("a"), slow, 1), 1000);
-    assert_int_equal(rates_take(&rates, BYTES("a"), slow, 501), 500);
+    assert_int_equal(rates_take(&rates, BYTES("a"), slow, 1, 1), 1000);
+    assert_int_equal(rates_take(&rates, BYTES("a"), slow, 1, 501), 500);
     assert_true(take(&rates, "b", 1));
-    assert_true(rates_take(&rates, BYTES("a\0b"), slow, 1) == 0);
+    assert_true(rates_take(&rates, BYTES("a\0b"), slow, 1, 1) == 0);
     assert_int_equal(rates_count(&rates), 3);
     assert_true(take(&rates, "a", 1001));
     assert_false(take(&rates, "a", 1001));
@@ -66,8 +66,8 @@ static void another_limit_begins_anew(void **state)
     const struct bucket_limit other = {.rate = 1, .burst = 1, .seconds = 10};
     rates_create(&rates, 2);
     take(&rates, "a", 1), take(&rates, "a", 1);
-    assert_int_equal(rates_take(&rates, BYTES("a"), other, 1), 0);
-    assert_int_equal(rates_take(&rates, BYTES("a"), other, 1), 10000);
+    assert_int_equal(rates_take(&rates, BYTES("a"), other, 1, 1), 0);
+    assert_int_equal(rates_take(&rates, BYTES("a"), other, 1, 1), 10000);
     rates_destroy(&rates);
 }
 

@@ -26,6 +26,7 @@ function run.half()  all():emit("half") error "after the emit" end
 function run.nothing() end
 function run.deep()  return run.deep() + 1 end
 app:route("run", "POST /run/{how}", { run = function(_, params) return run[params.how]() end })
+app:ingest("facts", { path = "/publish", authorize = who }):on("half", function() all():emit "half" end)
 app:route("ping", "GET /ping", { run = function() return 200, "pong" end })
 ]]
 
@@ -200,5 +201,17 @@ describe("the process", function()
     for _ = 1, 3 do assert.equal(500, (post(server, "raise"))) end
     assert.equal("pong", http.get(server.address, "/ping").body)
     assert.equal(2, select(2, server:log():gsub("\n", "")))
+  end)
+end)
+
+describe("a publisher", function()
+  it("publishes as often as the config says", function()
+    local server = e2e.server { rules = RULES, conf = "publish_rate = 1  publish_burst = 2" }
+    local function publish() return http.post(server.address, "/publish?user=app&type=half", { body = "x" }) end
+    assert.same({ 200, 200 }, { publish().status, publish().status })
+    local third = publish()
+    assert.same({ 429, "1" }, { third.status, third.headers["retry-after"] })
+    assert.equal(1, server:metric "sluice_publishes_limited_total")
+    wait.wait_until(function() return publish().status == 200 end)
   end)
 end)

@@ -21,6 +21,10 @@ local RULES = [[
   app:route("mine", "GET /mine", { run = function() return 204 end, identity = who,
                                    rate = { rate = 1, per = "user" } })
   app:route("emit", "POST /emit", { run = function() news():emit "n" return 204 end })
+  local function handle(ev) news():emit("n", ev.data) end
+  app:ingest("plain", { path = "/publish", authorize = sluice.bearer { "a", "b" } }):on("n", handle)
+  app:ingest("users", { path = "/users", authorize = who }):on("n", handle)
+  app:ingest("hard",  { path = "/hard", authorize = who, rate = { rate = 2, seconds = 60, burst = 3 } }):on("n", handle)
   local sends = app:limit("sends", { rate = 2, seconds = 60 })
   app:route("send", "POST /send/{key}", { run = function(_, params)
     local good, wait = sends:take(params.key)
@@ -199,6 +203,56 @@ describe("the limits", function()
       world:advance(10)
       assert.equal(204, ask("/few").status)
       assert.equal(204, ask("/mine", "ann").status)
+    end)
+
+    --- Publishes so many events as a list (nil: one that is none): status, code, Retry-After.
+    local function publish(path, count, how)
+      local events = count and {} or { type = "n" }
+      for i = 1, count or 0 do events[i] = { type = "n" } end
+      local answer = world:publish(path, events, how)
+      return { answer.status, answer.json.error and answer.json.error.code, answer.headers["retry-after"] }
+    end
+
+    it("of what is published count the events, and hold for each publisher", function()
+      start { publish_rate = 1, publish_burst = 5 }
+      local tab = connect("/events", "ann")
+      local function user(name) return { headers = { ["x-user"] = name } } end
+      assert.same({ 200 }, publish("/publish", 3, { key = "a" }))
+      assert.same({ 429, "rate", "1" }, publish("/publish", 3, { key = "b" })) -- all with a key are one
+      assert.equal(3, #tab:types()) -- all of a list, or none
+      assert.same({ 200 }, publish("/publish", 2, { key = "b" }))
+      assert.same({ 429, "rate", "1" }, publish("/publish", nil, { key = "a" }))
+      assert.same({ 401, "unauthorized" }, publish("/publish", nil, { key = "c" }))
+      assert.same({ 200 }, publish("/users", 5, user "ann"))
+      assert.same({ 429, "rate", "1" }, publish("/users", nil, user "ann"))
+      assert.same({ 200 }, publish("/users", 5, user "bob"))
+      assert.equal(15, #tab:types())
+      rules.reload(world, RULES)
+      assert.same({ 429, "rate", "3" }, publish("/publish", 3, { key = "a" }))
+      world:advance(3)
+      assert.same({ 200 }, publish("/publish", 3, { key = "a" }))
+      goes_on()
+    end)
+
+    it("of an ingest hold as well as the config's, and longer lists are owed", function()
+      start { publish_rate = 100, publish_burst = 100 }
+      local ann, bob = { headers = { ["x-user"] = "ann" } }, { headers = { ["x-user"] = "bob" } }
+      assert.same({ 200 }, publish("/hard", nil, ann))
+      assert.same({ 429, "rate", "30" }, publish("/hard", 6, ann)) -- not before nothing is owed
+      world:advance(30)
+      assert.same({ 200 }, publish("/hard", 6, ann))
+      assert.same({ 429, "rate", "120" }, publish("/hard", nil, ann))
+      assert.same({ 200 }, publish("/hard", 3, bob))
+      assert.same({ 200 }, publish("/users", 100, ann))
+      assert.same({ 429, "rate", "1" }, publish("/users", nil, ann))
+    end)
+
+    it("of what is published count what is published again", function()
+      start { publish_rate = 1, publish_burst = 2 }
+      for _ = 1, 2 do assert.same({ 200 }, publish("/publish", nil, { key = "a", id = "x" })) end
+      assert.same({ 429, "rate", "1" }, publish("/publish", nil, { key = "a", id = "x" }))
+      world:advance(1)
+      assert.is_true(world:publish("/publish", { type = "n" }, { key = "a", id = "x" }).json.duplicate)
     end)
 
     it("of a rule's own are its keys'", function()
