@@ -36,7 +36,8 @@ end
 
 -- What is under way or waits, which a node that drains waits for.
 local function set_active(self, key, item)
-  if not self.active[key] ~= not item then core.owe(item and 1 or -1) end
+  local was, is = self.active[key] ~= nil, item ~= nil
+  if was ~= is then core.owe(item and 1 or -1) end
   self.active[key] = item
 end
 

@@ -14,11 +14,11 @@ static const struct awaitable {
     const char *wait, *lua, *longer;
     bool acts; /* it may be called only where rules may act */
 } AWAITABLES[] = {
-    {"http", "http.get 'http://x/'", "http.get 'http://x/'"},
-    {"time.sleep", "time.sleep(20)", "pcall(time.sleep, 3000)"},
+    {"http", "http.get 'http://x/'", "http.get 'http://x/'", false},
+    {"time.sleep", "time.sleep(20)", "pcall(time.sleep, 3000)", false},
     /* For the post of another task. */
     {"latch:wait", "read:advance('ann', 'bob', 2)",
-     "while true do read:advance('ann', 'bob', 2) time.sleep(1) end"},
+     "while true do read:advance('ann', 'bob', 2) time.sleep(1) end", false},
     /* Of another client's stream, whose topic's rule waits. */
     {"sub:subscribe", "app:subscribers { user = 'zed' }[1]:subscribe 'slow'",
      "while true do app:subscribers { user = 'zed' }[1]:subscribe 'slow' time.sleep(1) end", true},

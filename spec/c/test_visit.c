@@ -7,7 +7,7 @@
 
 static struct world *world;
 
-static int begin(void **state)
+static int set_up(void **state)
 {
     (void)state;
     world = world_new();
@@ -17,7 +17,7 @@ static int begin(void **state)
     return 0;
 }
 
-static int end(void **state)
+static int tear_down(void **state)
 {
     (void)state;
     world_free(world);
@@ -207,7 +207,7 @@ static void bounds_the_rules_headers(void **state)
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         TEST(answers_what_the_rule_said),
         TEST(goes_by_every_answer_at_once_and_late),

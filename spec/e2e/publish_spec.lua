@@ -103,8 +103,8 @@ describe("publishing", function()
   end)
 
   it("is answered before a server that is told to end does", function()
-    local server, client = start(), nil
-    client = http.connect(server.address)
+    local server = start()
+    local client = http.connect(server.address)
     client:start { method = "POST", path = "/publish", json = { type = "slow", data = "x" }, headers = BEARER }
     wait.wait_until(function() return server:metric "sluice_requests_total" >= 1 end, 5, "the publish to arrive")
     server:stop()

@@ -179,7 +179,7 @@ function Tab.request(world, method, path, options)
     return self
   end
   --- The client goes away before it is answered.
-  function answer:cut()
+  function answer.cut()
     world.core:cut(client)
     world:run()
   end
