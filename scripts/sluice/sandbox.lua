@@ -10,7 +10,7 @@ local sandbox = {}
 
 -- What rule files may require, for messages.
 local PUBLIC = { "sluice", "sluice.cache", "sluice.fields", "sluice.http", "sluice.json", "sluice.jwt", "sluice.log",
-                 "sluice.store", "sluice.tags", "sluice.time", "sluice.watermark" }
+                 "sluice.store", "sluice.tags", "sluice.time", "sluice.uri_template", "sluice.watermark" }
 
 local function copy(module)
   local own = {}

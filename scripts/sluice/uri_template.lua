@@ -1,0 +1,159 @@
+--- sluice.uri_template: is this URI one that a template (RFC 6570, all four levels) stands for?
+--
+-- A template is matched against a text from left to right, by the set of places that its parts can have come to: no
+-- part is tried twice from one place, so a match takes the text's length times the template's expressions, whatever
+-- they are. What a variable's value was is not told: it is mostly not the only one possible.
+
+local fail = require "sluice.fail"
+
+local uri_template = {}
+
+local SIZE_MAX        = 2048 -- bytes of a template
+local EXPRESSIONS_MAX = 32
+
+local UNRESERVED = "%w%-._~"
+local RESERVED   = ":/?#%[%]@!$&'()*+,;="
+
+-- RFC 6570, appendix A: what an expansion begins with, what stands between its values, whether they are named (`a=1`),
+-- whether reserved characters stand in them as they are
+local OPERATORS = {
+  [""]  = { first = "",  separator = "," },
+  ["+"] = { first = "",  separator = ",", reserved = true },
+  ["#"] = { first = "#", separator = ",", reserved = true },
+  ["."] = { first = ".", separator = "." },
+  ["/"] = { first = "/", separator = "/" },
+  [";"] = { first = ";", separator = ";", named = true },
+  ["?"] = { first = "?", separator = "&", named = true },
+  ["&"] = { first = "&", separator = "&", named = true },
+}
+
+local Template = {}
+local parts_of = setmetatable({}, { __mode = "k" })
+
+-- "name", "name:3", "name*" -> is it exploded? nil: it is none of these
+local function read_variable(text)
+  local name, modifier = text:match "^([%w_%%][%w_.%%]*)(.*)$"
+  if not name or name:find "%.%." or name:find "%.$" or name:gsub("%%%x%x", ""):find("%", 1, true) then return nil end
+  if modifier == "" or modifier == "*" then return modifier == "*" end
+  local length = modifier:match "^:([1-9]%d?%d?%d?)$"
+  if length then return false end
+  return nil
+end
+
+-- What stands between braces -> a part
+local function read_expression(text)
+  local sign = text:match "^[+#./;?&]" or ""
+  local operator, count, exploded = OPERATORS[sign], 0, false
+  for variable in (text:sub(#sign + 1) .. ","):gmatch "([^,]*)," do
+    local explodes = read_variable(variable)
+    if explodes == nil then return nil end
+    count, exploded = count + 1, exploded or explodes
+  end
+  local equals = (operator.named or exploded) and "=" or ""
+  return {
+    first      = operator.first,
+    separator  = operator.separator,
+    separators = exploded and math.huge or count - 1,
+    class      = "^[" .. UNRESERVED .. "," .. equals .. (operator.reserved and RESERVED or "") .. "]",
+  }
+end
+
+-- RFC 6570, 2.1: what may stand outside of braces
+local function is_literal(text)
+  return not text:gsub("%%%x%x", ""):find "[%c \"'%%<>\\^`{|}]"
+end
+
+-- The template's parts, literals and expressions in turn; nil, a sentence.
+local function read(text)
+  local parts, expressions, at = {}, 0, 1
+  while at <= #text do
+    local open = text:find("{", at, true) or #text + 1
+    local literal = text:sub(at, open - 1)
+    if not is_literal(literal) then return nil, ("'%s' cannot stand outside of braces"):format(literal) end
+    if literal ~= "" then parts[#parts + 1] = literal end
+    if open > #text then break end
+    local close = text:find("}", open, true)
+    local part  = close and read_expression(text:sub(open + 1, close - 1))
+    if not part then return nil, ("'%s' is no expression"):format(text:sub(open, close)) end
+    expressions, at = expressions + 1, close + 1
+    if expressions > EXPRESSIONS_MAX then return nil, ("more than %d expressions"):format(EXPRESSIONS_MAX) end
+    parts[#parts + 1] = part
+  end
+  return parts, expressions
+end
+
+--- A template, to be matched; or nil, "bad_template" and a sentence: it is none, or a larger one than is taken (2048
+-- bytes, 32 expressions). `.expressions` is how many it has; without any it stands for itself alone.
+function uri_template.new(text)
+  if type(text) ~= "string" then fail.raise("uri_template.new: expected a text, got %s", fail.show(text)) end
+  if #text > SIZE_MAX then return nil, "bad_template", ("a template of more than %d bytes"):format(SIZE_MAX) end
+  local parts, found = read(text)
+  if not parts then return nil, "bad_template", found end
+  local template = setmetatable({ expressions = found }, Template)
+  parts_of[template] = parts
+  return template
+end
+
+-- The places behind a literal, of those before it.
+local function past_literal(text, places, literal)
+  local behind = {}
+  for place in pairs(places) do
+    if text:sub(place, place + #literal - 1) == literal then behind[place + #literal] = true end
+  end
+  return behind
+end
+
+local function reach(used, place, count)
+  if (used[place] or math.huge) > count then used[place] = count end
+end
+
+-- The places behind what an expression can stand for: nothing, or what it begins with and then values. `used` is the
+-- least number of separators with which a place is reached.
+local function past_expression(text, places, part)
+  local behind, used, lowest = {}, {}, #text + 2
+  for place in pairs(places) do
+    behind[place] = true
+    local begin = place + #part.first
+    if part.first == "" or text:sub(place, place) == part.first then
+      used[begin] = 0
+      if begin < lowest then lowest = begin end
+    end
+  end
+  for place = lowest, #text + 1 do
+    local count = used[place]
+    if count then
+      behind[place] = true
+      local length = text:find(part.class, place) and 1 or text:find("^%%%x%x", place) and 3 or 0
+      if length > 0 then reach(used, place + length, count) end
+      if count < part.separators and text:sub(place, place) == part.separator then
+        reach(used, place + 1, count + 1)
+      end
+    end
+  end
+  return behind
+end
+
+--- Can the template be expanded to this text? The lengths of `{name:3}` are not looked at.
+function Template:match(text)
+  if type(text) ~= "string" then fail.raise("template:match: expected a text, got %s", fail.show(text)) end
+  local places = { [1] = true }
+  for _, part in ipairs(parts_of[self]) do
+    if type(part) == "string" then
+      places = past_literal(text, places, part)
+    else
+      places = past_expression(text, places, part)
+    end
+    if next(places) == nil then return false end
+  end
+  return places[#text + 1] == true
+end
+
+local names = { "match", "expressions" }
+
+Template.__index = function(_, name)
+  return rawget(Template, name) or
+         fail.raise("a URI template has no '%s'%s", tostring(name), fail.hint(name, names))
+end
+Template.__metatable = "uri template"
+
+return fail.strict("sluice.uri_template", uri_template)
