@@ -6,8 +6,10 @@
 #include "engine/asked.h"
 #include "engine/census.h"
 #include "engine/errand.h"
+#include "engine/finals.h"
 #include "engine/guard.h"
 #include "engine/hooks.h"
+#include "engine/refusal.h"
 
 struct visit {
     struct app *app;
@@ -108,11 +110,25 @@ static void call_hook(struct visit *visit, const struct hook_call *call, hook_do
     errand_start(&visit->errand, visit->generation, call, done, visit);
 }
 
+/* A GET would be told that its stream was ended for good. */
+static bool is_final(const struct visit *visit)
+{
+    return !visit->route && finals_has(app_finals(visit->app), visit->at->name, visit->who.user,
+                                       visit->tag, app_ports(visit->app)->clock->now_ms);
+}
+
 /* What a GET would begin with. */
 static void answer_head(struct visit *visit)
 {
     struct exchange *exchange = visit->exchange;
     struct answer_headers headers = {.count = 0};
+    if (is_final(visit)) {
+        guard_headers(visit->at, &exchange->request, &headers);
+        refusal_answer(exchange, REFUSED_FINAL, REFUSE_STATUS, 0, app_ports(visit->app)->random,
+                       &headers);
+        visit_free(visit);
+        return;
+    }
     answer_stream_headers(&headers);
     guard_headers(visit->at, &exchange->request, &headers);
     struct sink *sink = exchange->ops->stream(exchange, 200, headers.items, headers.count);
@@ -158,8 +174,9 @@ static void on_authenticated(void *owner, const struct hook_result *result)
         visit->who = result->who;
         atom_ref(visit->who.user);
         atom_ref(visit->who.data);
-        if (pay(visit, toll_user(toll_of(visit), app_plan(visit->app)->app, visit->at, visit->who.user)))
-            run(visit);
+        const uint64_t wait_ms =
+            toll_user(toll_of(visit), app_plan(visit->app)->app, visit->at, visit->who.user);
+        if (is_final(visit) || pay(visit, wait_ms)) run(visit);
     }
 }
 

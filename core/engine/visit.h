@@ -12,6 +12,6 @@ struct plan_stream;
 void visit_request(struct app *app, const struct plan_route *route, struct exchange *exchange,
                    struct pattern_match *match);
 
-/* HEAD of a stream: whoever may not have the stream is told so here, too (401, 403, 503, 429); its topics are not
- * asked for. */
+/* HEAD of a stream: whoever may not have the stream is told so here, too (401, 403, 503, 429; 204 once it was ended for
+ * good); its topics are not asked for. */
 void visit_head(struct app *app, const struct plan_stream *stream, struct exchange *exchange);

@@ -135,15 +135,21 @@ bool proxies_trust(const struct proxies *proxies, struct bytes peer)
 
 /* ---- the chain of a request ---- */
 
-/* The last entries of the header's lines, in order; none is longer than the head. */
-struct chain {
-    struct bytes nodes[CHAIN_MAX]; /* empty: no address */
-    size_t count;                  /* all in all; the last CHAIN_MAX are there */
+/* What a proxy says of whom it serves. */
+struct hop {
+    struct bytes node;   /* empty: no address */
+    struct bytes scheme; /* empty: not said */
 };
 
-static void add_node(struct chain *chain, struct bytes node)
+/* The last entries of the header's lines, in order; none is longer than the head. */
+struct chain {
+    struct hop hops[CHAIN_MAX];
+    size_t count; /* all in all; the last CHAIN_MAX are there */
+};
+
+static void add_hop(struct chain *chain, struct hop hop)
 {
-    chain->nodes[chain->count++ % CHAIN_MAX] = node;
+    chain->hops[chain->count++ % CHAIN_MAX] = hop;
 }
 
 static struct bytes trimmed(struct bytes text)
@@ -160,7 +166,7 @@ static void read_list(struct chain *chain, struct bytes line)
     for (;;) {
         const char *comma = line.size ? memchr(line.data, ',', line.size) : NULL;
         const size_t size = comma ? (size_t)(comma - line.data) : line.size;
-        add_node(chain, trimmed(bytes_run(line.data, size)));
+        add_hop(chain, (struct hop){.node = trimmed(bytes_run(line.data, size))});
         if (!comma) return;
         line = bytes_run(comma + 1, line.size - size - 1);
     }
@@ -195,33 +201,46 @@ static bool take_char(struct bytes *line, char wanted)
     return true;
 }
 
+/* What is said twice is nothing that is good for anything. */
+static void say(struct bytes *what, struct bytes value)
+{
+    *what = what->size ? BYTES("twice") : value;
+}
+
 /* "for=a;proto=https, for=b" (RFC 7239, 4). A line that is not well-formed says nothing: who wrote its left half may
  * have quoted the right one away. */
 static void read_forwarded(struct chain *chain, struct bytes line)
 {
-    const struct bytes none = BYTES("");
+    const struct hop none = {.node = BYTES("")};
     struct chain found = {.count = 0};
-    struct bytes node = none, name, value;
+    struct hop hop = none;
+    struct bytes name, value;
     line = trimmed(line);
     for (;;) {
         if (!take_value(&line, &name) || !take_char(&line, '=') || !take_value(&line, &value)) break;
-        if (text_equal_nocase(name, BYTES("for"))) node = node.size ? BYTES("twice") : value;
+        if (text_equal_nocase(name, BYTES("for"))) say(&hop.node, value);
+        if (text_equal_nocase(name, BYTES("proto"))) say(&hop.scheme, value);
         if (take_char(&line, ';')) continue;
-        add_node(&found, node);
-        node = none;
+        add_hop(&found, hop);
+        hop = none;
         if (take_char(&line, ',')) continue;
         if (line.size) break;
         const size_t first = found.count > CHAIN_MAX ? found.count - CHAIN_MAX : 0;
-        for (size_t i = first; i < found.count; i++) add_node(chain, found.nodes[i % CHAIN_MAX]);
+        for (size_t i = first; i < found.count; i++) add_hop(chain, found.hops[i % CHAIN_MAX]);
         return;
     }
-    add_node(chain, none);
+    add_hop(chain, none);
+}
+
+static bool is_listed(const struct proxies *proxies)
+{
+    return strcmp(proxies->header, "forwarded") != 0;
 }
 
 static void read_chain(const struct proxies *proxies, const struct http_request *request,
                        struct chain *chain)
 {
-    const bool listed = strcmp(proxies->header, "forwarded") != 0;
+    const bool listed = is_listed(proxies);
     for (size_t i = 0; i < request->header_count; i++) {
         if (!bytes_is(request->headers[i].name, proxies->header)) continue;
         if (listed)
@@ -231,19 +250,41 @@ static void read_chain(const struct proxies *proxies, const struct http_request 
     }
 }
 
-void proxies_client(const struct proxies *proxies, const struct http_request *request,
-                    char client[PROXIES_ADDRESS_BYTES])
+static bool is_secure(struct bytes scheme)
 {
+    return text_equal_nocase(scheme, BYTES("https"));
+}
+
+/* Beside X-Forwarded-For. */
+static void read_scheme(const struct http_request *request, bool *secure)
+{
+    for (size_t i = 0; i < request->header_count; i++) {
+        const struct bytes value = request->headers[i].value;
+        if (!bytes_is(request->headers[i].name, "x-forwarded-proto")) continue;
+        const char *comma = value.size ? memrchr(value.data, ',', value.size) : NULL;
+        const size_t skipped = comma ? (size_t)(comma + 1 - value.data) : 0;
+        *secure = is_secure(trimmed(bytes_run(value.data + skipped, value.size - skipped)));
+    }
+}
+
+void proxies_client(const struct proxies *proxies, const struct http_request *request,
+                    char client[PROXIES_ADDRESS_BYTES], bool *secure)
+{
+    const bool listed = is_listed(proxies);
     const struct bytes peer = request->address;
     struct chain chain = {.count = 0};
     struct ip ip;
     CHECK(peer.size < PROXIES_ADDRESS_BYTES);
     memcpy(client, peer.data, peer.size);
     client[peer.size] = '\0';
+    *secure = request->secure;
     if (!proxies_trust(proxies, peer)) return;
+    if (listed) read_scheme(request, secure);
     read_chain(proxies, request, &chain);
     for (size_t i = chain.count; i > 0 && chain.count - i < CHAIN_MAX; i--) {
-        if (!read_node(chain.nodes[(i - 1) % CHAIN_MAX], &ip)) return;
+        const struct hop *hop = &chain.hops[(i - 1) % CHAIN_MAX];
+        if (!listed) *secure = is_secure(hop->scheme);
+        if (!read_node(hop->node, &ip)) return;
         write_ip(&ip, client);
         if (!is_ours(proxies, &ip)) return;
     }

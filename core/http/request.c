@@ -106,9 +106,11 @@ static void answer(struct conn *conn)
     conn_http(conn)->counters.requests++;
     request->exchange = (struct exchange){.ops = &ops, .request = *http1_request(request->http1)};
     request->exchange.request.address = bytes_of(request->address);
-    proxies_client(&conn_http(conn)->proxies, &request->exchange.request, request->client);
+    bool secure;
+    proxies_client(&conn_http(conn)->proxies, &request->exchange.request, request->client, &secure);
     request->exchange.request.address = bytes_of(request->client);
     request->exchange.request.listener = bytes_of(listener->name);
+    request->exchange.request.secure = secure;
     request->exchange.request.trusted = listener->trusted;
     request->is_head = http1_is_head(request->http1);
     request->closing = !http1_keeps_alive(request->http1);

@@ -24,7 +24,7 @@ struct http_request {
     size_t header_count;
     struct bytes address;  /* the client's: "127.0.0.1", "::1", or "unix" */
     struct bytes listener; /* as the config names it: "127.0.0.1:8080", "unix:/path" */
-    bool secure;           /* came over TLS */
+    bool secure;           /* the client came over TLS, to us or to a proxy that we trust */
     bool trusted;          /* came on a listener that only a router of ours reaches */
     bool kept;             /* answered long ago: only method, path and query are still known */
 };

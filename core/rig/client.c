@@ -126,6 +126,7 @@ static void keep_request(struct client *client, const struct client_request *fro
     to->headers = client->_headers;
     to->header_count = from->header_count;
     to->trusted = from->trusted;
+    to->secure = from->secure;
     client->_topics = xcalloc(from->topic_count, sizeof(struct bytes));
     client->_topic_count = from->topic_count;
     for (size_t i = 0; i < from->topic_count; i++) client->_topics[i] = keep(buf, from->topics[i]);

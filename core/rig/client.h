@@ -48,7 +48,7 @@ struct client_request {
     struct bytes method, path, query, body, address, listener;
     const struct http_header *headers;
     size_t header_count;
-    bool trusted;
+    bool trusted, secure;
     bool known;              /* who it is, so that no identity is asked: */
     struct bytes user, data; /* as in engine/hooks.h; data NULL: none */
     bool named;              /* and its topics, so that rules are asked for none: */

@@ -136,8 +136,8 @@ static struct client *check_client(lua_State *L)
     return NULL;
 }
 
-/* :request{ method, path, query, body, address, listener, trusted, headers, known, user,
- * data, named, topics } -> client */
+/* :request{ method, path, query, body, address, listener, trusted, secure, headers, known,
+ * user, data, named, topics } -> client */
 static int l_request(lua_State *L)
 {
     struct world *world = rig_world(L);
@@ -154,6 +154,7 @@ static int l_request(lua_State *L)
         .headers = headers,
         .header_count = rig_field_headers(L, 2, headers),
         .trusted = rig_field_flag(L, 2, "trusted"),
+        .secure = rig_field_flag(L, 2, "secure"),
         .known = rig_field_flag(L, 2, "known"),
         .user = rig_field_bytes(L, 2, "user", NULL),
         .data = rig_field_bytes(L, 2, "data", NULL),

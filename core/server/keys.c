@@ -20,13 +20,14 @@ const struct key keys[] = {
      "A Unix socket that only the router may open. Whoever reaches it is whom the rules take from "
      "its headers."},
     {"trusted_proxies", KEY_LIST, AT(trusted_proxies), "{}", 0, 0, {0},
-     "Proxies whose word about a client's address is taken: addresses, networks such as "
+     "Proxies whose word about a client's address, and whether it came over TLS, is taken: addresses, networks such as "
      "\"10.0.0.0/8\", \"unix\" for peers on Unix sockets.",
      "Without, everybody behind a proxy has the proxy's address, and the limits per address are one "
      "limit for all. Name the proxies only: who is named here can say that it is anybody."},
     {"proxy_header", KEY_CHOICE, AT(proxy_header), "\"x-forwarded-for\"", 0, 0,
      {"x-forwarded-for", "forwarded", 0},
-     "The header in which trusted_proxies say it; the other one is not looked at.",
+     "The header in which trusted_proxies say it; the other one is not looked at. With x-forwarded-for, "
+     "x-forwarded-proto says whether the client came over TLS.",
      "The one that your proxies write themselves: the other comes from the client as it is."},
     {"admin", KEY_ADDRESSES, AT(admin), "\"127.0.0.1:8081\"", 0, 0, {0},
      "Where /health, /ready, /metrics and /explain are served; same form as listen.",

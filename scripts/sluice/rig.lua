@@ -166,7 +166,7 @@ end
 -- @param request "METHOD /path", or nil for all
 function World:requests(request) return self.network:made(request) end
 
---- Opens a stream. Options: headers, cookie, tag, query (table), last_event_id, address, listener, trusted,
+--- Opens a stream. Options: headers, cookie, tag, query (table), last_event_id, address, listener, trusted, secure,
 -- and as = { user =, data = }: what the rule's identity would have said; it is not asked then. as.topics, a list of
 -- names, likewise for the topics that it has.
 -- @return a tab: .status, :types(), :events(), :post(path, {json=}), :cut(), :stall(), …

@@ -19,6 +19,7 @@ static const char *client(const char *peer, const char *name, const char *one, c
                           const char *three)
 {
     static char out[PROXIES_ADDRESS_BYTES];
+    bool secure;
     const char *const lines[] = {one, two, three};
     struct http_header headers[4] = {{BYTES("host"), BYTES("1.1.1.1")}};
     size_t count = 1;
@@ -26,8 +27,24 @@ static const char *client(const char *peer, const char *name, const char *one, c
         if (lines[i]) headers[count++] = (struct http_header){bytes_of(name), bytes_of(lines[i])};
     const struct http_request request = {
         .address = bytes_of(peer), .headers = headers, .header_count = count};
-    proxies_client(&proxies, &request, out);
+    proxies_client(&proxies, &request, out, &secure);
+    assert_false(secure);
     return out;
+}
+
+/* Did the client come over TLS, as this header says? */
+static bool secure(const char *peer, bool peers, const char *name, const char *one, const char *two)
+{
+    char out[PROXIES_ADDRESS_BYTES];
+    const struct http_header headers[] = {{bytes_of(name), bytes_of(one)},
+                                          {bytes_of(name), bytes_of(two ? two : "")}};
+    const struct http_request request = {.address = bytes_of(peer),
+                                         .headers = headers,
+                                         .header_count = two ? 2 : 1,
+                                         .secure = peers};
+    bool said;
+    proxies_client(&proxies, &request, out, &said);
+    return said;
 }
 
 static const char *listed(const char *peer, const char *line)
@@ -111,15 +128,44 @@ static void reads_forwarded(void **state)
     (void)state;
     trust("forwarded", (const char *const[]){"10.0.0.0/8", NULL});
     assert_string_equal(forwarded("for=9.9.9.9"), "9.9.9.9");
-    assert_string_equal(forwarded("For=6.6.6.6, FOR=9.9.9.9;proto=https;by=10.0.0.1"), "9.9.9.9");
+    assert_string_equal(forwarded("For=6.6.6.6, FOR=9.9.9.9;proto=http;by=10.0.0.1"), "9.9.9.9");
     assert_string_equal(forwarded("by=10.0.0.1 ; for=\"9.9.9.9:80\" ,for=10.0.0.2"), "9.9.9.9");
     assert_string_equal(forwarded("for=\"[2001:db8::1]:80\""), "2001:db8::1");
     assert_string_equal(forwarded("for=9.9.9.9, for=unknown"), "10.0.0.1");
     assert_string_equal(forwarded("for=9.9.9.9, for=\"_hidden\", for=10.0.0.3"), "10.0.0.3");
-    assert_string_equal(forwarded("for=9.9.9.9, proto=https"), "10.0.0.1");
+    assert_string_equal(forwarded("for=9.9.9.9, proto=http"), "10.0.0.1");
     assert_string_equal(forwarded("for=6.6.6.6;for=9.9.9.9"), "10.0.0.1");
     assert_string_equal(client("10.0.0.1", "forwarded", "for=\"6.6.6.6", "for=9.9.9.9", NULL), "9.9.9.9");
     assert_string_equal(client("10.0.0.1", "x-forwarded-for", "9.9.9.9", NULL, NULL), "10.0.0.1");
+    proxies_destroy(&proxies);
+}
+
+static void takes_the_scheme_from_who_served_the_client(void **state)
+{
+    (void)state;
+    const char *const proto = "x-forwarded-proto", *const one = "forwarded";
+    trust("x-forwarded-for", (const char *const[]){"10.0.0.0/8", NULL});
+    assert_true(secure("10.0.0.1", false, proto, "https", NULL));
+    assert_true(secure("10.0.0.1", false, proto, "http, HTTPS", NULL));
+    assert_true(secure("10.0.0.1", false, proto, "http", "https"));
+    assert_false(secure("10.0.0.1", true, proto, "https, http", NULL));
+    assert_false(secure("10.0.0.1", true, proto, "https", "http"));
+    assert_false(secure("10.0.0.1", true, proto, "https,", NULL));
+    assert_false(secure("9.9.9.9", false, proto, "https", NULL));
+    assert_true(secure("9.9.9.9", true, proto, "http", NULL));
+    assert_false(secure("10.0.0.1", false, one, "for=9.9.9.9;proto=https", NULL));
+    assert_true(secure("10.0.0.1", true, one, "for=9.9.9.9;proto=http", NULL));
+    proxies_destroy(&proxies);
+    trust(one, (const char *const[]){"10.0.0.0/8", NULL});
+    assert_true(secure("10.0.0.1", false, one, "proto=https;for=9.9.9.9", NULL));
+    assert_true(secure("10.0.0.1", false, one, "for=unknown;proto=\"https\"", NULL));
+    assert_true(secure("10.0.0.1", false, one, "for=9.9.9.9;proto=https, for=10.0.0.2;proto=http", NULL));
+    assert_false(secure("10.0.0.1", true, one, "for=9.9.9.9;proto=http, for=10.0.0.2;proto=https", NULL));
+    assert_false(secure("10.0.0.1", true, one, "for=6.6.6.6;proto=https, for=9.9.9.9", NULL));
+    assert_false(secure("10.0.0.1", false, one, "for=9.9.9.9;proto=http;proto=https", NULL));
+    assert_false(secure("10.0.0.1", true, one, "for=9.9.9.9;proto=https;", NULL));
+    assert_false(secure("9.9.9.9", false, one, "for=9.9.9.9;proto=https", NULL));
+    assert_false(secure("10.0.0.1", false, proto, "https", NULL));
     proxies_destroy(&proxies);
 }
 
@@ -182,6 +228,7 @@ int main(void)
         cmocka_unit_test(stops_at_what_is_no_address),
         cmocka_unit_test(knows_an_address_however_it_is_spelled),
         cmocka_unit_test(reads_forwarded),
+        cmocka_unit_test(takes_the_scheme_from_who_served_the_client),
         cmocka_unit_test(lets_nobody_quote_the_proxy_away),
         cmocka_unit_test(goes_no_further_than_it_keeps),
         cmocka_unit_test(says_what_is_no_network),

@@ -5,6 +5,7 @@ local http = require "spec.support.http"
 
 local RULES = [[
 local app = require("sluice").app "door"
+app:route("how", "GET /how", { run = function(req) return 200, tostring(req.secure) end })
 app:route("where", "GET /where", { run = function(req)
   return 200, ("%s %s"):format(req.address, tostring(req.trusted))
 end })
@@ -48,5 +49,23 @@ describe("a client's address", function()
     server = e2e.server { rules = RULES, conf = ([[
       listen = {} listen_trusted = "unix:%s/router" trusted_proxies = "unix"]]):format(folder) }
     assert.equal("9.9.9.9 true", where(server.address, { ["X-Forwarded-For"] = "9.9.9.9" }))
+  end)
+end)
+
+describe("whether a client came over TLS", function()
+  local function how(address, headers) return http.get(address, "/how", headers).body end
+  local SAID = { ["X-Forwarded-Proto"] = "https", Forwarded = "for=9.9.9.9;proto=http" }
+
+  it("says a trusted proxy, in the header that it writes, and nobody else", function()
+    local server = e2e.server { rules = RULES, conf = 'trusted_proxies = "127.0.0.1"' }
+    assert.equal("true", how(server.address, SAID))
+    assert.equal("false", how(server.address))
+    server:stop()
+    server = e2e.server { rules = RULES, conf = 'trusted_proxies = "127.0.0.1" proxy_header = "forwarded"' }
+    assert.equal("false", how(server.address, SAID))
+    assert.equal("true", how(server.address, { Forwarded = "for=9.9.9.9;proto=https" }))
+    server:stop()
+    server = e2e.server { rules = RULES }
+    assert.equal("false", how(server.address, SAID))
   end)
 end)

@@ -22,7 +22,9 @@ static void check(const char *header, struct bytes forged, const char *own, cons
     const struct http_header headers[] = {{bytes_of(header), buf_bytes(&line)}};
     const struct http_request request = {
         .address = BYTES("10.0.0.1"), .headers = headers, .header_count = 1};
-    proxies_client(&proxies, &request, client);
+    bool secure;
+    proxies_client(&proxies, &request, client, &secure);
+    CHECK(!secure);
     const bool quoted = strcmp(header, "forwarded") == 0; /* then what is not well-formed says nothing */
     CHECK(strcmp(client, sure) == 0 || (quoted && strcmp(client, "10.0.0.1") == 0));
     buf_destroy(&line);

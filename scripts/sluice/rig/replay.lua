@@ -74,7 +74,8 @@ function Play:request(entry)
   end)
   if entry.body_size then self:note("a request whose body is not in the recording: %s %s", entry.method, entry.path) end
   local client = self.core:request { method = entry.method, path = entry.path, query = query, headers = headers,
-    body = entry.body or "", address = entry.address, listener = entry.listener, trusted = entry.trusted }
+    body = entry.body or "", address = entry.address, listener = entry.listener, trusted = entry.trusted,
+    secure = entry.secure }
   self:add_tab(entry.id, Tab.adopt(self.world, client, entry.path, "client " .. entry.id))
 end
 

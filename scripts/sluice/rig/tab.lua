@@ -43,7 +43,8 @@ local function build(method, path, options)
     add("content-type", "application/json")
   end
   return add_known({ method = method, path = bare, query = query, headers = headers, body = body,
-    address = options.address, listener = options.listener, trusted = options.trusted }, options.as)
+    address = options.address, listener = options.listener, trusted = options.trusted,
+    secure = options.secure }, options.as)
 end
 
 function Tab.new(world, path, options, number)
@@ -204,7 +205,9 @@ for _, method in ipairs { "get", "post", "put", "delete", "patch" } do
   --- tab:post(path, options): a request of this tab's page, with its tag and its cookie.
   Tab[method] = function(self, path, options)
     local sent = { tag = self.tag }
-    for _, name in ipairs { "cookie", "address", "listener", "trusted", "as" } do sent[name] = self.asked[name] end
+    for _, name in ipairs { "cookie", "address", "listener", "trusted", "secure", "as" } do
+      sent[name] = self.asked[name]
+    end
     for name, value in pairs(options or {}) do sent[name] = value end
     if not sent.headers then sent.headers = self.asked.headers end
     return Tab.request(self.world, method:upper(), path, sent)
