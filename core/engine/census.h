@@ -20,6 +20,7 @@ struct census {
     uint64_t publishes, published_events, publish_duplicates, publishes_refused;
     uint64_t events_dropped; /* that a handler gave up: nothing to make sense of */
     uint64_t publishes_limited; /* of the refused: more than their publisher's rate */
+    uint64_t ingest_events; /* that got to their handlers, however those ended */
     uint64_t routes_limited; /* requests of routes answered with 429 */
     uint64_t refused[REFUSED_REASONS];
     uint64_t ends[END_REASONS];

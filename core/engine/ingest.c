@@ -268,6 +268,7 @@ static void handle(struct publish *publish)
         .kind = HOOK_PUBLISH, .hook = ingest->run, .publication = publish->publication};
     if (shadow) shadow_publication(shadow, publish->publication);
     publish->handling = true;
+    app_census(publish->app)->ingest_events += publish->publication->count;
     errand_start(&publish->errand, generation, &call, on_handled, publish);
 }
 

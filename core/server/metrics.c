@@ -125,6 +125,14 @@ NODE_READ(read_ends, ends[index])
 NODE_READ(read_refused, refused[index])
 NODE_READ(read_routes_limited, routes_limited)
 
+enum { FROM_UPSTREAM, FROM_INGEST, SOURCES };
+
+static double read_events_in(const struct server *server, size_t index)
+{
+    return index == FROM_INGEST ? (double)node_counters(server->node)->ingest_events
+                                : read_events(server, 0);
+}
+
 static double read_rate_keys(const struct server *server, size_t index)
 {
     (void)index;
@@ -224,6 +232,13 @@ static const char *outcome_label(const struct server *server, size_t index)
     return index ? "refused" : "good";
 }
 
+static const char *source_label(const struct server *server, size_t index)
+{
+    static const char *const sources[SOURCES] = {"upstream", "ingest"};
+    (void)server;
+    return sources[index];
+}
+
 static const char *app_label(const struct server *server, size_t index)
 {
     return app_plan(node_app(server->node, index))->app->text;
@@ -293,6 +308,9 @@ static const struct family families[] = {
      refused_label, read_refused},
     {"sluice_streams_ended_total", "counter", "Streams ended.", "reason", END_REASONS, end_label,
      read_ends},
+    {"sluice_events_total", "counter",
+     "Events that came in and had their turn, by where from, however their handlers ended.", "source",
+     SOURCES, source_label, read_events_in},
     {"sluice_upstream_events_total", "counter", "Events that links brought.", NULL, 1, NULL,
      read_events},
     {"sluice_upstream_events_unhandled_total", "counter", "Events that no rule handles.", NULL, 1,

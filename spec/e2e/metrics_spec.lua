@@ -122,6 +122,33 @@ describe("metrics", function()
     assert.equal(0, server:metric "sse_connections_total")
   end)
 
+  it("count what came in by its source, also what failed, and what was published twice once", function()
+    local source = upstream.open()
+    local server = e2e.server { env = { UPSTREAM = source.url }, errors = "in=\"in:on", rules = RULES .. [[
+      local published = app:ingest("in", { path = "/publish", authorize = false })
+      published:on("fine", function(ev) all():emit("note", ev.data) end)
+      published:on("bad", function() error "no" end)
+    ]] }
+    local tab = sse.open(server.address, { path = "/linked?user=ann" })
+    tab:next "ready"
+    local link = source:next()
+    link:send("note", "1")
+    link:send("nobody handles this", "2")
+    link:send("note", "3")
+    tab:next "note"
+    tab:next "note"
+    local function publish(body) return http.post(server.address, "/publish", { json = body }).status end
+    assert.equal(200, publish { { type = "fine" }, { type = "fine" } })
+    assert.equal(200, publish { type = "fine", id = "7" })
+    assert.equal(200, publish { type = "fine", id = "7" })
+    assert.equal(500, publish { type = "bad" })
+    assert.equal(422, publish { type = "unknown" })
+    local series = scrape(server)
+    assert.equal(3, series['sluice_events_total{source="upstream"}'])
+    assert.equal(4, series['sluice_events_total{source="ingest"}'])
+    assert.equal(3, series.sluice_published_events_total)
+  end)
+
   it("count the triggers that had no room", function()
     local server = e2e.server { errors = "a topic cannot be had", conf = "topics = 2", rules = [[
       local app = require("sluice").app "full"
