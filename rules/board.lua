@@ -22,7 +22,31 @@ local function readers(project, users)
   }):expect(200):json().readers
 end
 
+-- What happens on a board: of each type the fields that go out. `sluice docs` shows them: docs/channels/board.md.
+local CARD, COLUMN, NAME = "the card's id", "the column's id", "its name now"
+local TYPES = {
+  ["card.moved"] = { about = "A card stands elsewhere.", fields = {
+    card = CARD, column = "the id of its column", position = "its place there, from 0, not counting itself" } },
+  ["card.linked"]   = { about = "A card refers to another.",         fields = { card = CARD, to = "the other's id" } },
+  ["card.unlinked"] = { about = "A card refers to another no more.", fields = { card = CARD, to = "the other's id" } },
+  ["column.created"] = { about = "There is a new column.", fields = {
+    column = COLUMN, name = NAME, position = "its place, from 0" } },
+  ["column.updated"] = { about = "A column has another name.", fields = { column = COLUMN, name = NAME } },
+  ["column.deleted"] = { about = "A column is gone. Each card that was in it has moved before.",
+    fields = { column = COLUMN } },
+  ["column.reordered"] = { about = "The columns stand in another order.", fields = {
+    columns = "the ids of all columns, in their order" } },
+  ["project.updated"]  = { about = "The board has another name.", fields = { name = NAME } },
+  ["project.deleted"]  = { about = "The board is gone.",          fields = {} },
+}
+for _, one in pairs(TYPES) do
+  one.fields.type    = "the type, since the name of the SSE event is the topic's"
+  one.fields.version = "the count of the board's changes, with this one"
+end
+
 local board = app:topic("project-board.{project}", {
+  about     = "What happens on a board, for the pages that show it.",
+  types     = TYPES,
   event     = "topic",                                  -- the SSE event name is the topic, as the page expects
   history   = { size = 512, ttl = 600 },
   subscribe = function(sub, params) return readers(params.project, { sub.user })[1] == sub.user end,
@@ -33,9 +57,18 @@ local board = app:topic("project-board.{project}", {
   },
 })
 
-local mine = app:topic("user:{user}", { subscribe = sluice.owner "user", history = { size = 256, ttl = 600 } })
+local mine = app:topic("user:{user}", {
+  about     = "What concerns a user, whatever board is shown.",
+  types     = {
+    ["access.granted"] = { about = "The user may read a board now.", fields = { project = "the board's id" } },
+    ["access.revoked"] = { about = "The user may read a board no more.", fields = { project = "the board's id" } },
+  },
+  subscribe = sluice.owner "user",
+  history   = { size = 256, ttl = 600 },
+})
 
 app:stream("events", {
+  about    = "All that a browser's tabs want, over one connection.",
   path     = "/events",
   identity = session,
   topics   = function(req, sub) return mine(sub.user) end,  -- boards come by ?topic= and by the routes below
@@ -47,7 +80,8 @@ local function stream_of(req)
   return req.tag and app:subscribers { user = req.user, tag = req.tag }[1]
 end
 
-app:route("want", "POST /topics", { identity = session, run = function(req)
+app:route("want", "POST /topics", { identity = session, about = [[The stream of this session tag wants more topics:
+{"topics":[…]}. The answer, {"refused":{…}}, says which it may not have, and why.]], run = function(req)
   local sub, refused = stream_of(req), {}
   if not sub then return 404 end
   for _, topic in ipairs(req:json().topics) do
@@ -58,35 +92,28 @@ app:route("want", "POST /topics", { identity = session, run = function(req)
   return { json = { refused = refused } }
 end })
 
-app:route("drop", "DELETE /topics/{topic}", { identity = session, run = function(req, params)
+app:route("drop", "DELETE /topics/{topic}", { identity = session, about = "It wants a topic no more.",
+run = function(req, params)
   local sub = stream_of(req)
   if not sub then return 404 end
   sub:leave(params.topic)
   return 204
 end })
 
--- What happens on a board: of each type the fields that go out, beside its type and the count of the board's changes.
-local FIELDS = {
-  ["card.moved"]       = { "card", "column", "position" },
-  ["card.linked"]      = { "card", "to" },
-  ["card.unlinked"]    = { "card", "to" },
-  ["column.created"]   = { "column", "name", "position" },
-  ["column.updated"]   = { "column", "name" },
-  ["column.deleted"]   = { "column" },
-  ["column.reordered"] = { "columns" },
-  ["project.updated"]  = { "name" },
-  ["project.deleted"]  = {},
-}
-
 local function emit(type, change, data)
-  local trigger = { type = type, version = change.version }
-  for _, field in ipairs(FIELDS[type]) do trigger[field] = data[field] end
+  local trigger = {}
+  for field in pairs(TYPES[type].fields) do trigger[field] = data[field] end
+  trigger.type, trigger.version = type, change.version
   board(change.project):emit(type, trigger)             -- (user, tag) are the event's
 end
 
-local mutations = app:ingest("mutations", { path = "/publish", authorize = sluice.bearer(KEY) })
+local mutations = app:ingest("mutations", {
+  about     = "For the boards' app: each change of a board, with its project and version.",
+  path      = "/publish",
+  authorize = sluice.bearer(KEY),
+})
 
-for type in pairs(FIELDS) do
+for type in pairs(TYPES) do
   mutations:on(type, function(ev)
     local change = ev:json()
     for _, card in ipairs(change.cards or {}) do        -- of a column that is deleted: the page need fetch nothing

@@ -17,6 +17,12 @@ end)
 local function bearer(data) return { authorization = "Bearer " .. data.token } end
 
 local mine = app:topic("user:{user}", {
+  about     = "What concerns a user: the pages fetch what is shown of it.",
+  types     = {
+    ["thread-updated"]  = { about = "A message came into a thread, or one's state has changed.", data = "the peer" },
+    ["contact-changed"] = { about = "A contact's last message, or what of its thread is read, has changed.",
+                            data = "the peer" },
+  },
   subscribe = sluice.owner "user",                      -- only ann may have user:ann
   history   = { size = 256, ttl = 300 },
 })
@@ -31,6 +37,7 @@ local inbox = app:upstream("inbox", {                   -- one SSE-in per user, 
 })
 
 app:stream("events", {
+  about     = "One a tab; htmx listens to it.",
   path      = "/events",
   identity  = session,
   upstreams = { inbox },                                -- a subscriber here leases its user's link
@@ -45,14 +52,22 @@ local read = watermark.new(app, "read", {               -- named: its rows survi
   end,
 })
 
-app:route("open", "POST /threads/{peer}/open", { identity = session, run = function(req, params)
-  read:open(req.user, req.tag, params.peer, req:json().rowId)      -- this tab now shows this peer
-  return 204
-end })
-app:route("close", "DELETE /threads/{peer}/open", { identity = session, run = function(req, params)
-  read:close(req.user, req.tag, params.peer)
-  return 204
-end })
+app:route("open", "POST /threads/{peer}/open", {
+  about    = 'The tab of this session tag shows the thread, and so has read it down to {"rowId":…}.',
+  identity = session,
+  run      = function(req, params)
+    read:open(req.user, req.tag, params.peer, req:json().rowId)
+    return 204
+  end,
+})
+app:route("close", "DELETE /threads/{peer}/open", {
+  about    = "It shows the thread no more.",
+  identity = session,
+  run      = function(req, params)
+    read:close(req.user, req.tag, params.peer)
+    return 204
+  end,
+})
 
 inbox:on({ "inbound", "outbound-state" }, function(ev)
   local message = ev:json()

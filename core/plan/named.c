@@ -2,6 +2,13 @@
  * of one app have in common. */
 #include "plan/plan.h"
 
+bool plan_topic_has_type(const struct plan_topic *topic, struct bytes type)
+{
+    for (size_t i = 0; i < topic->type_count; i++)
+        if (bytes_equal(atom_bytes(topic->types[i]), type)) return true;
+    return !topic->typed;
+}
+
 struct plan_stream *plan_stream_named(const struct plan *plan, const struct atom *name)
 {
     for (size_t i = 0; i < plan->stream_count; i++)

@@ -71,6 +71,8 @@ static void topic_free(struct plan_topic *topic)
 {
     atom_unref(topic->name);
     pattern_free(topic->pattern);
+    for (size_t i = 0; i < topic->type_count; i++) atom_unref(topic->types[i]);
+    xfree(topic->types);
     xfree(topic);
 }
 

@@ -52,6 +52,9 @@ struct plan_topic {
     struct plan_audience audience;
     bool unasked;   /* the rule file says that no client shall ask for it */
     bool owned;     /* subscribe lets in the one user whom a parameter names */
+    bool typed;     /* the rule file lists the types of its triggers, in their order: */
+    struct atom **types;
+    size_t type_count;
 };
 
 struct plan_handler {
@@ -199,6 +202,9 @@ bool plan_statics_clash(const struct plan_static *a, const struct plan_static *b
  * may be NULL, is filled (empty if there is none); pattern_match_destroy it. */
 struct plan_topic *plan_topic_of(const struct plan *plan, struct bytes name,
                                  struct pattern_match *match);
+
+/* Is a trigger of this type one that the topic's declaration lists, or does it list none? */
+bool plan_topic_has_type(const struct plan_topic *topic, struct bytes type);
 
 /* The declaration of this name, or NULL. */
 struct plan_stream *plan_stream_named(const struct plan *plan, const struct atom *name);

@@ -4,6 +4,7 @@
 
 #include "rig/values.h"
 #include "rig/world.h"
+#include "script/channels.h"
 #include "script/loaded.h"
 
 /* :load(path) -> true | nil, errors */
@@ -77,6 +78,24 @@ static int l_shadowed(lua_State *L)
     return 1;
 }
 
+/* :channels(index) -> the page of the app at it, counted from 1 | nil, errors */
+static int l_channels(lua_State *L)
+{
+    const struct world *world = rig_world(L);
+    const size_t index = (size_t)luaL_checkinteger(L, 2) - 1;
+    luaL_argcheck(L, index < node_apps(world->node), 2, "no such app");
+    struct buf page = BUF_EMPTY, errors = BUF_EMPTY;
+    const bool good = channels_write(world->loaded[index], &page, &errors);
+    if (!good) {
+        buf_destroy(&page);
+        return rig_push_outcome(L, false, &errors);
+    }
+    rig_push_buf(L, &page);
+    buf_destroy(&page);
+    buf_destroy(&errors);
+    return 1;
+}
+
 /* :keys() -> of every ingest that has keys, the first one by its path */
 static int l_keys(lua_State *L)
 {
@@ -95,7 +114,8 @@ static int l_keys(lua_State *L)
 
 static const luaL_Reg methods[] = {
     {"load", l_load},         {"reload", l_reload}, {"shadow", l_shadow},
-    {"shadowed", l_shadowed}, {"keys", l_keys},     {NULL, NULL},
+    {"shadowed", l_shadowed}, {"keys", l_keys},     {"channels", l_channels},
+    {NULL, NULL},
 };
 
 void rig_rules_register(lua_State *L)

@@ -6,6 +6,7 @@
 struct lua_State;
 
 void bind_app(struct lua_State *L);
+void bind_channels(struct lua_State *L);
 void bind_http(struct lua_State *L);
 void bind_jwt(struct lua_State *L);
 void bind_latch(struct lua_State *L);

@@ -36,6 +36,13 @@ static int l_app(lua_State *L)
     return 0;
 }
 
+static void read_text(lua_State *L, void *item)
+{
+    struct bytes text;
+    text.data = lua_tolstring(L, -1, &text.size);
+    *(struct atom **)item = atom_get(text);
+}
+
 static int l_topic(lua_State *L)
 {
     const char *error;
@@ -53,6 +60,9 @@ static int l_topic(lua_State *L)
                                              .ttl_ms = field_ms(L, "audience_ttl")};
     topic->unasked = field_flag(L, "unasked");
     topic->owned = field_flag(L, "owned");
+    topic->typed = field_flag(L, "typed");
+    topic->type_count =
+        field_list(L, "types", (void **)&topic->types, sizeof *topic->types, read_text);
     topic->presence = (struct plan_presence){.grace_ms = field_ms(L, "presence_grace"),
                                              .beat_ms = field_ms(L, "presence_beat"),
                                              .change = field_hook(L, "presence_change")};
@@ -121,13 +131,6 @@ static int l_ingest_handler(lua_State *L)
 {
     struct plan_ingest *ingest = lua_touserdata(L, 1);
     return add_handler(L, &ingest->handlers, &ingest->handler_count);
-}
-
-static void read_text(lua_State *L, void *item)
-{
-    struct bytes text;
-    text.data = lua_tolstring(L, -1, &text.size);
-    *(struct atom **)item = atom_get(text);
 }
 
 static void read_upstream(lua_State *L, void *item)

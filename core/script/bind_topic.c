@@ -13,6 +13,7 @@
 #include "script/objects.h"
 #include "script/phase.h"
 #include "script/raise.h"
+#include "script/unlisted.h"
 #include "script/values.h"
 #include "script/vm.h"
 
@@ -273,6 +274,16 @@ static struct app_emit emit_on(const struct named *self)
     return (struct app_emit){.name = {self->text, self->size}};
 }
 
+static void tell_unlisted(lua_State *L, const struct plan_topic *topic, struct bytes type)
+{
+    struct vm *vm = vm_of(L);
+    const struct unlisted_type found = {.app = vm_name(vm),
+                                        .topic = atom_bytes(topic->name),
+                                        .declared = topic->place.text,
+                                        .type = type};
+    unlisted_tell(vm_unlisted(vm), vm_options(vm)->ports->log, &found);
+}
+
 /* handle:emit(type, data, options) */
 static int l_emit(lua_State *L)
 {
@@ -297,6 +308,7 @@ static int l_emit(lua_State *L)
         raise_sentence(L, "emit: the topic '%s' shows cursors; declared with id = \"publisher\" it "
                           "shows the id of the emit",
                        topic->name->text);
+    if (!plan_topic_has_type(topic, item.emit.type)) tell_unlisted(L, topic, item.emit.type);
     if (topic->wrap) wrap_data(L, topic);
     read_data(L, &item.emit);
     if (!item.emit.user.size || !text_is_tag(item.emit.tag))

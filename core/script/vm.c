@@ -27,6 +27,7 @@
 #include "script/objects.h"
 #include "script/quota.h"
 #include "script/task.h"
+#include "script/unlisted.h"
 #include "script/values.h"
 #include "script/watchdog.h"
 
@@ -56,6 +57,7 @@ struct vm {
     struct hook_slot *hooks;
     uint32_t hook_count, hook_capacity;
     struct fault_pace background_pace;
+    struct unlisted unlisted;
     size_t collected_bytes;      /* what the last full collection left */
     uint64_t collected_refusals; /* and how often the quota had refused by then */
 };
@@ -148,6 +150,11 @@ const struct quota *vm_quota(const struct vm *vm)
 uint64_t vm_digest(const struct vm *vm)
 {
     return vm->digest;
+}
+
+struct unlisted *vm_unlisted(struct vm *vm)
+{
+    return &vm->unlisted;
 }
 
 struct vm_counters *vm_counters(struct vm *vm)
@@ -324,7 +331,7 @@ static void push_core(lua_State *L)
     static void (*const binds[])(lua_State * L) = {
         bind_json,  bind_encode, bind_frozen, bind_request, bind_event,  bind_seat,
         bind_topic, bind_plan,   bind_app,    bind_store,   bind_http,   bind_time,
-        bind_jwt,   bind_log,    bind_text,   bind_latch,   bind_sandbox, bind_string};
+        bind_jwt,   bind_log,    bind_text,   bind_latch,   bind_sandbox, bind_string, bind_channels};
     lua_newtable(L);
     for (size_t i = 0; i < sizeof binds / sizeof binds[0]; i++) binds[i](L);
 }
@@ -473,6 +480,7 @@ void vm_free(struct vm *vm)
         atom_unref(vm->hooks[i].info.place);
     }
     xfree(vm->hooks);
+    unlisted_destroy(&vm->unlisted);
     buf_destroy(&vm->faults);
     buf_destroy(&vm->scratch);
     xfree(vm->path);

@@ -23,6 +23,7 @@ struct quota;
 struct shadow;
 struct store;
 struct tasks;
+struct unlisted;
 struct vm;
 
 /* What an option is where neither the rule nor the library says: the config's word. */
@@ -150,6 +151,7 @@ uint64_t vm_digest(const struct vm *vm);
 /* vm_shut was called. */
 bool vm_is_shut(const struct vm *vm);
 
+struct unlisted *vm_unlisted(struct vm *vm);
 struct vm_counters *vm_counters(struct vm *vm);
 const struct quota *vm_quota(const struct vm *vm);
 struct fault_pace *vm_pace(struct vm *vm, hook number); /* 0: of the background tasks */

@@ -29,6 +29,18 @@ int command_print(struct buf *out)
     return EXIT_GOOD;
 }
 
+struct server *command_server(const struct arguments *arguments)
+{
+    struct config *config = arguments->word_count
+                                ? config_of_rules(arguments->words, arguments->word_count)
+                                : command_config(arguments);
+    struct buf errors = BUF_EMPTY;
+    struct server *server = config ? server_new(config, true, &errors) : NULL;
+    fputs(buf_text(&errors), stderr);
+    buf_destroy(&errors);
+    return server;
+}
+
 /* Makes a server of the config and hands it to `use`. */
 static int with_server(const struct arguments *arguments, bool check,
                        int (*use)(struct server *server))

@@ -244,12 +244,27 @@ static void check_whole(struct reading *reading)
                        config->path, config->admin.items[i]);
 }
 
-struct config *config_read(const char *path, struct buf *errors)
+static struct config *config_new(const char *path)
 {
     struct config *config = xcalloc(1, sizeof(*config));
     config->path = xstrdup(path);
     config->lines = xcalloc(key_count, sizeof(int));
     for (size_t i = 0; i < key_count; i++) set_standard(config, &keys[i]);
+    return config;
+}
+
+struct config *config_of_rules(const char *const *paths, size_t count)
+{
+    struct config *config = config_new("the command line");
+    list_destroy(&config->rules);
+    config->rules = (struct config_list){xcalloc(count, sizeof(char *)), count};
+    for (size_t i = 0; i < count; i++) config->rules.items[i] = xstrdup(paths[i]);
+    return config;
+}
+
+struct config *config_read(const char *path, struct buf *errors)
+{
+    struct config *config = config_new(path);
     struct reading reading = {config, errors};
     const size_t before = errors->size;
     if (settings_read(path, take, &reading, errors) && errors->size == before)

@@ -44,6 +44,9 @@ struct config {
 /* Reads and checks the file. NULL: one line a fault in errors, each with file, line, what was
  * expected, what came, and the nearest valid name. */
 struct config *config_read(const char *path, struct buf *errors);
+
+/* The standards, with these rule files, relative to this folder: for what starts no server. */
+struct config *config_of_rules(const char *const *paths, size_t count);
 void config_free(struct config *config);
 
 /* May a running server go from one config to the other? False: a line in errors for each key that

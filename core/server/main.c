@@ -24,6 +24,8 @@ static const char help[] =
     "                            --topic\n"
     "    --ingest NAME, --url URL    where, if the rules declare several, or to another server\n"
     "    --key-file FILE         whose first line opens it; without, the key is in SLUICE_KEY\n"
+    "  sluice docs [FILE ...]    write what the streams of the config's rules, or of these, bring: a page in\n"
+    "                            Markdown of streams, topics, types of triggers, ingests and routes\n"
     "  sluice explain            say what became of the last triggers, and why somebody did not get them\n"
     "    --topic NAME, --user NAME, --id ID    of what: at least one of them\n"
     "    --last N, --json        so many of each app; as the admin listener answers it\n"
@@ -73,6 +75,7 @@ static const struct command commands[] = {
     {"publish", command_publish, 0,
      {"-c=", "--ingest=", "--url=", "--key-file=", "--type=", "--data=", "--id=", "--tag=",
       "--user=", "--key=", "--topic="}},
+    {"docs", command_docs, 64, {"-c="}},
     {"explain", command_explain, 0,
      {ASK_OPTIONS, "--topic=", "--user=", "--id=", "--last=", "--json"}},
     {"record", command_record, 0, {ASK_OPTIONS, "-o=", "--for="}},

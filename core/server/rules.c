@@ -7,6 +7,7 @@
 #include "base/check.h"
 #include "engine/node.h"
 #include "engine/shadow.h"
+#include "script/channels.h"
 #include "script/loaded.h"
 #include "server/config.h"
 #include "server/places.h"
@@ -352,4 +353,11 @@ const struct plan *rules_plan(const struct rules *rules, size_t index, const cha
     if (index >= rules->files.count) return NULL;
     if (path) *path = rules->files.items[index].path;
     return rules->files.items[index].loaded->plan;
+}
+
+bool rules_write_channels(const struct rules *rules, size_t index, struct buf *out,
+                          struct buf *errors)
+{
+    return index < rules->files.count &&
+           channels_write(rules->files.items[index].loaded, out, errors);
 }

@@ -60,6 +60,10 @@ void rules_count(const struct rules *rules, const struct app *app, struct vm_cou
 /* What the app at this index declared, and the file that did; NULL behind the last. */
 const struct plan *rules_plan(const struct rules *rules, size_t index, const char **path);
 
+/* Writes the channels page of the app at this index. False: there is no such app, or a line in errors. */
+bool rules_write_channels(const struct rules *rules, size_t index, struct buf *out,
+                          struct buf *errors);
+
 /* What the rules of that app declared to be called. */
 void rules_hooks_each(const struct rules *rules, const struct app *app,
                       void (*each)(void *ctx, const struct vm_hook *hook), void *ctx);

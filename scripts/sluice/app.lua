@@ -1,6 +1,7 @@
 --- The app that a rule file declares: what it declares through, and what it asks at run time.
 
 local core     = require "sluice.core"
+local described = require "sluice.described"
 local fail     = require "sluice.fail"
 local presence = require "sluice.presence"
 
@@ -107,6 +108,7 @@ function app.new(name)
   end
   if declared then fail.raise("sluice.app: this file has declared an app already; one file, one app") end
   core.app { name = name }
+  described.add("app", { name = name })
   declared = setmetatable({ name = name, at_finish = app.at_finish }, App)
   return declared
 end

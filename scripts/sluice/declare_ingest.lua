@@ -2,6 +2,7 @@
 -- `mutations:on(type, function(ev) ... end)`.
 
 local core     = require "sluice.core"
+local described = require "sluice.described"
 local fail     = require "sluice.fail"
 local handlers = require "sluice.handlers"
 local schema   = require "sluice.schema"
@@ -12,6 +13,7 @@ local IDEMPOTENCY = {
 }
 
 local SHAPE = {
+  about       = { "prose" },
   path        = { "text", required = "a path such as \"/publish\"" },
   authorize   = { "authorize", required = "sluice.bearer(key), a function(req), or false: anybody" },
   users       = { "choice", of = { "own", "any" }, default = "own" },
@@ -58,6 +60,7 @@ return function(app, name, options)
   end
   local rate   = schema.rate(what .. ".rate", checked.rate, true)
   local ingest = setmetatable({ name = name, is_ingest = true, handlers = {} }, Ingest)
+  described.add("ingest", { name = name, options = checked, handlers = ingest.handlers, rate = rate })
   local why
   ingest.core, why = core.ingest {
     name            = name,

@@ -1,12 +1,14 @@
 --- app:route(name, "POST /threads/{peer}/open", options): an HTTP endpoint.
 
 local core   = require "sluice.core"
+local described = require "sluice.described"
 local fail   = require "sluice.fail"
 local schema = require "sluice.schema"
 
 local METHODS = { "GET", "POST", "PUT", "PATCH", "DELETE" }
 
 local SHAPE = {
+  about    = { "prose" },
   run      = { "function", required = "a function(req, params) that returns an answer" },
   identity = { "identity" },
   origins  = { "list", of = "text", default = {} },
@@ -31,6 +33,7 @@ return function(_, name, where, options)
   name       = schema.name("app:route", name)
   local method, path = read_where(what, where)
   local checked      = schema.check(what, options, SHAPE)
+  described.add("route", { name = name, method = method, path = path, options = checked })
   local fields       = {
     name     = name,
     method   = method,

@@ -1,6 +1,7 @@
 --- app:stream(name, options): an endpoint on which subscribers connect.
 
 local core     = require "sluice.core"
+local described = require "sluice.described"
 local fail     = require "sluice.fail"
 local schema   = require "sluice.schema"
 local watchers = require "sluice.watchers"
@@ -27,6 +28,7 @@ local HEARTBEAT = {
 }
 
 local SHAPE = {
+  about           = { "prose" },
   path            = { "text", required = "a path such as \"/events\"" },
   identity        = { "identity" },
   topics          = { "function" },                            -- (req, sub) -> handle, name or list
@@ -58,6 +60,8 @@ return function(app, name, options)
   local checked = schema.check(what, options, SHAPE)
   local beat = checked.heartbeat
   if type(beat) ~= "table" then beat = { every = beat } end
+  local rate = schema.endpoint_rate(what, checked.rate, checked.identity)
+  described.add("stream", { name = name, options = checked, heartbeat = beat, rate = rate })
   local upstreams = {}
   for i, upstream in ipairs(checked.upstreams) do upstreams[i] = upstream.core end
   local fields = {
@@ -90,7 +94,7 @@ return function(app, name, options)
     per_user        = checked.per_user,
     per_address     = checked.per_address,
   }
-  schema.add(fields, schema.endpoint_rate(what, checked.rate, checked.identity))
+  schema.add(fields, rate)
   local stream, why = core.stream(fields)
   if not stream then return fail.fault("%s: 'path': %s", what, why) end
   app.at_finish(function()

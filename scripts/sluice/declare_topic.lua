@@ -2,9 +2,11 @@
 
 local asking = require("sluice.audience").asking
 local core   = require "sluice.core"
+local described = require "sluice.described"
 local fail   = require "sluice.fail"
 local owner  = require "sluice.owner"
 local schema = require "sluice.schema"
+local types  = require "sluice.types"
 
 local HISTORY = {
   size = { "count", default = 256, min = 1, max = 100000 },   -- triggers
@@ -33,6 +35,8 @@ local AUDIENCE = {
 }
 
 local SHAPE = {
+  about     = { "prose" },
+  types     = { "table" },                                    -- see sluice.types
   audience  = { "optional", shape = AUDIENCE },
   subscribe = { "function or false" },                        -- (sub, params, req) -> true | false
   filter    = { "function" },                                 -- (ev, sub, params) -> true | false
@@ -54,6 +58,7 @@ return function(_, pattern, options)
   local limit   = checked.limit or {}
   local kept    = options and options.history ~= nil
   local audience = checked.audience or {}
+  local listed, type_names = types.check(what, checked.types)
   local topic, why = core.topic {
     pattern      = pattern,
     place        = core.place(),
@@ -77,6 +82,10 @@ return function(_, pattern, options)
     retain_ttl      = checked.retain and checked.retain.ttl or 0,
     limit_rate      = limit.rate or 0,
     limit_burst     = limit.burst or limit.rate or 0,
+    typed           = listed ~= nil,
+    types           = type_names,
   }
+  described.add("topic", { pattern = pattern, options = checked, types = listed, history = kept,
+                           presence = options and options.presence ~= nil })
   return topic or fail.raise("%s: %s", what, why)
 end

@@ -26,7 +26,7 @@ function fail.show(value)
   local kind = type(value)
   if kind == "string" then
     if #value > 40 then value = value:sub(1, 37) .. "..." end
-    return ("%q"):format(value)
+    return (("%q"):format(value):gsub("\\\n", "\\n"))
   end
   if kind == "number" or kind == "boolean" or kind == "nil" then return tostring(value) end
   if kind == "userdata" then return "a " .. tostring(value):match "^[^:]+" end

@@ -16,13 +16,16 @@ function owner.new(param)
     if user == nil then error(("sluice.owner: the topic has no parameter {%s}"):format(param), 0) end
     return sub.user ~= nil and sub.user == user
   end
-  known[subscribe] = true
+  known[subscribe] = param
   return subscribe
 end
 
---- Was this made by owner.new?
-function owner.made(subscribe)
-  return type(subscribe) == "function" and known[subscribe] == true
+--- The parameter that names the user, if this was made by owner.new; else nil.
+function owner.param(subscribe)
+  return type(subscribe) == "function" and known[subscribe] or nil
 end
+
+--- Was this made by owner.new?
+function owner.made(subscribe) return owner.param(subscribe) ~= nil end
 
 return owner

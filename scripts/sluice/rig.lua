@@ -98,6 +98,12 @@ function World:shadow(file)
   return self:run()
 end
 
+--- The page that `sluice docs` writes of the app at this index (1) of those that were loaded.
+function World:channels(index)
+  local page, errors = self.core:channels(index or 1)
+  return page or error(errors:gsub("\n$", ""), 2)
+end
+
 --- How the shadow does: { events, different, failed, skipped, unsent, differences = { { event, lines }, ... } }.
 function World:shadowed() return self.core:shadowed() end
 

@@ -45,7 +45,9 @@ function Roles:at_least(role, identity)
     return who
   end
   local what = ("identity %s (%s at least)"):format(place or core.place(), role)
-  return schema.new_identity(at_least, what, who_is_it)
+  local made = schema.new_identity(at_least, what, who_is_it)
+  made.role = role
+  return made
 end
 
 Roles.__index = function(_, name)

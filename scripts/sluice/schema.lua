@@ -42,6 +42,13 @@ function kinds.text(value)
   return nil, "a text"
 end
 
+local PROSE_MAX = 4000 -- bytes
+
+function kinds.prose(value)
+  if type(value) == "string" and value:find "%S" and #value <= PROSE_MAX then return value end
+  return nil, ("a text for people, of %d bytes at most"):format(PROSE_MAX)
+end
+
 kinds["function"] = function(value)
   if type(value) == "function" then return value end
   return nil, "a function"
@@ -155,6 +162,9 @@ function schema.check(what, options, shape)
   for _, name in ipairs(names) do checked[name] = check_one(what, name, (options or {})[name], shape[name]) end
   return checked
 end
+
+--- What is said to people: the text; or nil, and what was expected.
+function schema.prose(value) return kinds.prose(value) end
 
 local LIMIT = {
   rate    = { "count", required = "how many, such as 10", min = 1, max = 1000000 },
