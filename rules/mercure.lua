@@ -36,17 +36,20 @@ local HISTORY_TTL     = tonumber(sluice.env("MERCURE_HISTORY_TTL", "3600"))
 
 local FOR_EVER        = 253402300799 -- the end of the year 9999
 local DATA_MAX        = 4096 -- bytes of all that is kept of a subscriber, as JSON
-local EXPRESSIONS_MAX = 64   -- of all its selectors
+local SELECTORS_MAX   = 100  -- of one subscriber
+local EXPRESSIONS_MAX = 64   -- of all of them
+local CLASSES_MAX     = 32 * 1024 * 1024 -- bytes, roughly, of selectors that are kept made
 local TOPICS_MAX      = 4096 -- bytes of an update's topics together
 
 -- Selectors: a topic, a URI template, "*".
 
 local function selectors(list)
-  local made = { exact = {}, templates = {}, expressions = 0 }
-  for _, text in ipairs(list or {}) do
+  local made = { exact = {}, templates = {}, count = 0, expressions = 0, size = 500 }
+  for i, text in ipairs(list or {}) do
     made.exact[text] = true
-    local template = uri_template.new(text) -- what is none is a topic like any other
-    if template and template.expressions > 0 then
+    made.count, made.size = i, made.size + 500 + #text
+    local template = text:find("{", 1, true) and uri_template.new(text) -- what is none is a topic like any other
+    if template then
       made.templates[#made.templates + 1] = template
       made.expressions = made.expressions + template.expressions
     end
@@ -135,25 +138,29 @@ end
 
 -- What is told of, and to whom.
 
-local classes = setmetatable({}, { __mode = "k" }) -- what is kept of a subscriber -> its selectors, and a verdict
+local classes, classes_size = {}, 0 -- what is kept of a subscriber -> its selectors, and a verdict
 
 local function class_of(data)
   local class = classes[data]
-  if not class then
-    class = { topics = selectors(data.topics), private = selectors(data.subscribe) }
-    classes[data] = class
-  end
+  if class then return class end
+  class = { topics = selectors(data.topics), private = selectors(data.subscribe) }
+  local size = class.topics.size + class.private.size
+  if classes_size + size > CLASSES_MAX then classes, classes_size = {}, 0 end -- what is still needed is made again
+  classes[data], classes_size = class, classes_size + size
   return class
 end
 
-local function may_have(update, data)
+local newest = {} -- the update that was looked at last: `of` meta, its topics, whether it is private
+
+local function may_have(meta, data)
+  if newest.of ~= meta then newest = { of = meta, topics = json.copy(meta.topics), private = meta.private } end
   local class = class_of(data)
-  if class.update ~= update then -- subscribers who asked for the same have one class, and one verdict
-    class.update  = update
-    class.verdict = has_any(class.topics, update.topics) and
-                    (not update.private or has_any(class.private, update.topics))
+  if class.newest ~= newest then -- subscribers who asked for the same have one class, and one verdict
+    class.newest  = newest
+    class.verdict = has_any(class.topics, newest.topics) and
+                    (not newest.private or has_any(class.private, newest.topics))
   end
-  return class.verdict and (data.id == nil or data.id ~= update.of)
+  return class.verdict and (not SUBSCRIPTIONS or data.id == nil or data.id ~= meta.of)
 end
 
 local updates = app:topic("updates", {
@@ -190,7 +197,8 @@ local subscriber = sluice.identity(function(req)
     id        = SUBSCRIPTIONS and urn() or nil,
   }
   if is_large(data) then return nil, "bad_request" end
-  if selectors(topics).expressions + selectors(data.subscribe).expressions > EXPRESSIONS_MAX then
+  local wanted, private = selectors(topics), selectors(data.subscribe)
+  if wanted.count + private.count > SELECTORS_MAX or wanted.expressions + private.expressions > EXPRESSIONS_MAX then
     return nil, "bad_request"
   end
   return identity_of(claims or {}, data)

@@ -28,7 +28,7 @@ local OPERATORS = {
 }
 
 local Template = {}
-local parts_of = setmetatable({}, { __mode = "k" })
+local parts_of, simple_of = setmetatable({}, { __mode = "k" }), setmetatable({}, { __mode = "k" })
 
 -- "name", "name:3", "name*" -> is it exploded? nil: it is none of these
 local function read_variable(text)
@@ -82,6 +82,24 @@ local function read(text)
   return parts, expressions
 end
 
+-- What most templates are: one expression that begins with nothing, between two literals. That needs no places.
+-- `before`, `after`, and a pattern of what may stand between; nil: it is another kind.
+local function simple(parts)
+  local at = type(parts[1]) == "string" and 2 or 1
+  local part, behind = parts[at], parts[at + 1] or ""
+  if #parts > at + 1 or type(part) ~= "table" or part.first ~= "" or type(behind) ~= "string" then return nil end
+  return { before = at == 2 and parts[1] or "", after = behind, class = part.class:gsub("%]$", "%%%%]*$") }
+end
+
+local function match_simple(text, form)
+  local before, after = form.before, form.after
+  if text:sub(1, #before) ~= before or #text < #before + #after then return false end
+  if after ~= "" and text:sub(-#after) ~= after then return false end
+  local value = text:sub(#before + 1, #text - #after)
+  if not value:find(form.class) then return false end
+  return not value:find("%", 1, true) or not value:gsub("%%%x%x", ""):find("%", 1, true)
+end
+
 --- A template, to be matched; or nil, "bad_template" and a sentence: it is none, or a larger one than is taken (2048
 -- bytes, 32 expressions). `.expressions` is how many it has; without any it stands for itself alone.
 function uri_template.new(text)
@@ -90,7 +108,7 @@ function uri_template.new(text)
   local parts, found = read(text)
   if not parts then return nil, "bad_template", found end
   local template = setmetatable({ expressions = found }, Template)
-  parts_of[template] = parts
+  parts_of[template], simple_of[template] = parts, simple(parts)
   return template
 end
 
@@ -136,6 +154,8 @@ end
 --- Can the template be expanded to this text? The lengths of `{name:3}` are not looked at.
 function Template:match(text)
   if type(text) ~= "string" then fail.raise("template:match: expected a text, got %s", fail.show(text)) end
+  local form = simple_of[self]
+  if form then return match_simple(text, form) end
   local places = { [1] = true }
   for _, part in ipairs(parts_of[self]) do
     if type(part) == "string" then

@@ -215,6 +215,10 @@ describe("mercure", function()
       assert.equal(400, subscribe({ "x" }, { token = signed.long }).status)
       assert.equal(400, subscribe({ "x" }, { token = signed.many }).status)
       assert.equal(200, subscribe({ ("{a}"):rep(32), ("{b}"):rep(32) }).status)
+      local names = {}
+      for i = 1, 100 do names[i] = "t" .. i end
+      assert.equal(200, subscribe(names).status)
+      assert.equal(400, subscribe(names, { token = signed.reader }).status) -- its own count, too
     end)
 
     it("is for everybody where that is said, for who has a token else", function()
