@@ -34,6 +34,9 @@ local COOKIE          = sluice.env("MERCURE_COOKIE_NAME", "mercureAuthorization"
 local HISTORY         = tonumber(sluice.env("MERCURE_HISTORY_SIZE", "1000"))
 local HISTORY_TTL     = tonumber(sluice.env("MERCURE_HISTORY_TTL", "3600"))
 
+-- As the protocol calls it, as it did before, as a widespread polyfill does.
+local LAST_EVENT_ID   = { "lastEventID", "Last-Event-ID", "lastEventId" }
+
 local FOR_EVER        = 253402300799 -- the end of the year 9999
 local DATA_MAX        = 4096 -- bytes of all that is kept of a subscriber, as JSON
 local SELECTORS_MAX   = 100  -- of one subscriber
@@ -234,7 +237,7 @@ app:stream("updates", {
   path       = HUB,
   identity   = subscriber,
   topics     = function() return updates() end,
-  query      = { topic = false, last_event_id = { "lastEventID", "Last-Event-ID" } },
+  query      = { topic = false, last_event_id = LAST_EVENT_ID },
   ready      = "header",
   earliest   = true,
   replay     = HISTORY,

@@ -3,6 +3,7 @@
 local json   = require "cjson.safe"
 local rig    = require "sluice.rig"
 local tokens = require "spec.support.tokens"
+local tree   = require "spec.support.tree"
 
 local HUB = "/.well-known/mercure"
 local PUBLISH_KEY, SUBSCRIBE_KEY = ("p"):rep(40), ("s"):rep(40)
@@ -261,6 +262,7 @@ describe("mercure", function()
       assert.is_true(tab:is_open())
       world:advance(60)
       assert.is_false(tab:is_open())
+      assert.equal("expired", tab:events()[1].type)
     end)
 
     it("begins without an event of its own, and beats without one", function()
@@ -343,7 +345,7 @@ describe("mercure", function()
 
     it("goes on behind the last event, said by header or query", function()
       for _, options in ipairs { { last_event_id = ids[1] }, { query = "lastEventID=" .. ids[1] },
-                                 { query = "Last-Event-ID=" .. ids[1] } } do
+                                 { query = "Last-Event-ID=" .. ids[1] }, { query = "lastEventId=" .. ids[1] } } do
         local tab = subscribe("*", options)
         assert.equal(ids[1], tab.headers["last-event-id"])
         assert.same({ "book 2", "book 3" }, data_of(tab))
@@ -460,6 +462,24 @@ describe("mercure", function()
       world:reload "rules/mercure.lua"
       assert.same(before, json.decode(get("", signed.watcher).body).subscriptions)
     end)
+  end)
+
+  it("has the settings that its page says it has", function()
+    local function names(text)
+      local found, list = {}, {}
+      for name in text:gmatch "MERCURE_%u[%u_]*%u" do
+        local whole = not name:find "SUBSCRIBER$" and not name:find "PUBLISHER$"
+        if not found[name] and whole then list[#list + 1] = name end
+        found[name] = true
+      end
+      table.sort(list)
+      return list
+    end
+    local rule = tree.read("rules/mercure.lua")
+    for _, who in ipairs { "PUBLISHER", "SUBSCRIBER" } do
+      rule = rule .. (" MERCURE_%s_JWT_KEY MERCURE_%s_JWT_ALG"):format(who, who)
+    end
+    assert.same(names(rule), names(tree.read "docs/mercure.md"))
   end)
 
   it("has no subscriptions where nobody asked for them", function()

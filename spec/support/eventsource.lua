@@ -9,11 +9,12 @@ local source = {}
 source.__index = source
 
 --- Opens `path` ("/events") and listens to `types`, a list. Returns an object whose `pull()` reads what came into
--- `events`, and `states`, a list of "open", "lost" and "closed" in order.
-function eventsource.open(address, types, path)
+-- `events`, and `states`, a list of "open", "lost" and "closed" in order. `authorization`: a header of that name.
+function eventsource.open(address, types, path, authorization)
   local script = "spec/support/eventsource.mjs"
   local url = ("http://%s%s"):format(address, path or "/events")
-  local process = proc.spawn({ "node", script, url, unpack(types) }, { env = { LD_PRELOAD = false } })
+  local process = proc.spawn({ "node", script, url, unpack(types) },
+    { env = { LD_PRELOAD = false, AUTHORIZATION = authorization or false } })
   return setmetatable({ events = {}, states = {}, _process = process, _read = 0 }, source)
 end
 
