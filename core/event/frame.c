@@ -132,6 +132,19 @@ struct frame *frame_new(const struct trigger *trigger)
     return frame;
 }
 
+struct frame *frame_join(struct atom *topic, struct frame *const *parts, size_t count)
+{
+    size_t size = 0;
+    for (size_t i = 0; i < count; i++) size += parts[i]->size;
+    CHECK(size && size < UINT32_MAX);
+    struct frame *frame = xmalloc(sizeof(*frame) + size);
+    *frame = (struct frame){.refs = 1, .size = (uint32_t)size, .topic = atom_ref(topic)};
+    live++;
+    char *to = frame->bytes;
+    for (size_t i = 0; i < count; i++) to = put(to, bytes_run(parts[i]->bytes, parts[i]->size));
+    return frame;
+}
+
 struct frame *frame_ref(struct frame *frame)
 {
     CHECK(frame->refs < UINT32_MAX);

@@ -46,6 +46,10 @@ struct frame {
  * would be ignored by the client). Takes its own references of the atoms. */
 struct frame *frame_new(const struct trigger *trigger);
 
+/* What all these are on the wire, one behind the other, as one frame of the topic without a type and without data;
+ * at least one. */
+struct frame *frame_join(struct atom *topic, struct frame *const *parts, size_t count);
+
 struct frame *frame_ref(struct frame *frame);
 void frame_unref(struct frame *frame); /* takes NULL */
 

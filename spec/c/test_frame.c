@@ -356,6 +356,26 @@ static void meta_never_goes_on_the_wire(void **state)
     atom_unref(meta);
 }
 
+static void several_go_out_as_one(void **state)
+{
+    (void)state;
+    struct atom *topic = atom_of("room:1"), *tag = atom_of("tag-1");
+    struct frame *parts[] = {
+        frame_new(&(struct trigger){.name = BYTES("a"), .data = BYTES("1\n2"), .tag = tag}),
+        frame_new(&(struct trigger){.data = BYTES("")})};
+    struct frame *all = frame_join(topic, parts, 2);
+    frame_unref(parts[0]);
+    frame_unref(parts[1]);
+    assert_text(bytes_run(all->bytes, all->size), "event: a\ndata: 1\ndata: 2\n\ndata: \n\n");
+    assert_ptr_equal(all->topic, topic);
+    assert_null(all->type);
+    assert_ptr_equal(frame_tagged(all), all);
+    assert_int_equal(frame_data(all).size + frame_id(all).size, 0);
+    atom_unref(topic);
+    atom_unref(tag);
+    frame_unref(all);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -370,6 +390,7 @@ int main(void)
         cmocka_unit_test_teardown(a_megabyte_of_lines, tear_down),
         cmocka_unit_test_teardown(says_when_to_come_back_and_its_id, tear_down),
         cmocka_unit_test_teardown(meta_never_goes_on_the_wire, tear_down),
+        cmocka_unit_test_teardown(several_go_out_as_one, tear_down),
         cmocka_unit_test(refuses_misuse),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
