@@ -14,6 +14,7 @@
 #include "engine/review.h"
 #include "engine/seats.h"
 #include "engine/shadow.h"
+#include "engine/snapshots.h"
 #include "engine/verdicts.h"
 
 struct app {
@@ -25,6 +26,7 @@ struct app {
     struct store *store;
     struct explain explain;
     struct rule_verdicts verdicts;
+    struct rule_snapshots snapshots;
     struct audience audience;
     struct feeds feeds;
     struct ingests ingests;
@@ -49,12 +51,14 @@ struct app *app_new(const struct engine_ports *ports, const struct engine_limits
     app->generation = generation;
     explain_create(&app->explain, &limits->explain, ports->clock, ports->journal);
     rule_verdicts_create(&app->verdicts, app, &app->audience);
+    rule_snapshots_create(&app->snapshots, ports->later, &app->generation);
     const struct hub_ports hub_ports = {.clock = ports->clock,
                                         .later = ports->later,
                                         .random = ports->random,
                                         .log = ports->log,
                                         .order = ports->order,
                                         .verdicts = &app->verdicts.port,
+                                        .snapshots = &app->snapshots.port,
                                         .journal = explain_journal(&app->explain),
                                         .attendance = &app->presence.port};
     app->hub = hub_new(&hub_ports, &limits->hub);
@@ -98,6 +102,7 @@ void app_free(struct app *app)
     seats_destroy(&app->seats);
     finals_destroy(&app->finals);
     store_free(app->store);
+    rule_snapshots_destroy(&app->snapshots);
     rule_verdicts_destroy(&app->verdicts);
     explain_destroy(&app->explain);
     generation_unref(app->generation);

@@ -31,6 +31,7 @@ enum hook_kind {
     HOOK_FILTER,       /* seat, frame, params             -> yes or no */
     HOOK_AUDIENCE_KEY, /* frame, params                   -> text; may not wait */
     HOOK_AUDIENCE,     /* key, users                      -> text: a '1' or '0' a user; NO: nobody */
+    HOOK_SNAPSHOT,     /* seat, name, params              -> names: type and data by turns; NO: nothing */
     HOOK_KEY,          /* seat                            -> text; NO: no lease */
     HOOK_REQUEST,      /* key, data                       -> text (url), headers */
     HOOK_EVENT,        /* event                           -> yes (handled) */

@@ -47,6 +47,8 @@ void hub_counters_add(struct hub_counters *sum, const struct hub_counters *more)
     sum->lagged += more->lagged;
     sum->missed += more->missed;
     sum->lost += more->lost;
+    sum->snapshots += more->snapshots;
+    sum->snapshots_failed += more->snapshots_failed;
     sum->resyncs += more->resyncs;
     sum->heartbeats += more->heartbeats;
     for (int i = 0; i < END_REASONS; i++) sum->ended[i] += more->ended[i];

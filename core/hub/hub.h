@@ -28,6 +28,7 @@
 #include "ports/later.h"
 #include "ports/log.h"
 #include "ports/random.h"
+#include "ports/snapshot.h"
 #include "ports/verdict.h"
 
 struct hub;
@@ -54,6 +55,7 @@ struct hub_ports {
     struct log *log;
     struct order *order;
     struct verdicts *verdicts; /* ports/verdict.h */
+    struct snapshots *snapshots; /* or NULL: no topic has them */
     struct journal *journal;   /* or NULL */
     struct attendance *attendance; /* or NULL */
 };
@@ -90,6 +92,8 @@ struct hub_counters {
     uint64_t lagged;    /* times that a queue overflowed, */
     uint64_t missed;    /* and permitted triggers that were not sent therefore */
     uint64_t lost;      /* triggers whose topic there was no room for */
+    uint64_t snapshots; /* asked for, */
+    uint64_t snapshots_failed; /* and not had: told to re-read */
     uint64_t resyncs;   /* of a topic, or told to one subscriber */
     uint64_t heartbeats;
     uint64_t ended[END_REASONS]; /* subscribers, by reason */

@@ -2,6 +2,7 @@
 
 #include "hub/offer.h"
 #include "hub/retain.h"
+#include "hub/snapshot.h"
 #include "hub/subscriber_state.h"
 
 bool newcomer_gets(struct subscriber *subscriber)
@@ -10,7 +11,8 @@ bool newcomer_gets(struct subscriber *subscriber)
     bool gets = false;
     for (uint32_t i = 0; i < subscriber->topics; i++) {
         if (!list[i].newcomer) continue;
-        list[i].newcomer = retain_frame(list[i].topic) != NULL;
+        struct topic *topic = list[i].topic;
+        list[i].newcomer = topic->options->snapshot || retain_frame(topic);
         gets |= list[i].newcomer;
     }
     return gets;
@@ -32,6 +34,10 @@ void newcomer_greet(struct subscriber *subscriber)
 {
     struct topic *topic;
     while (subscriber->state != STATE_ENDED && (topic = take_next(subscriber))) {
+        if (topic->options->snapshot) {
+            snapshot_offer(subscriber, topic);
+            continue;
+        }
         struct frame *frame = retain_frame(topic);
         if (!frame) continue;
         frame_ref(frame); /* a rule that is asked may emit, in time */

@@ -66,6 +66,14 @@ static bool replace_older(struct subscriber *subscriber, const struct frame *fra
     return queue->waiting != before;
 }
 
+/* The next lagged resync names it; NULL: all. */
+static void miss_topic(struct subscriber *subscriber, const struct atom *topic)
+{
+    struct subscription *list = subscriber_list(subscriber);
+    for (uint32_t i = 0; i < subscriber->topics; i++)
+        if (!topic || list[i].topic->name == topic) list[i].missed = true;
+}
+
 /* A trigger that was permitted, or a resync, will not be sent: the next lagged resync says it. */
 static void miss(struct subscriber *subscriber, const struct frame *frame)
 {
@@ -74,9 +82,7 @@ static void miss(struct subscriber *subscriber, const struct frame *frame)
         subscriber->hub->counters.missed++;
     }
     spare(subscriber, frame, SPARED_LAGGED);
-    struct subscription *list = subscriber_list(subscriber);
-    for (uint32_t i = 0; i < subscriber->topics; i++)
-        if (!frame->topic || list[i].topic->name == frame->topic) list[i].missed = true;
+    miss_topic(subscriber, frame->topic);
 }
 
 static void drop_lagging(struct subscriber *subscriber, struct slot *slot)
@@ -93,6 +99,11 @@ static void drop_lagging(struct subscriber *subscriber, struct slot *slot)
         /* fallthrough */
     case SLOT_RESYNC:
         miss(subscriber, slot->frame);
+        break;
+    case SLOT_SNAPSHOT: /* who re-reads the topic needs it no more */
+        miss_topic(subscriber, slot->question ? question_topic(slot->question)->name
+                                              : slot->frame->topic);
+        question_cancel(subscriber, slot);
         break;
     case SLOT_MARK: /* it would say that what is dropped here had come */
     default: /* SLOT_LAGGED: the number goes into the next one */
@@ -114,26 +125,26 @@ static void lag(struct subscriber *subscriber)
     flush_post(subscriber);
 }
 
-static bool fits(const struct subscriber *subscriber, const struct frame *frame)
+static bool fits(const struct subscriber *subscriber, size_t size)
 {
     const struct queue *queue = subscriber->queue;
     if (!queue || !queue->waiting || queue->extra == UINT32_MAX) return true;
     return queue->waiting < (uint64_t)subscriber->options->queue_frames + queue->extra &&
-           queue->bytes + frame->size <= subscriber->options->queue_bytes;
+           queue->bytes + size <= subscriber->options->queue_bytes;
 }
 
 /* A burst may be larger than the queue; only who does not take it lags. */
-static bool make_room(struct subscriber *subscriber, const struct frame *frame)
+static bool make_room(struct subscriber *subscriber, size_t size)
 {
-    if (fits(subscriber, frame)) return true;
+    if (fits(subscriber, size)) return true;
     if (subscriber->state == STATE_LIVE) flush_now(subscriber);
-    return fits(subscriber, frame);
+    return fits(subscriber, size);
 }
 
 static struct slot *push(struct subscriber *subscriber, enum slot_kind kind, struct frame *frame,
                          uint32_t room)
 {
-    bool tagged = subscriber->options->suppress == SUPPRESS_CLIENT && frame->tag &&
+    bool tagged = subscriber->options->suppress == SUPPRESS_CLIENT && frame && frame->tag &&
                   frame->user == subscriber->user;
     if (!subscriber->queue) subscriber->queue = queue_new(room, &subscriber->hub->counters.queued);
     struct slot *slot = queue_push(&subscriber->queue, kind, frame, tagged);
@@ -147,7 +158,7 @@ static void deliver(struct subscriber *subscriber, struct frame *frame, uint32_t
     if (subscriber->state != STATE_LAGGED) {
         struct queue *queue = subscriber->queue;
         const bool heir = key && queue && replace_older(subscriber, frame, key, queue->count);
-        if (make_room(subscriber, frame)) {
+        if (make_room(subscriber, frame->size)) {
             struct slot *slot =
                 push(subscriber, frame->type ? SLOT_TRIGGER : SLOT_RESYNC, frame, room);
             queue_set_key(subscriber->queue, slot, key);
@@ -176,8 +187,8 @@ static void withhold(struct subscriber *subscriber, struct topic *topic, struct 
 static void hold(struct subscriber *subscriber, struct topic *topic, struct frame *frame,
                  uint32_t room, struct question *question)
 {
-    if (!make_room(subscriber, frame)) lag(subscriber);
-    if (!fits(subscriber, frame)) { /* full of open questions */
+    if (!make_room(subscriber, frame->size)) lag(subscriber);
+    if (!fits(subscriber, frame->size)) { /* full of open questions */
         question_drop(question);
         withhold(subscriber, topic, frame);
         return;
@@ -248,14 +259,50 @@ void offer_control(struct subscriber *subscriber, enum slot_kind kind, struct fr
         return;
     }
     if (resync) subscriber->hub->counters.resyncs++;
-    if (!make_room(subscriber, frame) && subscriber->state != STATE_NEW) lag(subscriber);
+    if (!make_room(subscriber, frame->size) && subscriber->state != STATE_NEW) lag(subscriber);
     if (resync && subscriber->state == STATE_LAGGED)
         miss(subscriber, frame);
-    else if (fits(subscriber, frame))
+    else if (fits(subscriber, frame->size))
         push(subscriber, kind, frame, 1);
     else
         subscriber_end(subscriber, END_SLOW);
     frame_unref(frame);
+}
+
+struct slot *offer_place(struct subscriber *subscriber, struct topic *topic)
+{
+    if (!is_checked(subscriber)) return NULL;
+    if (!make_room(subscriber, 0)) lag(subscriber);
+    if (subscriber->state == STATE_LIVE) return push(subscriber, SLOT_SNAPSHOT, NULL, 1);
+    miss_topic(subscriber, topic->name);
+    return NULL;
+}
+
+/* Its size was not known when it took its place. One that stands alone may be of any size. */
+static bool is_too_much(const struct subscriber *subscriber)
+{
+    const struct queue *queue = subscriber->queue;
+    return subscriber->state == STATE_LIVE && queue && queue->waiting > 1 &&
+           queue->extra != UINT32_MAX && queue->bytes > subscriber->options->queue_bytes;
+}
+
+void offer_settled(struct subscriber *subscriber, uint32_t index, enum slot_kind kind,
+                   struct frame *frame)
+{
+    struct slot *slot = queue_at(subscriber->queue, index);
+    if (kind == SLOT_RESYNC) {
+        subscriber->hub->counters.resyncs++;
+        subscriber->hub->counters.snapshots_failed++;
+    }
+    if (frame) {
+        queue_fill(subscriber->queue, slot, kind, frame);
+    } else {
+        queue_drop(subscriber->queue, slot);
+        queue_tidy(&subscriber->queue);
+    }
+    if (is_too_much(subscriber)) flush_now(subscriber);
+    if (is_too_much(subscriber)) lag(subscriber);
+    flush_post(subscriber);
 }
 
 static void permit(struct subscriber *subscriber, uint32_t index)

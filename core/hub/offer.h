@@ -29,6 +29,14 @@ void offer_told(struct subscriber *subscriber, struct topic *topic);
 /* A frame of the hub's own (SLOT_RESYNC or SLOT_CONTROL); takes the reference. */
 void offer_control(struct subscriber *subscriber, enum slot_kind kind, struct frame *frame);
 
+/* A slot for the topic's snapshot, still without a frame. NULL: there is no room, or it is gone; one that lags is
+ * told of the topic. The slot is good until the next call. */
+struct slot *offer_place(struct subscriber *subscriber, struct topic *topic);
+
+/* What comes of such a slot: a frame of this kind, or with NULL nothing. */
+void offer_settled(struct subscriber *subscriber, uint32_t index, enum slot_kind kind,
+                   struct frame *frame);
+
 /* The late verdict on the slot at `index`, whose question is taken away already. One that had replaced
  * another, and is not permitted any more, is told of: the client has neither. */
 void offer_answered(struct subscriber *subscriber, uint32_t index, enum verdict verdict,

@@ -22,6 +22,7 @@ struct topic_options {
     bool attended;           /* the attendance port hears which users it has */
     bool retain;             /* the last trigger is kept for newcomers, */
     uint64_t retain_ttl_ms;  /* and for how long; 0: no matter how long */
+    bool snapshot;           /* rules make one for newcomers, see snapshot.h */
     struct bucket_limit limit; /* triggers of one topic; burst 0: none */
     const void *owner;       /* the declaration, for who answers the verdicts */
 };

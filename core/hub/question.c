@@ -3,18 +3,25 @@
  *
  *   asked ──tied──▶ open ──answer──▶ offer_answered
  *     │              ├──verdict_ms──▶ offer_answered (unknown); the asker is told to stop
- *     └──at once     └──cancel, drop──▶ the asker is told to stop */
+ *     └──at once     └──cancel, drop──▶ the asker is told to stop
+ *
+ * A snapshot's question never has its answer at once, and is open from the beginning. */
 #include "hub/question.h"
 
 #include "base/alloc.h"
 #include "base/check.h"
 #include "hub/hub_state.h"
 #include "hub/offer.h"
+#include "hub/snapshot.h"
 #include "hub/subscriber_state.h"
 
 struct question {
     struct subscriber *subscriber;
-    struct asking *asking;
+    struct topic *topic; /* whose snapshot is asked for; NULL: a verdict is */
+    union {
+        struct asking *asking;
+        struct exposure *exposure;
+    };
     struct timer timer;
     uint32_t sequence; /* of the slot */
     bool only_count;
@@ -45,15 +52,23 @@ void question_free(struct question *question)
     xfree(question);
 }
 
+/* Takes an answered question off its slot; the slot's index. */
+static uint32_t untie(struct question *question)
+{
+    struct queue *queue = question->subscriber->queue;
+    const int64_t index = queue_index(queue, question->sequence);
+    CHECK(index >= 0);
+    queue_set_question(queue, queue_at(queue, (uint32_t)index), NULL);
+    keep(question);
+    return (uint32_t)index;
+}
+
 static void answer(struct question *question, enum verdict verdict)
 {
     struct subscriber *subscriber = question->subscriber;
     bool only_count = question->only_count;
-    int64_t index = queue_index(subscriber->queue, question->sequence);
-    CHECK(index >= 0 && verdict != VERDICT_PENDING);
-    queue_set_question(subscriber->queue, queue_at(subscriber->queue, (uint32_t)index), NULL);
-    keep(question);
-    offer_answered(subscriber, (uint32_t)index, verdict, only_count);
+    CHECK(verdict != VERDICT_PENDING);
+    offer_answered(subscriber, untie(question), verdict, only_count);
 }
 
 static void done(void *owner, enum verdict verdict)
@@ -61,12 +76,32 @@ static void done(void *owner, enum verdict verdict)
     answer(owner, verdict);
 }
 
+static void fill(void *owner, const struct snapshot *snapshot)
+{
+    struct question *question = owner;
+    struct subscriber *subscriber = question->subscriber;
+    struct topic *topic = question->topic;
+    snapshot_answered(subscriber, untie(question), topic, snapshot);
+}
+
+/* Nobody wants its answer any more. */
+static void stop(struct question *question, bool late)
+{
+    const struct hub_ports *ports = &question->subscriber->hub->ports;
+    if (question->topic)
+        ports->snapshots->cancel(ports->snapshots, question->exposure, late);
+    else
+        ports->verdicts->cancel(ports->verdicts, question->asking, late);
+}
+
 static void expire(struct timer *timer)
 {
     struct question *question = CONTAINER(timer, struct question, timer);
-    struct verdicts *verdicts = question->subscriber->hub->ports.verdicts;
-    verdicts->cancel(verdicts, question->asking, true);
-    answer(question, VERDICT_UNKNOWN);
+    stop(question, true);
+    if (question->topic)
+        fill(question, &(struct snapshot){.known = false});
+    else
+        answer(question, VERDICT_UNKNOWN);
 }
 
 enum verdict question_ask(struct subscriber *subscriber, struct topic *topic, struct frame *frame,
@@ -89,6 +124,24 @@ enum verdict question_ask(struct subscriber *subscriber, struct topic *topic, st
     return verdict;
 }
 
+void question_ask_snapshot(struct subscriber *subscriber, struct topic *topic, struct slot *slot)
+{
+    struct hub *hub = subscriber->hub;
+    struct snapshots *snapshots = hub->ports.snapshots;
+    struct question *question = take(hub);
+    *question = (struct question){.subscriber = subscriber, .topic = topic};
+    timer_init(&question->timer, expire);
+    clock_after(hub->ports.clock, &question->timer, subscriber->options->verdict_ms);
+    question_tie(question, slot, false);
+    question->exposure = snapshots->ask(snapshots, subscriber, topic->name, fill, question);
+    hub->counters.snapshots++;
+}
+
+struct topic *question_topic(const struct question *question)
+{
+    return question->topic;
+}
+
 void question_tie(struct question *question, struct slot *slot, bool only_count)
 {
     question->sequence = slot->sequence;
@@ -98,8 +151,7 @@ void question_tie(struct question *question, struct slot *slot, bool only_count)
 
 void question_drop(struct question *question)
 {
-    struct verdicts *verdicts = question->subscriber->hub->ports.verdicts;
-    verdicts->cancel(verdicts, question->asking, false);
+    stop(question, false);
     keep(question);
 }
 

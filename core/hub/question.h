@@ -1,5 +1,6 @@
-/* question: an open access question about one slot. It holds the slot, and what
- * stands behind it, for at most verdict_ms; then the answer is "unknown". */
+/* question: an open question about one slot: may this subscriber have it, or what is it (a
+ * snapshot). It holds the slot, and what stands behind it, for at most verdict_ms; then the
+ * answer is "unknown". */
 #pragma once
 
 #include <stdbool.h>
@@ -16,6 +17,13 @@ struct topic;
 /* Asks. PENDING: *question is set, for question_tie or question_drop at once. */
 enum verdict question_ask(struct subscriber *subscriber, struct topic *topic, struct frame *frame,
                           struct question **question);
+
+/* Asks for the topic's snapshot, for this slot of the subscriber's queue, which waits from now on; the answer is
+ * told to snapshot_answered, never before this returns. */
+void question_ask_snapshot(struct subscriber *subscriber, struct topic *topic, struct slot *slot);
+
+/* Whose snapshot is asked for; NULL: it is about a verdict. */
+struct topic *question_topic(const struct question *question);
 
 /* The slot, in the queue of the subscriber that was asked about, waits for the answer;
  * `only_count`: only to be counted. */

@@ -109,16 +109,21 @@ void queue_set_question(struct queue *queue, struct slot *slot, struct question 
     slot->question = question;
 }
 
+void queue_blank(struct queue *queue, struct slot *slot)
+{
+    CHECK(!slot->question);
+    if (!slot->frame) return;
+    queue->bytes -= slot_wire(slot)->size;
+    queue->_gauge->bytes -= slot_wire(slot)->size;
+    frame_unref(slot->frame);
+    slot->frame = NULL;
+}
+
 void queue_drop(struct queue *queue, struct slot *slot)
 {
-    CHECK(slot->kind != SLOT_GONE && !slot->question);
+    CHECK(slot->kind != SLOT_GONE);
     if (slot == queue_at(queue, 0)) queue->sent = 0;
-    if (slot->frame) {
-        queue->bytes -= slot_wire(slot)->size;
-        queue->_gauge->bytes -= slot_wire(slot)->size;
-        frame_unref(slot->frame);
-        slot->frame = NULL;
-    }
+    queue_blank(queue, slot);
     if (slot->key) queue->replaceable--;
     slot->kind = SLOT_GONE;
     slot->key = 0;

@@ -24,6 +24,7 @@ enum slot_kind {
     SLOT_RESYNC,  /* says "re-read": what a later and wider resync makes needless */
     SLOT_CONTROL, /* the hub's and the app's own words: never dropped for lack of room */
     SLOT_MARK,    /* moves the client's cursor past what stands in front of it, and only then */
+    SLOT_SNAPSHOT, /* how a topic stands, see snapshot.h; its frame is made when rules have said it */
     SLOT_LAGGED   /* where a lagged subscriber goes on; its frame is made when it is due */
 };
 
@@ -70,6 +71,9 @@ uint32_t queue_insert(struct queue **queue, uint32_t index, enum slot_kind kind,
 
 /* Gives a slot that has none its frame. */
 void queue_fill(struct queue *queue, struct slot *slot, enum slot_kind kind, struct frame *frame);
+
+/* Takes its frame away, if it has one; it must have no question. */
+void queue_blank(struct queue *queue, struct slot *slot);
 
 /* Marks a slot as one that a newer one with this key replaces. */
 void queue_set_key(struct queue *queue, struct slot *slot, uint32_t key);

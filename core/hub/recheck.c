@@ -7,6 +7,7 @@
 #include "hub/hub_state.h"
 #include "hub/offer.h"
 #include "hub/question.h"
+#include "hub/snapshot.h"
 #include "hub/stale.h"
 #include "hub/standing.h"
 #include "hub/subscriber_state.h"
@@ -76,7 +77,8 @@ static uint32_t *note_slots(const struct queue *queue, bool all, uint32_t *count
     uint32_t *sequences = xcalloc(queue->count, sizeof(*sequences));
     for (uint32_t i = first_slot(queue); i < queue->count; i++) {
         struct slot *slot = queue_at((struct queue *)queue, i);
-        if (slot->kind == SLOT_TRIGGER && (all || slot->unchecked))
+        if ((slot->kind == SLOT_TRIGGER && (all || slot->unchecked)) ||
+            (slot->kind == SLOT_SNAPSHOT && all))
             sequences[(*count)++] = slot->sequence;
         slot->unchecked = false;
     }
@@ -118,7 +120,11 @@ void recheck(struct subscriber *subscriber)
     subscriber->checking = true;
     for (uint32_t i = 0; i < count; i++) {
         const int64_t at = queue_index(subscriber->queue, sequences[i]);
-        if (at >= 0) ask(subscriber, (uint32_t)at);
+        if (at < 0) continue;
+        if (queue_at(subscriber->queue, (uint32_t)at)->kind == SLOT_SNAPSHOT)
+            snapshot_renew(subscriber, (uint32_t)at);
+        else
+            ask(subscriber, (uint32_t)at);
     }
     subscriber->checking = false;
     xfree(sequences);

@@ -248,6 +248,12 @@ void subscriber_greet(struct subscriber *subscriber, struct topic *topic)
     newcomer_greet(subscriber);
 }
 
+static bool is_of(const struct slot *slot, const struct topic *topic)
+{
+    if (slot->frame) return slot->frame->topic == topic->name;
+    return slot->question && question_topic(slot->question) == topic;
+}
+
 /* What waits of a topic that it left is not for it any more. */
 static void drop_slots(struct subscriber *subscriber, const struct topic *topic)
 {
@@ -255,7 +261,7 @@ static void drop_slots(struct subscriber *subscriber, const struct topic *topic)
     if (!queue) return;
     for (uint32_t i = queue->sent ? 1 : 0; i < queue->count; i++) {
         struct slot *slot = queue_at(queue, i);
-        if (!slot->frame || slot->frame->topic != topic->name) continue;
+        if (!is_of(slot, topic)) continue;
         question_cancel(subscriber, slot);
         queue_drop(queue, slot);
     }

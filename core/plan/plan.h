@@ -47,6 +47,7 @@ struct plan_topic {
     hook subscribe; /* (sub, params, req) -> true | false, for topics that clients ask for */
     hook filter;    /* (ev, sub, params) -> true | false */
     hook wrap;      /* (type, data, meta) -> text or table: the data, shaped once, at the emit */
+    hook snapshot;  /* (sub, params) -> the state, for newcomers */
     bool overlapped; /* another pattern matches some of its names: plan_topic_of says whose they are */
     struct plan_presence presence;
     struct plan_audience audience;

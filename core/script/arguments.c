@@ -60,6 +60,10 @@ int call_push_arguments(struct running *running, lua_State *L)
         lua_pushlstring(L, call->key.data ? call->key.data : "", call->key.size);
         push_users(L, call);
         return 2;
+    case HOOK_SNAPSHOT:
+        seat_push(L, call->seat);
+        push_params(L, call);
+        return 2;
     case HOOK_KEY:
     case HOOK_CONNECT:
         seat_push(L, call->seat);

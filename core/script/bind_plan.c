@@ -55,6 +55,7 @@ static int l_topic(lua_State *L)
     topic->subscribe = field_hook(L, "subscribe");
     topic->filter = field_hook(L, "filter");
     topic->wrap = field_hook(L, "wrap");
+    topic->snapshot = field_hook(L, "snapshot");
     topic->audience = (struct plan_audience){.ask = field_hook(L, "audience_ask"),
                                              .key = field_hook(L, "audience_key"),
                                              .ttl_ms = field_ms(L, "audience_ttl")};
@@ -78,6 +79,7 @@ static int l_topic(lua_State *L)
         .attended = field_flag(L, "attended"),
         .retain = field_flag(L, "retain"),
         .retain_ttl_ms = field_ms(L, "retain_ttl"),
+        .snapshot = topic->snapshot != 0,
         .limit = {.rate = (uint32_t)field_number(L, "limit_rate"),
                   .burst = (uint32_t)field_number(L, "limit_burst")},
         .owner = topic,

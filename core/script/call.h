@@ -90,6 +90,13 @@ int call_push_arguments(struct running *running, struct lua_State *L);
  * values must stay on the stack. */
 int call_read_result(struct running *running, struct lua_State *L, int count);
 
+/* listed.c: the same, of what the library has made of a rule's answer. */
+void call_read_audience(struct running *running, struct lua_State *L);
+void call_read_snapshot(struct running *running, struct lua_State *L);
+
+/* listed.c: one more text in running->names, borrowed. */
+void call_note_name(struct running *running, struct bytes name);
+
 /* result.c: an error that is an answer (the client's JSON was none): fills the result; false: it is
  * an ordinary error. */
 bool call_read_refusal(struct running *running, struct lua_State *L);

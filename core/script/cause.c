@@ -87,6 +87,7 @@ static bool is_question(const struct running *running)
     case HOOK_FILTER:
     case HOOK_AUDIENCE_KEY:
     case HOOK_AUDIENCE:
+    case HOOK_SNAPSHOT:
         return true;
     default:
         return false;

@@ -39,6 +39,7 @@ static const char *const names[PHASES] = {
     [HOOK_FILTER] = "a filter",
     [HOOK_AUDIENCE_KEY] = "an audience's key",
     [HOOK_AUDIENCE] = "an audience's ask",
+    [HOOK_SNAPSHOT] = "a topic's snapshot",
     [HOOK_KEY] = "an upstream's key",
     [HOOK_REQUEST] = "an upstream's request",
     [HOOK_EVENT] = "an event handler",

@@ -147,15 +147,11 @@ static void read_published(struct running *running, lua_State *L)
 
 static void add_name(struct running *running, lua_State *L, int index)
 {
-    struct hook_result *result = &running->result;
-    if (result->name_count >= running->name_capacity) {
-        running->name_capacity = running->name_capacity ? running->name_capacity * 2 : 8;
-        running->names = xrealloc(running->names, running->name_capacity * sizeof *running->names);
-    }
-    if (!topic_name_at(L, index, &running->names[result->name_count]))
+    struct bytes name;
+    if (!topic_name_at(L, index, &name))
         raise_sentence(L, "a stream's topics must be topic handles or names, not a %s",
                        luaL_typename(L, index));
-    result->name_count++;
+    call_note_name(running, name);
 }
 
 /* One topic or a list of them; they live in the values, which stay at index 1. */
@@ -196,15 +192,6 @@ static void read_audience_key(struct running *running, lua_State *L)
     if (json_absent(L, 1) || !text_given(L, 1))
         raise_sentence(L, "an audience's key must be a text, not a %s", luaL_typename(L, 1));
     running->result.text = text_take(L, 1);
-    running->result.outcome = OUTCOME_YES;
-}
-
-/* The library has checked what the rule answered: a text, or nothing (scripts/sluice/audience.lua). */
-static void read_audience(struct running *running, lua_State *L)
-{
-    if (lua_isnoneornil(L, 1)) return;
-    running->result.text = text_take(L, 1);
-    CHECK(running->result.text.size == running->call.user_count);
     running->result.outcome = OUTCOME_YES;
 }
 
@@ -423,7 +410,10 @@ int call_read_result(struct running *running, lua_State *L, int count)
         read_audience_key(running, L);
         break;
     case HOOK_AUDIENCE:
-        read_audience(running, L);
+        call_read_audience(running, L);
+        break;
+    case HOOK_SNAPSHOT:
+        call_read_snapshot(running, L);
         break;
     case HOOK_KEY:
         read_key(running, L);

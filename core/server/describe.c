@@ -83,6 +83,7 @@ static void describe_topic(struct buf *out, const struct plan_topic *topic)
         buf_add_text(out, "no history");
     buf_printf(out, ", %s%s", topic->subscribe ? "subscribe" : "not for the asking",
                topic->filter ? ", filter" : "");
+    if (topic->snapshot) buf_add_text(out, ", snapshot");
     if (options->attended)
         buf_printf(out, ", presence with a grace of %.15g s", seconds(topic->presence.grace_ms));
     if (topic->presence.beat_ms)

@@ -93,6 +93,8 @@ HUB_SUM(read_delivered, delivered)
 HUB_SUM(read_denied, denied)
 HUB_SUM(read_withheld, withheld)
 HUB_READ(read_limited, limited)
+HUB_READ(read_snapshots, snapshots)
+HUB_READ(read_snapshots_failed, snapshots_failed)
 HUB_SUM(read_replaced, replaced)
 HUB_SUM(read_echoes, echoes)
 HUB_SUM(read_lagged, lagged)
@@ -339,6 +341,11 @@ static const struct family families[] = {
     {"sluice_triggers_limited_total", "counter",
      "Triggers not sent because their topic had more than its limit.", "app", 0, app_label,
      read_limited},
+    {"sluice_snapshots_total", "counter", "Snapshots of topics that were asked for.", "app", 0,
+     app_label, read_snapshots},
+    {"sluice_snapshots_failed_total", "counter",
+     "Those that were not had, or not in time: who waited was told to re-read.", "app", 0, app_label,
+     read_snapshots_failed},
     {"sluice_triggers_replaced_total", "counter", "Triggers replaced by newer ones in a queue.",
      NULL, 1, NULL, read_replaced},
     {"sluice_audience_questions_total", "counter", "Questions to topics' audiences.", "app", 0,

@@ -244,7 +244,7 @@ local function write_topic(page, topic)
     { "who may ask for it", askers(options.subscribe) },
     { "who gets a trigger", getters(options) },
     { "kept", history_of(topic) },
-    { "newcomers", retained(options.retain) },
+    { "newcomers", options.snapshot and "get its state as it stands" or retained(options.retain) },
     { "presence", topic.presence and presence_of(options.presence) },
     { "limit", limit_of(options.limit) },
   }

@@ -6,6 +6,7 @@ local described = require "sluice.described"
 local fail   = require "sluice.fail"
 local owner  = require "sluice.owner"
 local schema = require "sluice.schema"
+local taking = require("sluice.snapshot").taking
 local types  = require "sluice.types"
 
 local HISTORY = {
@@ -46,6 +47,7 @@ local SHAPE = {
   history   = { "options", shape = HISTORY },
   presence  = { "options", shape = PRESENCE },
   retain    = { "optional", shape = RETAIN, bare = true },
+  snapshot  = { "function" },                                 -- (sub, params) -> type, data | { { type, data } } | nil
   limit     = { "optional", shape = LIMIT },
 }
 
@@ -59,6 +61,9 @@ return function(_, pattern, options)
   local kept    = options and options.history ~= nil
   local audience = checked.audience or {}
   local listed, type_names = types.check(what, checked.types)
+  if checked.snapshot and checked.retain then
+    fail.fault("%s: 'snapshot' and 'retain' both say what a newcomer gets; keep one of them", what)
+  end
   local topic, why = core.topic {
     pattern      = pattern,
     place        = core.place(),
@@ -80,6 +85,8 @@ return function(_, pattern, options)
     presence_change = schema.hook(checked.presence.change, "presence change of topic " .. pattern),
     retain          = checked.retain ~= nil,
     retain_ttl      = checked.retain and checked.retain.ttl or 0,
+    snapshot        = schema.hook(taking(checked.snapshot, checked.wrap), "snapshot of topic " .. pattern,
+      checked.snapshot),
     limit_rate      = limit.rate or 0,
     limit_burst     = limit.burst or limit.rate or 0,
     typed           = listed ~= nil,

@@ -75,6 +75,7 @@ static const char *const CALL_NAMES[HOOK_KINDS] = {
     [HOOK_FILTER] = "filter",
     [HOOK_AUDIENCE_KEY] = "audience_key",
     [HOOK_AUDIENCE] = "audience",
+    [HOOK_SNAPSHOT] = "snapshot",
     [HOOK_KEY] = "key",
     [HOOK_REQUEST] = "request",
     [HOOK_EVENT] = "event",

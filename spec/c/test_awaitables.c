@@ -57,6 +57,7 @@ static const char RULES[] =
     "local who = sluice.identity(function() at 'an identity function' return { user = 'ann' } end)\n"
     "filtered = app:topic('filtered', { filter = function() at 'a filter' return true end })\n"
     "watched = app:topic('watched', { audience = { ask = function() at \"an audience's ask\" return true end } })\n"
+    "local told = app:topic('told', { snapshot = function() at \"a topic's snapshot\" return 'y' end })\n"
     "app:topic('asked:{n}', { subscribe = function() at \"a topic's subscribe\" return true end })\n"
     "local here = app:topic('here', { presence = { grace = 60,\n"
     "  change = function() at(\"a topic's presence change\", true) end } })\n"
@@ -69,7 +70,7 @@ static const char RULES[] =
     "app:stream('zed', { path = '/zed', identity = sluice.identity(function() return { user = 'zed' } end) })\n"
     "app:topic('slow', { subscribe = function() http.get 'http://slow/' return true end })\n"
     "app:stream('s', { path = '/s', identity = who, upstreams = { feed }, verdict_timeout = 60,\n"
-    "  topics = function() at \"a stream's topics\" return { filtered(), watched(), here() } end,\n"
+    "  topics = function() at \"a stream's topics\" return { filtered(), watched(), here(), told() } end,\n"
     "  connect = function() at(\"a stream's connect\", true) end,\n"
     "  disconnect = function() at(\"a stream's disconnect\", true) end })\n"
     "local ingest = app:ingest('ingest', { path = '/publish',\n"
@@ -155,6 +156,11 @@ static bool has_trigger(struct cell *cell)
     return strstr(buf_text(&cell->client->story), "x \n") != NULL;
 }
 
+static bool has_snapshot(struct cell *cell)
+{
+    return strstr(buf_text(&cell->client->story), "y \n") != NULL;
+}
+
 static bool is_linked(struct cell *cell)
 {
     return cell->world->wire_count > 0;
@@ -183,6 +189,7 @@ static const struct stage STAGES[PHASES] = {
     [HOOK_SUBSCRIBE] = {connect_asking, is_stream, BIT(GONE) | BIT(DRAIN)},
     [HOOK_FILTER] = {be_filtered, has_trigger, BIT(GONE) | BIT(DRAIN) | BIT(RELOAD)},
     [HOOK_AUDIENCE] = {be_watched, has_trigger, BIT(GONE) | BIT(DRAIN) | BIT(RELOAD)},
+    [HOOK_SNAPSHOT] = {connect, has_snapshot, BIT(GONE) | BIT(DRAIN) | BIT(RELOAD)},
     [HOOK_KEY] = {connect, is_stream, BIT(GONE) | BIT(DRAIN)},
     [HOOK_REQUEST] = {connect, is_linked, BIT(GONE) | BIT(DRAIN)},
     [HOOK_EVENT] = {bring_event, is_done, 0},
@@ -319,6 +326,9 @@ static void assert_given_up(struct cell *cell, enum end end)
     case HOOK_FILTER:
     case HOOK_AUDIENCE:
         assert_int_equal(has_trigger(cell), end == RELOAD);
+        break;
+    case HOOK_SNAPSHOT:
+        assert_int_equal(has_snapshot(cell), end == RELOAD);
         break;
     case HOOK_PUBLISH:
     case HOOK_ROUTE:

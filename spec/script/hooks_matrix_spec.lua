@@ -127,6 +127,18 @@ end
 CASES["an audience's key"] = watches
 CASES["an audience's ask"] = watches
 
+-- She lives on without it, and is told.
+CASES["a topic's snapshot"] = function(cell)
+  cell:arm()
+  local eve = cell:connect "eve"
+  cell:wait()
+  cell:disarm()
+  cell:post("/emit/free", "ann")
+  assert.is_true(eve:is_open())
+  assert.equal(1, count(eve, "free"))
+  assert.equal("snapshot", reasons(eve))
+end
+
 CASES["an upstream's request"] = function(cell)
   cell:arm()
   local eve = cell:connect "eve"
