@@ -10,13 +10,16 @@
 --   alone        whether `words` is a whole command that needs no server
 --
 -- Sizes: `streams` of the cases that count deliveries, `idle` streams, `links`, `seconds` of a window,
--- `rate` of upstream events for the latency, `sinks` in memory, `stalled` the triggers beside a stalled reader.
+-- `rate` of upstream events for the latency, `sinks` in memory, `stalled` the triggers beside a stalled reader,
+-- `messages` to participants.
 
 local cases = {}
 
 cases.sizes = {
-  full  = { streams = 10000, idle = 15000, links = 1000, seconds = 3, rate = 5000, sinks = 1000000, stalled = 12000 },
-  small = { streams = 1000, idle = 2000, links = 200, seconds = 0.6, rate = 2000, sinks = 100000, stalled = 3000 },
+  full  = { streams = 10000, idle = 15000, links = 1000, seconds = 3, rate = 5000, sinks = 1000000, stalled = 12000,
+            messages = 200000 },
+  small = { streams = 1000, idle = 2000, links = 200, seconds = 0.6, rate = 2000, sinks = 100000, stalled = 3000,
+            messages = 50000 },
 }
 
 local function idle(kind)
@@ -76,6 +79,8 @@ local function sinks(deliveries, own)
   return function(_, size) return { "build/bench/sinks", size.sinks, deliveries / size.sinks, own } end
 end
 
+local function participants(_, size) return { "build/bench/sinks", 100000, size.messages, "participants" } end
+
 cases.list = {
   { name = "idle", title = "idle subscribers of one topic", unit = "bytes", figure = "bytes_per_stream",
     servers = { "bare", "nchan", "sluice" }, expected = { at_most = 1024 }, words = idle "all" },
@@ -107,6 +112,8 @@ cases.list = {
     figure = "bytes_per_stream", servers = { "sluice" }, alone = true, words = sinks(1e6, "own") },
   { name = "sinks", title = "in memory, one topic", unit = "per CPU-second", figure = "per_cpu_s",
     servers = { "sluice" }, alone = true, words = sinks(40e6) },
+  { name = "participants", title = "in memory, to 5 of 100,000", unit = "times the cost", figure = "times_the_cost",
+    servers = { "sluice" }, expected = { at_most = 2 }, alone = true, words = participants },
 }
 
 return cases

@@ -4,9 +4,11 @@
  * runs the hub that serves production, with explain (engine/explain.h) behind its journal; a
  * sink takes all bytes at once and counts them.
  *
- *   sinks SUBSCRIBERS ROUNDS [own]
+ *   sinks SUBSCRIBERS ROUNDS [own | participants]
  *
- * Every subscriber has a user and the topic `all`; with `own` also a topic of its own.
+ * Every subscriber has a user and the topic `all`; with `own` also a topic of its own. With
+ * `participants` messages go to the own topics of five of them: first there are these five alone,
+ * then all; the figure is what a message costs among all by what it costs among the five.
  * Prints one JSON object, as load does.
  */
 
@@ -150,29 +152,41 @@ static void subscribe(struct sink *sink, unsigned number, int own)
     subscriber_start(subscriber, bytes_of(""));
 }
 
-static void subscribe_all(unsigned count, int own)
+/* Their pages are not the hub's: they are there before the first measure. */
+static struct sink *new_sinks(unsigned count)
 {
     struct sink *sinks = zalloc(count, sizeof *sinks);
 
-    /* Their pages are not the hub's: they are there before the first measure. */
     memset(sinks, 1, count * sizeof *sinks);
-    double before = (double)proc_pss_bytes((unsigned)getpid());
-    for (unsigned i = 0; i < count; i++) {
+    return sinks;
+}
+
+static void subscribe_some(struct sink *sinks, unsigned from, unsigned to, int own)
+{
+    for (unsigned i = from; i < to; i++) {
         subscribe(&sinks[i], i, own);
         if (i % 1000 == 999) turn();
     }
     turn();
+}
+
+static void subscribe_all(unsigned count, int own)
+{
+    struct sink *sinks = new_sinks(count);
+    double before = (double)proc_pss_bytes((unsigned)getpid());
+    subscribe_some(sinks, 0, count, own);
     double after = (double)proc_pss_bytes((unsigned)getpid());
 
     report_number("streams", count);
     report_number("bytes_per_stream", (after - before) / count);
 }
 
+static const char data[] =
+    "t=0000000000000000 "
+    "000000000000000000000000000000000000000000000000000000000000000000000000000000000";
+
 static void deliver(unsigned rounds)
 {
-    static const char data[] =
-        "t=0000000000000000 "
-        "000000000000000000000000000000000000000000000000000000000000000000000000000000000";
     struct emit emit = {.type = bytes_of("tick"), .data = bytes_of(data)};
     struct topic *all = hub_topic_find(world.hub, bytes_of("all"));
     struct window window;
@@ -196,13 +210,83 @@ static void deliver(unsigned rounds)
     report_number("per_cpu_s", deliveries / window.server_cpu_s);
 }
 
+/* ---- participants ---- */
+
+enum { PARTICIPANTS = 5, WINDOWS = 5 };
+
+/* Messages to the five: each emitted on their own topics, as a rule does that knows who takes part. */
+static void send_messages(unsigned rounds)
+{
+    struct emit emit = {.type = bytes_of("chatmessage.new"), .data = bytes_of(data)};
+
+    for (unsigned i = 0; i < rounds; i++) {
+        for (unsigned n = 0; n < PARTICIPANTS; n++) {
+            char name[48];
+
+            snprintf(name, sizeof name, "user:user%u", n);
+            topic_emit(hub_topic_find(world.hub, bytes_of(name)), &emit);
+        }
+        turn();
+    }
+}
+
+/* CPU time of a message: the least of some windows, so that what else the machine does is left out. Taken as
+ * the generator's, which this process is as well: that is not counted in ticks. */
+static double message_cost_ns(unsigned rounds)
+{
+    double least = 0;
+
+    for (unsigned i = 0; i < WINDOWS; i++) {
+        struct window window;
+
+        window_begin(&window, (unsigned)getpid());
+        send_messages(rounds / WINDOWS);
+        window_end(&window);
+        double cost = window.generator_cpu_s * 1e9 / (rounds / WINDOWS);
+        if (i == 0 || cost < least) least = cost;
+    }
+    return least;
+}
+
+static void message_participants(unsigned count, unsigned rounds)
+{
+    struct sink *sinks = new_sinks(count);
+    struct window window;
+
+    subscribe_some(sinks, 0, PARTICIPANTS, 1);
+    send_messages(rounds / WINDOWS); /* warm */
+    double alone = message_cost_ns(rounds);
+    subscribe_some(sinks, PARTICIPANTS, count, 1);
+    uint64_t start = hub_counters(world.hub)->delivered;
+    window_begin(&window, (unsigned)getpid());
+    double among = message_cost_ns(rounds);
+    window_end(&window);
+    double deliveries = (double)(hub_counters(world.hub)->delivered - start);
+
+    if (deliveries != (double)(rounds / WINDOWS * WINDOWS) * PARTICIPANTS)
+        die("a message went to others than its participants");
+    report_number("streams", count);
+    report_number("deliveries", deliveries);
+    report_number("message_alone_ns", alone);
+    report_number("message_ns", among);
+    report_number("times_the_cost", among / alone);
+    report_number("seconds", window.seconds);
+    report_number("server_cpu_s", window.server_cpu_s);
+}
+
 int main(int argc, char **argv)
 {
-    if (argc < 3) die("usage: sinks SUBSCRIBERS ROUNDS [own]");
+    if (argc < 3) die("usage: sinks SUBSCRIBERS ROUNDS [own | participants]");
+    unsigned count = (unsigned)atoi(argv[1]), rounds = (unsigned)atoi(argv[2]);
+
     create_world();
     report_begin("sinks");
-    subscribe_all((unsigned)atoi(argv[1]), argc > 3);
-    deliver((unsigned)atoi(argv[2]));
+    if (argc > 3 && strcmp(argv[3], "participants") == 0) {
+        message_participants(count, rounds);
+    } else {
+        subscribe_all(count, argc > 3);
+        deliver(rounds);
+    }
     report_end();
     return 0;
 }
