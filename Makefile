@@ -82,8 +82,8 @@ define link
 endef
 
 .DEFAULT_GOAL := all
-.PHONY: all help units fuzzers benches modules run run-board run-rooms install clean test lint unit spec e2e browser asan valgrind \
-        mutants fuzz bench reload-storm soak soak-short docs clean-room deps-run deps-test docs-check mutants-check FORCE
+.PHONY: all help units fuzzers benches modules run run-board run-inventory run-rooms install clean test lint unit spec e2e \
+        browser asan valgrind mutants fuzz bench reload-storm soak soak-short docs clean-room deps-run deps-test docs-check mutants-check FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -152,6 +152,10 @@ run: deps-run ## install what is missing, build, start the chat example and prin
 run-board: deps-run ## the same with the boards: cards that move in all tabs
 	$(call sub,plain) all
 	@examples/board/run
+
+run-inventory: deps-run ## the same with an inventory's activity feed, behind nginx where that is installed
+	$(call sub,plain) all
+	@examples/inventory/run
 
 run-rooms: deps-run ## the same with the rooms: who is here, talk, jobs with a bar
 	$(call sub,plain) all
