@@ -78,7 +78,8 @@ describe("participants' chat", function()
     publish("conversation.saved", { id = "9", participants = { KEY } })
     publish("chatmessage.new", { conversation = "9" })
     assert.matches("chatmessage.new", tab:next("message").data, 1, true)
-    assert.equal(401, open(server.address, "/", { ["x-public-key"] = "ann", authorization = "Bearer " .. token }).status)
+    local as_ann = { ["x-public-key"] = "ann", authorization = "Bearer " .. token }
+    assert.equal(401, open(server.address, "/", as_ann).status)
   end)
 
   it("sends nothing while the app is away, and says so to who publishes", function()

@@ -87,7 +87,10 @@ describe("the inventory's feed behind nginx", function()
     local answer = http.request(nginx.address, { method = "PUT", path = "/mode", headers = { cookie = "silo=ada" },
                                                  json = { mode = "read-only" } })
     assert.equal(204, answer.status)
-    wait.wait_until(function() return vera:data("server.state")[vera:count "server.state"] == '{"mode":"read-only"}' end)
+    wait.wait_until(function()
+      local modes = vera:data "server.state"
+      return modes[#modes] == '{"mode":"read-only"}'
+    end)
     assert.equal('{"mode":"read-only"}', open("ada"):next("server.state").data)
   end)
 
