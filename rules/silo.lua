@@ -22,7 +22,7 @@ end)
 local roles = sluice.roles { "viewer", "editor", "admin" }
 
 local feed  = app:topic("feed",  { subscribe = false, history = { size = 512, ttl = 900 } })
-local state = app:topic("state", { subscribe = false, history = { size = 16, ttl = 900 }, retain = true })
+local state = app:topic("state", { subscribe = false, history = { size = 512, ttl = 900 }, retain = true })
 
 app:stream("events", {
   path      = "/api/events",
