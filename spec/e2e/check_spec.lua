@@ -8,8 +8,12 @@ local wait = require "spec.support.wait"
 
 local HEAD = "\nProbably not meant:\n"
 
--- What the rule files that are shipped have no default for.
-local SECRETS = { PUBLISH_KEY = "the key", PERSONA_PUBLISH_KEY = "the key", PERSONA_JWT_KEY = ("k"):rep(40) }
+-- What the rule files that are shipped have no default for: keys.
+local SECRETS = {}
+for _, name in ipairs { "PUBLISH_KEY", "PERSONA_PUBLISH_KEY", "PERSONA_JWT_KEY", "MERCURE_PUBLISHER_JWT_KEY",
+                        "MERCURE_SUBSCRIBER_JWT_KEY" } do
+  SECRETS[name] = ("k"):rep(40)
+end
 
 local function expectation(path)
   local list = {}
