@@ -28,20 +28,42 @@ local function may(data, id)
 end
 
 -- What goes out of a message. Nothing else does.
-local KEPT = { "type", "timestamp", "userId", "userName", "channel", "content", "jobId", "progress", "message",
-               "result", "status" }
-
--- What a message must have, by its type.
-local NEEDED = {
-  chat                = { userId = "string", content = "string" },
-  generation_progress = { jobId = "string", progress = "number" },
-  generation_complete = { jobId = "string" },
-  presence            = { userId = "string", status = "string" },
+local FIELDS = {
+  type      = "chat, generation_progress, generation_complete or presence",
+  timestamp = "when, as 2026-11-26T12:00:00Z; the server's time where the message names none",
+  channel   = "where: channel:{id} or user:{id}; the topic's name where the message names none",
+  userId    = "whose it is",
+  userName  = "that user's name",
+  content   = "what is said; of a job, its title",
+  jobId     = "which job",
+  progress  = "how far it is, from 0 to 100",
+  message   = "what is being done",
+  result    = "what came of it: any JSON",
+  status    = "online or offline; of a job, what its app says, as running, done, failed",
 }
+
+-- The types of messages: what one must have, and of which Lua type; `types` is what the pages are told of them.
+local needed, types = {}, {}
+
+local function message_type(name, about, needs, others)
+  local fields = {}
+  for _, field in ipairs(others) do fields[field] = FIELDS[field] end
+  for _, field in ipairs { "type", "timestamp", "channel" } do fields[field] = FIELDS[field] .. "; always there" end
+  for field in pairs(needs) do fields[field] = FIELDS[field] .. "; always there" end
+  needed[name], types[name] = needs, { about = about, fields = fields }
+end
+
+message_type("chat", "Somebody says something.", { userId = "string", content = "string" }, { "userName" })
+message_type("generation_progress", "A job goes on. Who is slow gets the newest of these alone.",
+             { jobId = "string", progress = "number" }, { "userId", "userName", "content", "message", "status" })
+message_type("generation_complete", "A job is over.",
+             { jobId = "string" }, { "userId", "userName", "content", "message", "result", "status" })
+message_type("presence", "Somebody came or went: with the first stream, and five seconds after the last.",
+             { userId = "string", status = "string" }, { "userName" })
 
 local function publish(topic, message)
   local trigger = { channel = topic.name, timestamp = os.date("!%Y-%m-%dT%H:%M:%SZ", math.floor(time.now())) }
-  for _, field in ipairs(KEPT) do
+  for field in pairs(FIELDS) do
     local value = message[field]
     if value ~= nil and value ~= json.null then trigger[field] = value end
   end
@@ -50,7 +72,7 @@ local function publish(topic, message)
   })
 end
 
--- The name is the newest stream's; who has gone is remembered for a day.
+-- The name is that of a token; who has gone is remembered for a day.
 local function name_of(user)
   local sub = app:subscribers { user = user }[1]
   if sub then store.set("name:" .. user, sub.data.name, { ttl = 86400 }) end
@@ -59,6 +81,9 @@ end
 
 local channel
 channel = app:topic("channel:{id}", {
+  about     = "A room: what is said in it, the jobs that run for it, and who is there. Its id is up to 64 letters,"
+    .. " digits, '.', '_', '-'. A token that names channels opens those alone.",
+  types     = types,
   event     = false,
   subscribe = function(sub, params) return may(sub.data, params.id) end,
   history   = { size = 256, ttl = 600 },
@@ -69,6 +94,8 @@ channel = app:topic("channel:{id}", {
 })
 
 local mine = app:topic("user:{id}", {
+  about     = "What concerns one user, wherever that one is.",
+  types     = types,
   event     = false,
   subscribe = sluice.owner "id",
   history   = { size = 256, ttl = 600 },
@@ -76,6 +103,8 @@ local mine = app:topic("user:{id}", {
 })
 
 app:stream("events", {
+  about    = "All channels that a page wants: ?channel=channel:general&channel=user:ann; without any, its user's own."
+    .. " ?last_event_id=earliest brings what was said lately.",
   path     = "/api/events",
   identity = holder,
   query    = { topic = "channel" },                     -- ?channel=channel:general&channel=user:ann
@@ -87,6 +116,8 @@ app:stream("events", {
 })
 
 app:route("say", "POST /api/chat/messages", {
+  about    = 'Says {"channel":"channel:general","content":…}, up to 4,000 bytes: 204. The user is the token\'s.'
+    .. " Who goes on saying more than one a second, after ten at once, gets 429.",
   identity = holder,
   rate     = { rate = 1, burst = 10, per = "user" },
   run      = function(req)
@@ -100,14 +131,18 @@ app:route("say", "POST /api/chat/messages", {
   end,
 })
 
-app:route("members", "GET /api/channels/{id}/members", { identity = holder, run = function(req, params)
-  if not may(req.data, params.id) then return 403 end
-  local members = json.list {}
-  for i, user in ipairs(app:presence(channel(params.id)):list()) do
-    members[i] = { userId = user, userName = name_of(user) }
-  end
-  return { json = { members = members } }
-end })
+app:route("members", "GET /api/channels/{id}/members", {
+  about    = 'Who is there: {"members":[{"userId":…,"userName":…}]}.',
+  identity = holder,
+  run      = function(req, params)
+    if not may(req.data, params.id) then return 403 end
+    local members = json.list {}
+    for i, user in ipairs(app:presence(channel(params.id)):list()) do
+      members[i] = { userId = user, userName = name_of(user) }
+    end
+    return { json = { members = members } }
+  end,
+})
 
 -- The bus: messages for `realtime:channel:general` and `realtime:user:ann`, whatever they come by.
 local TOPICS = {
@@ -117,10 +152,13 @@ local TOPICS = {
 
 local function fault_of(message)
   if type(message) ~= "table" then return "it is no JSON object" end
-  local needed = NEEDED[message.type]
-  if not needed then return "its type is none of ours" end
-  for field, kind in pairs(needed) do
+  local needs = needed[message.type]
+  if not needs then return "its type is none of ours" end
+  for field, kind in pairs(needs) do
     if type(message[field]) ~= kind then return ("a %s without its %s"):format(message.type, field) end
+  end
+  if message.type == "presence" and message.status ~= "online" and message.status ~= "offline" then
+    return "a presence that is neither online nor offline"
   end
 end
 
@@ -131,10 +169,13 @@ local function relay(ev, bus)
   local message  = json.decode(ev.data)
   local fault    = fault_of(message)
   if fault then return ev:drop(fault) end
-  publish(topic, message)
+  local ok, why = pcall(publish, topic, message)        -- what no JSON can say, such as 1e999
+  if not ok then ev:drop(tostring(why)) end
 end
 
 local realtime = app:ingest("realtime", {
+  about     = 'For apps: the type is "message", the topic realtime:channel:{id} or realtime:user:{id}, the data one of'
+    .. " the types above. What makes no sense is dropped and counted.",
   path      = "/api/realtime",
   authorize = sluice.bearer(sluice.env "PERSONA_PUBLISH_KEY"),
 })

@@ -215,6 +215,70 @@ describe("persona", function()
     end)
   end)
 
+  describe("the page that is made of the rules", function()
+    local page = tree.read "docs/channels/persona.md"
+
+    -- Of each type of each topic: { "channel:general", "chat", its fields with what is said of them }.
+    local function documented()
+      local list, topic = {}, nil
+      for line in page:match("\n## Topics\n(.*)\n## Ingests\n"):gmatch "[^\n]+" do
+        local name, type  = line:match "^### `(.-)`", line:match "^#### `(.-)`"
+        local field, text = line:match "^| `(%a+)` | (.*) |$"
+        if name then topic = name:gsub("{id}", name:find "^user" and "ann" or "general") end
+        if type then list[#list + 1] = { topic, type, {} } end
+        if field then list[#list][3][field] = text end
+      end
+      return list
+    end
+
+    it("has the types that there are, and of each the fields that it may have", function()
+      local found, values = {}, { progress = 40, result = { url = "/r/1" }, status = "offline" }
+      local tab = connect("ann", { "channel:general", "user:ann" })
+      for i, one in ipairs(documented()) do
+        local topic, type, fields = unpack(one)
+        found[i] = topic .. " " .. type
+        local message = {}
+        for field in pairs(fields) do message[field] = values[field] or "a text" end
+        message.type = type
+        bus("realtime:" .. topic, message)
+        local got = came(tab, true)
+        assert.same(message, got[#got])
+      end
+      local expected = {}
+      for _, topic in ipairs { "channel:general", "user:ann" } do
+        for _, type in ipairs { "chat", "generation_complete", "generation_progress", "presence" } do
+          expected[#expected + 1] = topic .. " " .. type
+        end
+      end
+      assert.same(expected, found)
+    end)
+
+    it("says of a field that it is always there where no message goes out without it", function()
+      local tab, values = connect("ann", { "channel:general", "user:ann" }), { progress = 40, status = "online" }
+      for _, one in ipairs(documented()) do
+        local topic, type, fields = unpack(one)
+        for left_out, text in pairs(fields) do
+          local message, before = {}, #came(tab, true)
+          for field in pairs(fields) do message[field] = field ~= left_out and (values[field] or "a text") or nil end
+          if left_out ~= "type" then message.type = type end
+          bus("realtime:" .. topic, message)
+          local got = came(tab, true)
+          local may_lack = #got > before and got[#got][left_out] == nil
+          assert.same({ type, left_out, not text:find "; always there$" }, { type, left_out, may_lack })
+        end
+      end
+    end)
+
+    it("is no less than what goes out", function()
+      local tab = connect("ann", "channel:general")
+      say("ann", { channel = "channel:general", content = "hello" })
+      for _, message in ipairs(came(tab, true)) do
+        local section = page:match("\n#### `" .. message.type .. "`\n(.-)\n###")
+        for field in pairs(message) do assert.truthy(section:find("| `" .. field .. "` |", 1, true)) end
+      end
+    end)
+  end)
+
   describe("the bus", function()
     it("is for who has its key", function()
       local message = { type = "chat", userId = "bob", content = "hello" }
@@ -239,6 +303,9 @@ describe("persona", function()
         { channel, { type = "generation_progress", jobId = "j", progress = "half" } },
         { channel, { type = "generation_progress", progress = 1 } }, { channel, { type = "generation_complete" } },
         { channel, { type = "presence", userId = "bob" } },
+        { channel, { type = "presence", userId = "bob", status = "away" } },
+        { channel, '{"type":"generation_progress","jobId":"j","progress":1e999}' },
+        { channel, '{"type":"generation_complete","jobId":"j","result":{"a":[1e999]}}' },
         { "realtime:group:general", good }, { "channel:general", good }, { "realtime:channel:", good },
         { "realtime:channel", good }, { "xrealtime:channel:general", good }, { "realtime:channel:a b", good },
         { "realtime:channel:" .. ("a"):rep(65), good }, { "realtime:user:" .. ("a"):rep(300), good },
