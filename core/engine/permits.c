@@ -4,8 +4,11 @@
 
 #include "base/alloc.h"
 
+enum { DRAWERS = 1024 };
+
 struct permit_entry {
     struct list node;
+    struct list of_topic, of_user; /* in their drawers */
     struct atom *topic, *key, *user; /* references */
     uint64_t until_ms;
     bool yes;
@@ -41,6 +44,18 @@ static struct permit_entry *find(const struct permits *permits, const struct ato
     return lookup_find(&permits->_by_all, hash_of(topic, key, user), is_wanted, &wanted);
 }
 
+static struct list *drawer(struct list *drawers, const struct atom *atom)
+{
+    return &drawers[(atom->hash >> 20) % DRAWERS];
+}
+
+static struct list *new_drawers(void)
+{
+    struct list *drawers = xmalloc(DRAWERS * sizeof(*drawers));
+    for (size_t i = 0; i < DRAWERS; i++) list_create(&drawers[i]);
+    return drawers;
+}
+
 static struct permit_entry *oldest(const struct permits *permits)
 {
     return list_empty(&permits->_oldest_first)
@@ -52,6 +67,8 @@ static void drop(struct permits *permits, struct permit_entry *entry)
 {
     lookup_remove(&permits->_by_all, entry);
     list_remove(&entry->node);
+    list_remove(&entry->of_topic);
+    list_remove(&entry->of_user);
     atom_unref(entry->topic);
     atom_unref(entry->key);
     atom_unref(entry->user);
@@ -60,6 +77,7 @@ static void drop(struct permits *permits, struct permit_entry *entry)
 
 void permits_create(struct permits *permits)
 {
+    *permits = (struct permits){0};
     lookup_create(&permits->_by_all, hash_entry);
     list_create(&permits->_oldest_first);
 }
@@ -68,6 +86,8 @@ void permits_destroy(struct permits *permits)
 {
     permits_forget(permits, NULL, NULL);
     lookup_destroy(&permits->_by_all);
+    xfree(permits->_by_topic);
+    xfree(permits->_by_user);
 }
 
 enum permit permits_find(const struct permits *permits, struct atom *topic, struct atom *key,
@@ -100,18 +120,32 @@ void permits_put(struct permits *permits, struct atom *topic, struct atom *key, 
                                    .user = atom_ref(user),
                                    .until_ms = until_ms,
                                    .yes = yes};
+    if (!permits->_by_user) permits->_by_user = new_drawers();
+    if (!permits->_by_topic) permits->_by_topic = new_drawers();
     list_append(&permits->_oldest_first, &entry->node);
+    list_append(drawer(permits->_by_topic, topic), &entry->of_topic);
+    list_append(drawer(permits->_by_user, user), &entry->of_user);
     lookup_add(&permits->_by_all, entry);
+}
+
+static void drop_meant(struct permits *permits, struct permit_entry *entry,
+                       const struct atom *topic, const struct atom *user)
+{
+    if ((!topic || entry->topic == topic) && (!user || entry->user == user)) drop(permits, entry);
 }
 
 void permits_forget(struct permits *permits, const struct atom *topic, const struct atom *user)
 {
-    LIST_EACH(node, &permits->_oldest_first)
-    {
-        struct permit_entry *entry = CONTAINER(node, struct permit_entry, node);
-        if ((!topic || entry->topic == topic) && (!user || entry->user == user))
-            drop(permits, entry);
-    }
+    if (!permits->_by_user) return;
+    if (user)
+        LIST_EACH(node, drawer(permits->_by_user, user))
+            drop_meant(permits, CONTAINER(node, struct permit_entry, of_user), topic, user);
+    else if (topic)
+        LIST_EACH(node, drawer(permits->_by_topic, topic))
+            drop_meant(permits, CONTAINER(node, struct permit_entry, of_topic), topic, user);
+    else
+        LIST_EACH(node, &permits->_oldest_first)
+            drop(permits, CONTAINER(node, struct permit_entry, node));
 }
 
 uint32_t permits_count(const struct permits *permits)

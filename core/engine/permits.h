@@ -17,6 +17,7 @@
 struct permits {
     struct lookup _by_all;
     struct list _oldest_first;
+    struct list *_by_topic, *_by_user; /* drawers, by the atoms' hashes; NULL while nothing was put */
 };
 
 enum permit { PERMIT_NONE, PERMIT_YES, PERMIT_NO };
@@ -33,7 +34,8 @@ enum permit permits_find(const struct permits *permits, struct atom *topic, stru
 void permits_put(struct permits *permits, struct atom *topic, struct atom *key, struct atom *user,
                  bool yes, uint64_t now_ms, uint64_t until_ms, uint32_t max);
 
-/* Drops what is about this topic and this user; NULL: all of them. A walk over everything. */
+/* Drops what is about this topic and this user; NULL: all of them. Walks about as many as it drops, as
+ * rules may forget in a loop: of both, those of the user. */
 void permits_forget(struct permits *permits, const struct atom *topic, const struct atom *user);
 
 uint32_t permits_count(const struct permits *permits);

@@ -131,7 +131,7 @@ const struct key keys[] = {
      "Above, triggers go out at once instead of waiting."},
     {"audience_permits", KEY_COUNT, AT(audience_permits), "100000", 0, 100e6, {0},
      "Answers of one app's topic audiences that are kept, one for each user, topic and key.",
-     "Each costs some 80 bytes. Above, the oldest are forgotten, and asked again."},
+     "Each costs some 120 bytes. Above, the oldest are forgotten, and asked again."},
     {"store_entries", KEY_COUNT, AT(store_entries), "100000", 0, 100e6, {0},
      "Entries of one app's sluice.store.", "Above, set() says that the store is full."},
     {"store_bytes", KEY_BYTES, AT(store_bytes), "67108864", 0, 64 * GIB, {0},

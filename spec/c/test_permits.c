@@ -1,6 +1,8 @@
 /* What audiences answered: good for its time, bounded, forgotten when told. */
 #include "engine/permits.c"
 
+#include <time.h>
+
 #include "unit.h"
 
 static struct permits permits;
@@ -101,6 +103,36 @@ static void what_is_too_old_leaves(void **state)
     }
 }
 
+/* A rule may forget one user after the other; walking everything each time would take a minute here. */
+static void forgetting_walks_no_more_than_it_must(void **state)
+{
+    (void)state;
+    enum { USERS = 30000 };
+    static struct atom *users[USERS], *topics[USERS];
+    for (int i = 0; i < USERS; i++) {
+        char name[16];
+        snprintf(name, sizeof(name), "u%d", i);
+        users[i] = atom_of(name);
+        snprintf(name, sizeof(name), "t%d", i);
+        topics[i] = atom_of(name);
+        permits_put(&permits, board, key, users[i], true, 0, 10, 3 * USERS);
+        permits_put(&permits, topics[i], key, ann, true, 0, 10, 3 * USERS);
+    }
+    const clock_t began = clock();
+    for (int i = 0; i < USERS; i += 2) {
+        permits_forget(&permits, board, users[i]);
+        permits_forget(&permits, topics[i], NULL);
+    }
+    assert_true(clock() - began < 2 * CLOCKS_PER_SEC);
+    assert_int_equal(permits_count(&permits), USERS);
+    for (int i = 0; i < USERS; i++) {
+        assert_int_equal(at(board, users[i], 0), i % 2 ? PERMIT_YES : PERMIT_NONE);
+        assert_int_equal(at(topics[i], ann, 0), i % 2 ? PERMIT_YES : PERMIT_NONE);
+        atom_unref(users[i]);
+        atom_unref(topics[i]);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -110,6 +142,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_is_forgotten_is_not_there, setup, teardown),
         cmocka_unit_test_setup_teardown(the_oldest_go_where_there_is_no_room, setup, teardown),
         cmocka_unit_test_setup_teardown(what_is_too_old_leaves, setup, teardown),
+        cmocka_unit_test_setup_teardown(forgetting_walks_no_more_than_it_must, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
