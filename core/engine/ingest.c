@@ -87,8 +87,6 @@ void ingests_swap(struct ingests *ingests)
 
 /* ---- the end of one ---- */
 
-static void publish_free(struct publish *publish);
-
 /* The first has failed: who waited for its answer longest does it now. */
 static void pass_on(struct publish *publish)
 {
@@ -426,6 +424,16 @@ static void authorized(struct publish *publish, const struct identity *who, bool
         look_up(publish);
 }
 
+static void fail_no(struct publish *publish, enum no no)
+{
+    if (no == NO_FORBIDDEN)
+        fail(publish, 403, "forbidden", "You may not publish here.");
+    else if (no == NO_BAD_REQUEST)
+        fail(publish, 400, "bad_request", "Something in the request is missing or wrong.");
+    else
+        fail(publish, 401, "unauthorized", "Who publishes here must say who it is.");
+}
+
 static void on_authorized(void *owner, const struct hook_result *result)
 {
     struct publish *publish = owner;
@@ -433,7 +441,7 @@ static void on_authorized(void *owner, const struct hook_result *result)
     if (result->outcome == OUTCOME_YES)
         authorized(publish, &result->who, !result->who.user);
     else if (result->outcome == OUTCOME_NO)
-        fail(publish, 401, "unauthorized", "Who publishes here must say who it is.");
+        fail_no(publish, result->no);
     else
         fail(publish, 503, "unavailable", "Whether you may publish is not known now; try again.");
 }

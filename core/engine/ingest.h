@@ -2,7 +2,7 @@
  *
  *   request ─▶ who is it? ─▶ read ─▶ too many? ─▶ asked before? ─▶ its turn ─▶ handlers ─▶ answer ─▶ fan-out
  *                 │            │          │             │               │            │
- *                401, 503     4xx        429        that answer,     429, 503    500, 422
+ *              40x, 503       4xx        429        that answer,     429, 503    500, 422
  *                                                   or wait for it
  *
  * A publish whose handlers run goes on when its publisher goes away, so that its answer is there for

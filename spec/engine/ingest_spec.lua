@@ -260,6 +260,21 @@ describe("an ingest", function()
       assert.same({ "ann", "ann", "r-ann" }, as "ann".json.result)
     end)
 
+    it("an identity that knows who it is, and that this one may not: 403, not 401", function()
+      start [[
+        local ranks = sluice.roles { "viewer", "editor" }
+        local who = sluice.identity(function(req)
+          if req.headers["x-who"] == "odd" then return nil, "bad_request" end
+          return req.headers["x-who"] and { user = "ann", data = { role = req.headers["x-who"] } }
+        end)
+        local m = app:ingest("mutations", { path = "/publish", authorize = ranks:at_least("editor", who) })
+        m:on("*", function(ev) return ev.user end)]]
+      assert.same({ 401, "unauthorized" }, code(as(nil)))
+      assert.same({ 403, "forbidden" }, code(as "viewer"))
+      assert.same({ 400, "bad_request" }, code(as "odd"))
+      assert.same("ann", as "editor".json.result)
+    end)
+
     it("and only an app says whose an event is", function()
       start(BY_FUNCTION)
       assert.same({ "bob", 0, 0 }, as("app", { type = "t", user = "bob" }).json.result)
