@@ -14,12 +14,14 @@ local session = sluice.identity(function(req)
   return { user = answer:expect(200):json().user }
 end)
 
--- Which of these users may read it? An app that is away raises: don't know, so nothing is shown.
+-- Which of these users may read it? An app that is away, or says something else, raises: don't know, so nothing is shown.
 local function readers(project, users)
-  return http.post(BOARDS .. "/api/readers", {
+  local names = http.post(BOARDS .. "/api/readers", {
     headers = { authorization = "Bearer " .. KEY },
     json    = { project = project, users = json.list(users) },
   }):expect(200):json().readers
+  if type(names) ~= "table" then error "the app's answer names no readers" end
+  return names
 end
 
 -- What happens on a board: of each type the fields that go out. `sluice docs` shows them: docs/channels/board.md.
@@ -116,8 +118,10 @@ local mutations = app:ingest("mutations", {
 for type in pairs(TYPES) do
   mutations:on(type, function(ev)
     local change = ev:json()
-    for _, card in ipairs(change.cards or {}) do        -- of a column that is deleted: the page need fetch nothing
-      emit("card.moved", change, card)
+    if type == "column.deleted" and change.cards ~= json.null then
+      for _, card in ipairs(change.cards or {}) do      -- they move before it goes: the page need fetch nothing
+        emit("card.moved", change, card)
+      end
     end
     emit(type, change, change)
   end)
