@@ -14,7 +14,7 @@ local session = sluice.identity(function(req)
   return { user = answer:expect(200):json().user }
 end)
 
--- Which of these users may read it? An app that is away, or says something else, raises: don't know, so nothing is shown.
+-- Which of these users may read it? An app that is away, or talks of something else, raises: don't know, nothing shown.
 local function readers(project, users)
   local names = http.post(BOARDS .. "/api/readers", {
     headers = { authorization = "Bearer " .. KEY },

@@ -61,7 +61,7 @@ describe("a board", function()
       load((tree.read "rules/board.lua":gsub('  suppress = "client"[^\n]*\n', "")))
     end)
 
-    it("reaches every tab of everybody who may read it, but not the one that moved the card, and nobody else", function()
+    it("reaches every tab of everybody who may read it, not the one that moved the card, and nobody else", function()
       local tags = { "a-tab-of-ann-0001", "a-tab-of-ann-0002", "a-tab-of-bob-0001", "a-tab-of-bob-0002" }
       local tabs = {}
       for i, tag in ipairs(tags) do tabs[i] = connect(i < 3 and "ann" or "bob", tag) end
@@ -191,7 +191,7 @@ describe("a board", function()
     local held = world:hold "POST /api/readers"
     local function answer() held:answer { json = { readers = { "ann", "bob" } } } end
     ann = ann:reconnect()
-    answer()                                                        -- its `subscribe`; now what it missed is asked about
+    answer()                                                        -- its `subscribe`; what it missed is asked about
     assert.equal(2, held.count)
     move()                                                          -- joins that
     bob = bob:reconnect()

@@ -31,7 +31,8 @@ Schedule.__index = Schedule
 
 function Schedule.new(seed)
   local self = setmetatable({ seed = seed, draw = generator(seed), mode = seed % 2 == 0 and "client" or "server",
-    tabs = {}, triggers = {}, open = {}, remembered = 0, step = 0, since = {}, forgotten = {}, members = {}, reloads = {} }, Schedule)
+    tabs = {}, triggers = {}, open = {}, remembered = 0, step = 0, since = {}, forgotten = {}, members = {},
+    reloads = {} }, Schedule)
   self.world = rig.load(FILES[self.mode], { env = { PUBLISH_KEY = KEY }, seed = seed })
   for _, project in ipairs(PROJECTS) do
     self.members[project] = {}
@@ -85,7 +86,8 @@ function Schedule:remember()
   while self.remembered < #requests do
     self.remembered = self.remembered + 1
     if self.how == "held" then
-      self.open[#self.open + 1] = { held = self.held, answer = board_app.answer(requests[self.remembered], self.members) }
+      local answer = board_app.answer(requests[self.remembered], self.members)
+      self.open[#self.open + 1] = { held = self.held, answer = answer }
     end
   end
 end
