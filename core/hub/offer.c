@@ -144,8 +144,9 @@ static bool make_room(struct subscriber *subscriber, size_t size)
 static struct slot *push(struct subscriber *subscriber, enum slot_kind kind, struct frame *frame,
                          uint32_t room)
 {
-    bool tagged = subscriber->options->suppress == SUPPRESS_CLIENT && frame && frame->tag &&
-                  frame->user == subscriber->user;
+    /* What a newcomer gets (it has no place) is no echo: its page begins anew and has no state. */
+    bool tagged = subscriber->options->suppress == SUPPRESS_CLIENT && frame && frame->position &&
+                  frame->tag && frame->user == subscriber->user;
     if (!subscriber->queue) subscriber->queue = queue_new(room, &subscriber->hub->counters.queued);
     struct slot *slot = queue_push(&subscriber->queue, kind, frame, tagged);
     if (subscriber->state != STATE_NEW) flush_post(subscriber);

@@ -64,6 +64,24 @@ describe("a topic that retains", function()
     assert.same({ "open" }, doors(connect { tag = tag }))
   end)
 
+  it("gives it without the tag by which a client knows its echoes", function()
+    world = rules.load [[
+      local door = app:topic("door", { retain = true })
+      local session = sluice.identity(function() return { user = "ann" } end)
+      app:stream("events", { path = "/events", identity = session, suppress = "client",
+        topics = function() return door() end })
+      app:route("shut", "POST /shut", { identity = session, run = function(req)
+        door():emit("door", { shut = true }, { tag = req.tag })
+        return 204
+      end })]]
+    local tag = "0123456789abcdef"
+    local tab = connect { tag = tag }
+    tab:post "/shut"
+    assert.same({ '{"session_tag":"0123456789abcdef","shut":true}' }, doors(tab))
+    tab:close()
+    assert.same({ '{"shut":true}' }, doors(connect { tag = tag }))
+  end)
+
   it("keeps a newcomer's cursor where it is: cut behind it, it misses and doubles nothing", function()
     start "true"
     emit("1", "open")
