@@ -140,6 +140,22 @@ bool text_query_get(struct bytes query, const char *name, struct buf *out)
     return false;
 }
 
+/* '&' and '=' stand between names and values, and are no part of an escape. */
+bool text_query_is_whole(struct bytes query)
+{
+    struct buf decoded = BUF_EMPTY;
+    bool whole = true;
+    for (size_t at = 0; whole && at < query.size;) {
+        const char *part = query.data + at;
+        size_t size = 0;
+        while (size < query.size - at && part[size] != '&' && part[size] != '=') size++;
+        whole = text_percent_decode(&decoded, bytes_run(part, size), true);
+        at += size + 1;
+    }
+    buf_destroy(&decoded);
+    return whole;
+}
+
 /* What a byte below 0x20, a quote or a backslash is written as. */
 static void add_escape(struct buf *out, unsigned char c)
 {

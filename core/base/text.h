@@ -25,6 +25,9 @@ bool text_percent_decode(struct buf *out, struct bytes text, bool plus);
 /* Finds name in "a=1&b=2" and appends its decoded value to out; false: not there or broken. */
 bool text_query_get(struct bytes query, const char *name, struct buf *out);
 
+/* Can all of its names and values be decoded? So that what is broken is not taken for what is not there. */
+bool text_query_is_whole(struct bytes query);
+
 /* Appends as a JSON string with its quotes (RFC 8259); ill-formed UTF-8 becomes U+FFFD. */
 void text_json_string(struct buf *out, struct bytes text);
 

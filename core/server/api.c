@@ -14,13 +14,15 @@ struct question {
     struct buf app, user, tag, from, limit;
 };
 
-static void read(struct question *question, struct bytes query)
+/* False: it is broken, and who is meant is not known; a tag that cannot be read is not all tabs. */
+static bool read(struct question *question, struct bytes query)
 {
     static const char *const names[] = {"app", "user", "tag", "from", "limit"};
     struct buf *const values[] = {&question->app, &question->user, &question->tag, &question->from,
                                   &question->limit};
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
         if (!text_query_get(query, names[i], values[i])) buf_clear(values[i]);
+    return text_query_is_whole(query);
 }
 
 static void destroy(struct question *question)
@@ -38,7 +40,7 @@ static void give(struct server *server, struct exchange *exchange,
 {
     struct question question = {.app = BUF_EMPTY};
     struct buf body = BUF_EMPTY;
-    read(&question, exchange->request.query);
+    const bool whole = read(&question, exchange->request.query);
     long long from = 0, limit = LISTING_STANDARD;
     if (question.from.size) from = text_number(buf_bytes(&question.from), 1LL << 40);
     if (question.limit.size) limit = text_number(buf_bytes(&question.limit), LISTING_MAX);
@@ -46,7 +48,7 @@ static void give(struct server *server, struct exchange *exchange,
                                         .user = buf_bytes(&question.user),
                                         .from = (uint64_t)from,
                                         .limit = (uint32_t)limit};
-    if (from < 0 || limit < 1) {
+    if (!whole || from < 0 || limit < 1) {
         admin_refuse(exchange, 400, "bad_question", asked);
     } else {
         write(server->node, &query, &body);
@@ -79,8 +81,7 @@ void api_disconnect(struct server *server, struct exchange *exchange)
 {
     struct question question = {.app = BUF_EMPTY};
     struct buf body = BUF_EMPTY;
-    read(&question, exchange->request.query);
-    if (!question.user.size) {
+    if (!read(&question, exchange->request.query) || !question.user.size) {
         admin_refuse(exchange, 400, "bad_question",
                      "Say whom: ?user=NAME, with &tag=TAG for one tab and &app=NAME for one app.");
     } else {

@@ -151,6 +151,16 @@ static void queries_are_searched_by_decoded_name(void **state)
     buf_destroy(&out);
 }
 
+static void a_query_is_whole_or_broken(void **state)
+{
+    (void)state;
+    static const char *const whole[] = {"", "a", "a=1&b", "a=%41+%20&&=", "a=b=c", "a%3D=1"};
+    static const char *const broken[] = {"a=%", "a=%4", "a=%zz&b=1", "a=1&%zz", "a=%00", "b=c=%g0"};
+    for (size_t i = 0; i < COUNT(whole); i++) assert_true(text_query_is_whole(bytes_of(whole[i])));
+    for (size_t i = 0; i < COUNT(broken); i++)
+        assert_false(text_query_is_whole(bytes_of(broken[i])));
+}
+
 static void json_strings_are_well_formed_whatever_comes(void **state)
 {
     (void)state;
@@ -310,6 +320,7 @@ int main(void)
         cmocka_unit_test_teardown(decoding_undoes_encoding, nothing_left),
         cmocka_unit_test_teardown(decodes_or_leaves_untouched, nothing_left),
         cmocka_unit_test_teardown(queries_are_searched_by_decoded_name, nothing_left),
+        cmocka_unit_test_teardown(a_query_is_whole_or_broken, nothing_left),
         cmocka_unit_test_teardown(json_strings_are_well_formed_whatever_comes, nothing_left),
         cmocka_unit_test(compares),
         cmocka_unit_test(finds_the_name_that_was_meant),

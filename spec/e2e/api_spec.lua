@@ -96,7 +96,7 @@ describe("the admin listener's API", function()
     local count = 0
     for _ in pairs(seen) do count = count + 1 end
     assert.same({ 26, 3 }, { count, pages })
-    for _, wrong in ipairs { "limit=0", "limit=1001", "limit=x", "from=-1" } do
+    for _, wrong in ipairs { "limit=0", "limit=1001", "limit=x", "from=-1", "app=%zz" } do
       assert.equal(400, http.get(server.admin, "/api/subscribers?" .. wrong).status, wrong)
     end
   end)
@@ -108,6 +108,9 @@ describe("the admin listener's API", function()
     local function disconnect(query) return http.post(server.admin, "/api/disconnect" .. query, CHANGES) end
     assert.equal(403, http.post(server.admin, "/api/disconnect?user=ann").status)
     assert.equal(400, disconnect("").status)
+    for _, broken in ipairs { "tag=%zz", "tag=%00", "app=%", "%zz=1" } do
+      assert.equal(400, disconnect("?user=ann&" .. broken).status, broken)
+    end
     assert.equal(0, disconnect("?user=nobody").json().disconnected)
     assert.equal(0, disconnect("?user=ann&app=other").json().disconnected)
     assert.equal(0, disconnect("?user=ann&tag=00000000000000zz").json().disconnected)
