@@ -367,7 +367,8 @@ bool server_reload(struct server *server, bool promote, struct buf *report)
 {
     struct log *log = server->_parts->ports.log;
     struct last_reload *last = &server->reload;
-    service_reloading(server->_parts->service);
+    const bool ends = node_draining(server->node); /* which systemd was told, and is not told otherwise */
+    if (!ends) service_reloading(server->_parts->service);
     const bool good = reload(server, promote, report);
     if (good) {
         LOG(log, LOG_INFO, "reloaded", F_NUMBER("apps", node_apps(server->node)),
@@ -384,7 +385,7 @@ bool server_reload(struct server *server, bool promote, struct buf *report)
     last->wall_ms = server->_parts->ports.clock->wall_ms;
     buf_clear(&last->lines);
     buf_add_bytes(&last->lines, buf_bytes(report));
-    say_ready(server);
+    if (!ends) say_ready(server);
     return good;
 }
 

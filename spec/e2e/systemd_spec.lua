@@ -11,6 +11,7 @@ local wait   = require "spec.support.wait"
 local RULES = [[
 local app = require("sluice").app "unit"
 app:route("ping", "GET /ping", { run = function() return 200, "pong" end })
+app:route("sleep", "POST /sleep", { run = function() require("sluice.time").sleep(1) return 204 end })
 ]]
 
 -- A manager's notify socket: `take()` returns what was said so far, a text a message.
@@ -62,6 +63,23 @@ describe("under systemd", function()
     server.process:signal "TERM"
     server.process:wait(5)
     assert.is_truthy(find(take(), "^STOPPING=1\nSTATUS=draining"))
+    close()
+  end)
+
+  it("goes on saying that it ends where a reload comes in its drain", function()
+    local path, take, close = manager()
+    local server = e2e.server { rules = RULES, env = { NOTIFY_SOCKET = path } }
+    local held = http.connect(server.address)
+    held:start { method = "POST", path = "/sleep" }
+    wait.wait_until(function() return server:metric "sluice_requests_total" == 1 end)
+    server.errors = "the node drains"
+    server.process:signal "TERM"
+    local at = wait.wait_until(function() return find(take(), "^STOPPING=1") end)
+    server.process:signal "HUP"
+    wait.wait_until(function() return server:log():find "the node drains" end)
+    held:answer()
+    server.process:wait(5)
+    assert.equal(at, #take())
     close()
   end)
 
