@@ -34,10 +34,18 @@ void logger_create(struct logger *logger, int fd)
     *logger = (struct logger){.log = {LOG_INFO, write_line}, .form = LINE_PAIRS, .fd = fd};
 }
 
-bool logger_open(struct logger *logger, const char *path)
+/* A pipe that nobody reads is an error at once: to wait for a reader would hold everything up. */
+static int open_file(const char *path)
 {
     const int fd =
-        path ? open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0640) : LOGGER_STDERR;
+        open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0640);
+    if (fd >= 0) fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) & ~O_NONBLOCK);
+    return fd;
+}
+
+bool logger_open(struct logger *logger, const char *path)
+{
+    const int fd = path ? open_file(path) : LOGGER_STDERR;
     if (fd < 0) return false;
     if (logger->owned) close(logger->fd);
     logger->fd = fd;

@@ -87,6 +87,17 @@ describe("log_file", function()
     end)
   end)
 
+  it("that is a pipe which nobody reads is such a file, and holds nothing up", function()
+    local server, path = start(nil, "the log is not opened again")
+    assert(os.rename(path, path .. ".1"))
+    assert(os.execute("mkfifo " .. path) == 0)
+    server.process:signal "USR1"
+    wait.wait_until(function() return read(path .. ".1"):find "the log is not opened again" end)
+    assert.equal(204, http.post(server.address, "/say/9").status)
+    assert.same({ 9 }, numbers(read(path .. ".1")))
+    os.remove(path)
+  end)
+
   it("follows the config at a reload, back to stderr too", function()
     local server, path = start()
     e2e.write(server.conf, (read(server.conf):gsub("log_file = [^\n]+", "")))
