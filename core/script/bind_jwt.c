@@ -32,13 +32,25 @@ static bool keep(char *text)
     return good;
 }
 
+/* Three parts of base64url (RFC 7515, 7.1), of which the last may be empty. libjwt stops decoding at what is none,
+ * and takes a key pair's token with anything behind it. */
+static bool is_compact(const char *token, size_t size)
+{
+    static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    const size_t header = strspn(token, letters);
+    const size_t claims = token[header] == '.' ? strspn(token + header + 1, letters) : 0;
+    const char *end = token + header + 1 + claims;
+    if (!header || !claims || *end != '.') return false;
+    return end + 1 + strspn(end + 1, letters) == token + size;
+}
+
 /* The token at 1, if libjwt can be given it: it takes a C text, and what it decodes is in proportion. */
 static const char *token_at(lua_State *L)
 {
     size_t size;
     if (lua_type(L, 1) != LUA_TSTRING) return NULL;
     const char *token = lua_tolstring(L, 1, &size);
-    return size <= TOKEN_MAX && strlen(token) == size ? token : NULL;
+    return size <= TOKEN_MAX && is_compact(token, size) ? token : NULL;
 }
 
 /* Has its header what must be understood and is not (RFC 7515, 4.1.11)? */

@@ -12,6 +12,7 @@ local jwt = {}
 
 local LEEWAY = 5          -- seconds that clocks may differ
 local KEYS_MAX = 16
+local LATEST   = 253402300799 -- the end of the year 9999, behind which an identity cannot expire
 
 -- algorithm -> bytes that its secret has at least (RFC 7518, 3.2); false: it is a key pair's
 local ALGORITHMS = { HS256 = 32, HS384 = 48, HS512 = 64, RS256 = false, RS384 = false, RS512 = false, ES256 = false,
@@ -212,7 +213,7 @@ function jwt.identity(options)
     end
     local exp = given(claims.exp)
     return { user = user, data = options.data and options.data(claims) or nil,
-             expires = exp and exp + (options.leeway or LEEWAY) }
+             expires = exp and math.min(exp + (options.leeway or LEEWAY), LATEST) }
   end
   return { is_identity = true, hook = core.hook(run, "identity " .. core.place(), options.data) }
 end

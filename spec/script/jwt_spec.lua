@@ -76,6 +76,21 @@ describe("sluice.jwt", function()
     end)()]])
   end)
 
+  it("takes nothing behind a token's three parts", function()
+    assert.equal("", run [[
+      local taken = {}
+      for name, key in pairs { HS256 = SECRET, RS256 = RSA, ES256 = EC } do
+        local token = jwt.sign({ sub = "ann" }, { alg = name, key = key })
+        assert(jwt.verify(token, { keys = keys }))
+        for _, behind in ipairs { ".", ".x", "=", "!x", " ", "\n" } do
+          local claims, code = jwt.verify(token .. behind, { keys = keys })
+          if claims or code ~= "malformed" then taken[#taken + 1] = ("%s with %q: %s"):format(name, behind, code) end
+        end
+      end
+      return 200, table.concat(taken, ", ")
+    ]])
+  end)
+
   it("takes no algorithm from the token: none", function()
     for i, signature in ipairs { "", "x" } do
       if i > 1 then world:close() end
@@ -217,6 +232,16 @@ describe("sluice.jwt", function()
       world:advance(16)
       assert.is_false(tab:is_open())
       assert.equal("expired", tab:types()[#tab:types()])
+    end)
+
+    it("takes a token that is good for longer than streams can last", function()
+      start()
+      for _, exp in ipairs { 253402300799, 253402300800, 999999999999 } do
+        local tab = world:connect("/events", bearer { sub = "ann", aud = "sluice", exp = exp })
+        assert.equal(200, tab.status)
+        world:advance(3600)
+        assert.is_true(tab:is_open())
+      end
     end)
 
     it("leaves no token in the log", function()
