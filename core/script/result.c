@@ -117,7 +117,8 @@ static void read_who(struct running *running, lua_State *L)
                            lua_type(L, -1) == LUA_TNUMBER
                                ? lua_tostring(L, -1)
                                : lua_pushfstring(L, "a %s", luaL_typename(L, -1)));
-        who->expires_wall_ms = (uint64_t)(seconds * 1000) + (seconds == 0); /* 0 would be: never */
+        const uint64_t wall_ms = (uint64_t)(seconds * 1000);
+        who->expires_wall_ms = wall_ms ? wall_ms : 1; /* 0 would be: never */
     }
     running->result.outcome = OUTCOME_YES;
 }

@@ -357,7 +357,7 @@ describe("a stream", function()
     end)
 
     it("at once when the session has expired already", function()
-      for _, headers in ipairs { { ["x-life"] = "-5" }, { ["x-expires"] = "0" } } do
+      for _, headers in ipairs { { ["x-life"] = "-5" }, { ["x-expires"] = "0" }, { ["x-expires"] = "0.0004" } } do
         local tab = connect("/events", "ann", { headers = headers })
         world:advance(0.01)
         assert.same({ "expired" }, tab:types())
