@@ -12,6 +12,19 @@
 
 enum { STAT_VIRTUAL = 23, STAT_RESIDENT = 24, STAT_START = 22 };
 
+/* The time of day at which the machine began. Asked for once: the clocks are read one after the other, and a
+ * process that seems to begin anew at each look is one that alerts are sent for. */
+static double boot_seconds(void)
+{
+    static double seconds;
+    struct timespec boot, wall;
+    if (seconds > 0) return seconds;
+    clock_gettime(CLOCK_BOOTTIME, &boot);
+    clock_gettime(CLOCK_REALTIME, &wall);
+    seconds = (double)(wall.tv_sec - boot.tv_sec) + (double)(wall.tv_nsec - boot.tv_nsec) / 1e9;
+    return seconds;
+}
+
 /* proc(5): the fields stand behind the name, which may hold spaces and parentheses. */
 static void read_stat(struct process *process)
 {
@@ -22,9 +35,6 @@ static void read_stat(struct process *process)
     fclose(file);
     text[size] = '\0';
     const char *at = strrchr(text, ')');
-    struct timespec boot, wall;
-    clock_gettime(CLOCK_BOOTTIME, &boot);
-    clock_gettime(CLOCK_REALTIME, &wall);
     for (int field = 2; at && *at && field < STAT_RESIDENT;) {
         at = strchr(at, ' ');
         if (!at) return;
@@ -32,9 +42,7 @@ static void read_stat(struct process *process)
         field++;
         const double value = strtod(at, NULL);
         if (field == STAT_START)
-            process->start_seconds = (double)(wall.tv_sec - boot.tv_sec) +
-                                     (double)(wall.tv_nsec - boot.tv_nsec) / 1e9 +
-                                     value / (double)sysconf(_SC_CLK_TCK);
+            process->start_seconds = boot_seconds() + value / (double)sysconf(_SC_CLK_TCK);
         if (field == STAT_VIRTUAL) process->virtual_bytes = (uint64_t)value;
         if (field == STAT_RESIDENT)
             process->resident_bytes = (uint64_t)value * (uint64_t)sysconf(_SC_PAGESIZE);

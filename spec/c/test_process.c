@@ -1,0 +1,29 @@
+#include "unit.h"
+
+#include <time.h>
+
+/* Between any two looks at a clock the process may have had to wait. */
+static int looked_at_clock(clockid_t clock, struct timespec *time)
+{
+    static long looks;
+    *time = (struct timespec){.tv_sec = clock == CLOCK_REALTIME ? 1700000000 : 1000, .tv_nsec = 5000000 * looks++};
+    return 0;
+}
+
+#define clock_gettime looked_at_clock
+#include "server/process.c"
+
+static void a_process_began_once(void **state)
+{
+    (void)state;
+    struct process first, later;
+    process_read(&first);
+    process_read(&later);
+    assert_true(first.start_seconds > 1600000000 && first.start_seconds == later.start_seconds);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(a_process_began_once)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
