@@ -1,17 +1,19 @@
 #include "peers/call.h"
 
 #include <curl/curl.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/check.h"
 
-enum { CONNECT_TIMEOUT_S = 5 };
+enum { CONNECT_TIMEOUT_S = 5, KEEPALIVE_S = 30 };
 
 struct taking {
     CURL *curl;
     call_take_f *take;
     bool (*go_on)(void *ctx);
     void *ctx;
+    struct call_head *head;
     bool enough;
 };
 
@@ -22,10 +24,24 @@ static int status_of(CURL *curl)
     return (int)status;
 }
 
+static void read_head(const struct taking *taking)
+{
+    curl_off_t after = 0;
+    char *type = NULL;
+    struct call_head *head = taking->head;
+    if (!head || head->status) return;
+    head->status = status_of(taking->curl);
+    curl_easy_getinfo(taking->curl, CURLINFO_CONTENT_TYPE, &type);
+    curl_easy_getinfo(taking->curl, CURLINFO_RETRY_AFTER, &after);
+    snprintf(head->content_type, sizeof(head->content_type), "%s", type ? type : "");
+    head->retry_after_s = (long)after;
+}
+
 static size_t on_bytes(char *data, size_t one, size_t size, void *owner)
 {
     struct taking *taking = owner;
     (void)one;
+    read_head(taking);
     taking->enough = !taking->take(taking->ctx, status_of(taking->curl), bytes_run(data, size));
     return taking->enough ? CURL_WRITEFUNC_ERROR : size;
 }
@@ -61,8 +77,12 @@ static void set_place(CURL *curl, const struct call *call)
  * if the server allows it, which it does not (Fetch, "CORS protocol"). */
 static struct curl_slist *make_headers(const struct call *call)
 {
-    struct curl_slist *headers;
-    if (call->json.data) {
+    struct curl_slist *headers = NULL;
+    for (size_t i = 0; call->headers && call->headers[i]; i++)
+        headers = curl_slist_append(headers, call->headers[i]);
+    if (call->headers) {
+        CHECK(headers || !call->headers[0]);
+    } else if (call->json.data) {
         headers = curl_slist_append(NULL, "Content-Type: application/json");
         headers = curl_slist_append(headers, "Expect:"); /* no 100-continue */
     } else {
@@ -75,7 +95,7 @@ static struct curl_slist *make_headers(const struct call *call)
         headers = curl_slist_append(headers, buf_text(&line));
         buf_destroy(&line);
     }
-    CHECK(headers);
+    CHECK(headers || call->headers);
     return headers;
 }
 
@@ -84,7 +104,8 @@ int call_make(const struct call *call, call_take_f *take, void *ctx, struct buf 
     char why[CURL_ERROR_SIZE] = "";
     CURL *curl = curl_easy_init();
     CHECK(curl);
-    struct taking taking = {.curl = curl, .take = take, .go_on = call->go_on, .ctx = ctx};
+    struct taking taking = {.curl = curl, .take = take, .go_on = call->go_on, .ctx = ctx,
+                            .head = call->head};
     struct curl_slist *headers = make_headers(call);
     set_place(curl, call);
     curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, call->method);
@@ -104,11 +125,15 @@ int call_make(const struct call *call, call_take_f *take, void *ctx, struct buf 
         curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, on_progress);
         curl_easy_setopt(curl, CURLOPT_XFERINFODATA, &taking);
     }
+    curl_easy_setopt(curl, CURLOPT_TCP_KEEPALIVE, 1L);
+    curl_easy_setopt(curl, CURLOPT_TCP_KEEPIDLE, (long)KEEPALIVE_S);
+    curl_easy_setopt(curl, CURLOPT_TCP_KEEPINTVL, (long)KEEPALIVE_S);
     const CURLcode code = curl_easy_perform(curl);
+    read_head(&taking);
     const int status = code == CURLE_OK || taking.enough ? status_of(curl) : 0;
     if (!status)
         buf_printf(error, "no answer from %s%s: %s",
-                   call->json.data ? "" : "the admin listener at ",
+                   call->json.data || call->headers ? "" : "the admin listener at ",
                    call->url ? call->url : call->address, why[0] ? why : curl_easy_strerror(code));
     curl_slist_free_all(headers);
     curl_easy_cleanup(curl);

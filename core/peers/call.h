@@ -8,6 +8,13 @@
 #include "base/buf.h"
 #include "base/bytes.h"
 
+/* What the answer's head says, as soon as it is there. */
+struct call_head {
+    int status;             /* 0: there was none */
+    char content_type[128]; /* empty: none; what is longer is cut */
+    long retry_after_s;     /* of Retry-After; 0: none */
+};
+
 struct call {
     const char *address; /* as the config writes it: "127.0.0.1:8081", "*:8081", "unix:/path" */
     const char *key;     /* what opens it, as a bearer token, or NULL */
@@ -15,6 +22,9 @@ struct call {
     const char *target;  /* "/reload?shadow=1", already encoded */
     const char *url;     /* or NULL: in the place of address and target */
     struct bytes json;   /* its body; data NULL: it has none, and is to the admin listener */
+    const char *const *headers; /* lines "name: value", and NULL behind the last: in the place of those for
+                                   the admin listener; NULL: these */
+    struct call_head *head;   /* is filled; or NULL */
     bool (*go_on)(void *ctx); /* or NULL: asked about once a second; false ends the call likewise */
 };
 

@@ -52,7 +52,12 @@ static size_t take(struct arguments *arguments, const char **words, size_t count
         snprintf(error, ERROR_SIZE, "'%.*s' needs a value", (int)size, word);
         return 0;
     }
-    if (arguments->_option_count == ARGUMENTS_OPTIONS_MAX || arguments_get(arguments, option)) {
+    const bool again = has_value && option[size + 1] == '+';
+    if (arguments->_option_count == ARGUMENTS_OPTIONS_MAX) {
+        snprintf(error, ERROR_SIZE, "'%.*s' is given too often", (int)size, word);
+        return 0;
+    }
+    if (!again && arguments_get(arguments, option)) {
         snprintf(error, ERROR_SIZE, "'%.*s' is given twice", (int)size, word);
         return 0;
     }
@@ -86,13 +91,18 @@ bool arguments_read(struct arguments *arguments, const char **words, size_t coun
     return true;
 }
 
-const char *arguments_get(const struct arguments *arguments, const char *option)
+const char *arguments_get_at(const struct arguments *arguments, const char *option, size_t n)
 {
     const size_t size = strcspn(option, "=");
     for (size_t i = 0; i < arguments->_option_count; i++) {
         const char *name = arguments->_options[i].name;
-        if (strcspn(name, "=") == size && memcmp(name, option, size) == 0)
+        if (strcspn(name, "=") == size && memcmp(name, option, size) == 0 && n-- == 0)
             return arguments->_options[i].value;
     }
     return NULL;
+}
+
+const char *arguments_get(const struct arguments *arguments, const char *option)
+{
+    return arguments_get_at(arguments, option, 0);
 }

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/alloc.h"
 #include "server/arguments.h"
 #include "server/commands.h"
 #include "server/config.h"
@@ -10,6 +11,16 @@
 const char *ask_public(const struct config *config)
 {
     return config->listen.items[0];
+}
+
+char *ask_public_address(const struct arguments *arguments)
+{
+    struct config *config = command_config(arguments);
+    char *address = config && config->listen.count ? xstrdup(ask_public(config)) : NULL;
+    if (config && !address)
+        fprintf(stderr, "sluice: %s: listen is an empty list; give the stream's URL\n", config->path);
+    config_free(config);
+    return address;
 }
 
 static int make(const struct call *call, call_take_f *take, void *ctx)

@@ -8,6 +8,9 @@
 struct arguments;
 struct config;
 
+/* The same of the command's config; NULL: its faults are on stderr. xfree it. */
+char *ask_public_address(const struct arguments *arguments);
+
 /* What every such command takes: -c FILE, or --admin ADDRESS with the key in SLUICE_ADMIN_KEY. */
 #define ASK_OPTIONS "-c=", "--admin="
 

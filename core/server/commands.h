@@ -29,6 +29,7 @@ int command_metrics_page(const struct arguments *arguments);
 int command_reload(const struct arguments *arguments);
 int command_publish(const struct arguments *arguments);
 int command_docs(const struct arguments *arguments);
+int command_tail(const struct arguments *arguments);
 int command_explain(const struct arguments *arguments);
 int command_record(const struct arguments *arguments);
 int command_replay(const struct arguments *arguments);

@@ -26,6 +26,8 @@ static const char help[] =
     "    --key-file FILE         whose first line opens it; without, the key is in SLUICE_KEY\n"
     "  sluice docs [FILE ...]    write what the streams of the config's rules, or of these, bring: a page in\n"
     "                            Markdown of streams, topics, types of triggers, ingests and routes\n"
+    "  sluice tail URL           follow a stream: one line an event; or PATH, of the config's first listener\n"
+    "    -H 'NAME: VALUE'        a header, as often as needed; --last-event-id ID, --json\n"
     "  sluice explain            say what became of the last triggers, and why somebody did not get them\n"
     "    --topic NAME, --user NAME, --id ID    of what: at least one of them\n"
     "    --last N, --json        so many of each app; as the admin listener answers it\n"
@@ -76,6 +78,7 @@ static const struct command commands[] = {
      {"-c=", "--ingest=", "--url=", "--key-file=", "--type=", "--data=", "--id=", "--tag=",
       "--user=", "--key=", "--topic="}},
     {"docs", command_docs, 64, {"-c="}},
+    {"tail", command_tail, 1, {"-c=", "-H=+", "--last-event-id=", "--json"}},
     {"explain", command_explain, 0,
      {ASK_OPTIONS, "--topic=", "--user=", "--id=", "--last=", "--json"}},
     {"record", command_record, 0, {ASK_OPTIONS, "-o=", "--for="}},

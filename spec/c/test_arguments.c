@@ -4,7 +4,7 @@
 
 #include "unit.h"
 
-static const char *const OPTIONS[] = {"-c=", "--topic=", "--json", NULL};
+static const char *const OPTIONS[] = {"-c=", "--topic=", "--json", "-H=+", NULL};
 
 static struct arguments arguments;
 static char error[ERROR_SIZE];
@@ -27,6 +27,23 @@ static void options_and_words_in_any_order(void **state)
     assert_null(arguments_get(&arguments, "--top"));
     assert_int_equal(arguments.word_count, 2);
     assert_string_equal(arguments.words[1], "two");
+}
+
+static void some_are_given_several_times(void **state)
+{
+    (void)state;
+    const char *words[] = {"-H", "a: b", "--json", "-H", "c: d"};
+    assert_true(read_words(5, words));
+    assert_string_equal(arguments_get(&arguments, "-H"), "a: b");
+    assert_string_equal(arguments_get_at(&arguments, "-H", 0), "a: b");
+    assert_string_equal(arguments_get_at(&arguments, "-H", 1), "c: d");
+    assert_null(arguments_get_at(&arguments, "-H", 2));
+    assert_null(arguments_get_at(&arguments, "--topic", 0));
+    const char *many[2 * ARGUMENTS_OPTIONS_MAX + 2];
+    for (size_t i = 0; i < sizeof(many) / sizeof(many[0]); i++) many[i] = i % 2 ? "a: b" : "-H";
+    assert_true(read_words(2 * ARGUMENTS_OPTIONS_MAX, many));
+    assert_false(read_words(2 * ARGUMENTS_OPTIONS_MAX + 2, many));
+    assert_string_equal(error, "'-H' is given too often");
 }
 
 static void behind_two_dashes_all_are_words(void **state)
@@ -59,6 +76,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(options_and_words_in_any_order),
+        cmocka_unit_test(some_are_given_several_times),
         cmocka_unit_test(behind_two_dashes_all_are_words),
         cmocka_unit_test(wrong_ones_are_named),
     };
