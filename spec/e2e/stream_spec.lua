@@ -82,7 +82,7 @@ describe("a stream", function()
 
   it("answers HEAD with its headers, and begins nothing", function()
     local server = e2e.server { rules = RULES }
-    local answer = http.request(server.address, { method = "HEAD", path = "/events" })
+    local answer = http.request(server.address, { method = "HEAD", path = "/events", headers = { ["x-user"] = "ann" } })
     assert.equal(200, answer.status)
     assert.equal("text/event-stream", answer.headers["content-type"])
     assert.equal("no-store, no-transform", answer.headers["cache-control"])
