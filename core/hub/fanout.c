@@ -174,12 +174,12 @@ static void queue_rest(struct subscriber *subscriber, struct run *run, size_t ta
 static void write_direct(struct subscriber *subscriber, struct run *run)
 {
     struct hub *hub = subscriber->hub;
-    latency_note(&hub->latency, hub->ports.clock, run->frames[0]->at_us);
     size_t taken = flush_direct(subscriber, run->pieces, (int)run->count, run->size);
+    hub->fanout.written++;
     if (taken < run->size)
         queue_rest(subscriber, run, taken);
     else
-        subscriber->hub->counters.delivered += run->count;
+        hub->counters.delivered += run->count;
     subscriber->seen = run->frames[run->count - 1]->position;
 }
 
@@ -224,21 +224,39 @@ static int serve(struct run *run, uint32_t index)
     return (int)run->count + WRITE_COST;
 }
 
-static void prefetch(const struct run *run)
+/* What serve() reads of a subscriber lies in up to three lines, and elsewhere where it has several
+ * topics: that is known once the subscriber is there. Inlined always: a function that does nothing else
+ * is pure to gcc, which drops calls to it. */
+static inline __attribute__((always_inline)) void prefetch(const struct run *run)
 {
     const struct topic *topic = run->topic;
-    uint32_t at = run->at + PREFETCH;
-    if (at < topic->count && topic->members[at].subscriber) {
-        const char *next = (const char *)topic->members[at].subscriber;
+    const uint32_t near = run->at + PREFETCH, far = near + PREFETCH;
+    if (far < topic->count && topic->members[far].subscriber) {
+        const char *next = (const char *)topic->members[far].subscriber;
         __builtin_prefetch(next);
         __builtin_prefetch(next + 64);
+        __builtin_prefetch(next + offsetof(struct subscriber, hub));
     }
+    if (near < topic->count && topic->members[near].subscriber) {
+        struct subscriber *next = topic->members[near].subscriber;
+        __builtin_prefetch(subscriber_list(next) + topic->members[near].subscription);
+    }
+}
+
+/* Once for many writes, as all are as old. */
+static void note_latency(struct fanout *fanout, const struct run *run)
+{
+    struct hub *hub = CONTAINER(fanout, struct hub, fanout);
+    if (fanout->written)
+        latency_note(&hub->latency, hub->ports.clock, run->frames[0]->at_us, fanout->written);
+    fanout->written = 0;
 }
 
 static void finish(struct fanout *fanout, struct run *run)
 {
     struct topic *topic = run->topic;
     fanout->begun = false;
+    note_latency(fanout, run);
     run_clear(run);
     topic_fanned(topic);
     topic_release(topic);
@@ -257,7 +275,10 @@ static bool go_on(struct fanout *fanout)
         if (!fanout->begun) make_pieces(run);
         fanout->begun = run->topic->fanning = true;
         while (run->at < run->topic->count) {
-            if (cost >= fanout->step_cost) return false;
+            if (cost >= fanout->step_cost) {
+                note_latency(fanout, run);
+                return false;
+            }
             prefetch(run);
             cost += serve(run, run->at++);
         }

@@ -25,6 +25,7 @@ struct fanout {
     struct list runs; /* oldest first */
     struct job job;
     bool begun;    /* the oldest is being fanned out */
+    uint32_t written; /* whole runs, of the oldest, whose latency is not noted yet */
     int step_cost; /* what a step may cost before it yields; specs make it small */
     struct run *spare;
 };

@@ -112,7 +112,7 @@ static void note_latency(struct subscriber *subscriber)
         if (!slot->frame || slot->question || slot->kind == SLOT_LAGGED) return;
         const struct subscription *of = subscriber_find_name(subscriber, slot->frame->topic);
         if (of && slot->frame->position > of->joined_at)
-            latency_note(&hub->latency, hub->ports.clock, slot->frame->at_us);
+            latency_note(&hub->latency, hub->ports.clock, slot->frame->at_us, 1);
         return;
     }
 }

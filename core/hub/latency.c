@@ -2,16 +2,17 @@
 
 #include "ports/clock.h"
 
-void latency_note(struct latency *latency, const struct clock *clock, uint64_t placed_us)
+void latency_note(struct latency *latency, const struct clock *clock, uint64_t placed_us,
+                  uint32_t writes)
 {
     const uint32_t last = latency->count - 1;
     if (latency->count && latency->noted[last].placed_us == placed_us) {
-        latency->noted[last].writes++;
+        latency->noted[last].writes += writes;
         return;
     }
     if (latency->count == LATENCY_NOTED) latency_settle(latency, clock);
     latency->noted[latency->count].placed_us = placed_us;
-    latency->noted[latency->count++].writes = 1;
+    latency->noted[latency->count++].writes = writes;
 }
 
 void latency_settle(struct latency *latency, const struct clock *clock)

@@ -20,8 +20,9 @@ struct latency {
     struct histogram *histogram; /* where it goes */
 };
 
-/* A write whose oldest trigger took its place then has been handed over. */
-void latency_note(struct latency *latency, const struct clock *clock, uint64_t placed_us);
+/* So many writes whose oldest trigger took its place then have been handed over. */
+void latency_note(struct latency *latency, const struct clock *clock, uint64_t placed_us,
+                  uint32_t writes);
 
 /* What was noted so far has been handed over by now. */
 void latency_settle(struct latency *latency, const struct clock *clock);

@@ -25,8 +25,8 @@ static void many_writes_cost_one_look_at_the_clock(void **state)
     (void)state;
     struct latency latency = fresh();
     const uint64_t first = 1000, second = 4000;
-    for (int i = 0; i < 10000; i++) latency_note(&latency, &clock_of_test, first);
-    for (int i = 0; i < 5; i++) latency_note(&latency, &clock_of_test, second);
+    for (int i = 0; i < 5000; i++) latency_note(&latency, &clock_of_test, first, 2);
+    for (int i = 0; i < 5; i++) latency_note(&latency, &clock_of_test, second, 1);
     now_us = 4100;
     latency_settle(&latency, &clock_of_test);
     assert_int_equal(reads, 1);
@@ -44,7 +44,7 @@ static void more_than_it_notes_is_settled_between(void **state)
     struct latency latency = fresh();
     now_us = 1000;
     for (uint64_t i = 0; i < 3 * LATENCY_NOTED; i++)
-        latency_note(&latency, &clock_of_test, i);
+        latency_note(&latency, &clock_of_test, i, 1);
     latency_settle(&latency, &clock_of_test);
     assert_int_equal(histogram.count, 3 * LATENCY_NOTED);
     assert_int_equal(reads, 3);
