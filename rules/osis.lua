@@ -71,6 +71,13 @@ local conversations = cache.new("conversations", { ttl = 300, size = 20000, load
 end })
 
 local participant = app:topic("participant:{key}", {
+  about     = "What happens in a key holder's conversations.",
+  types     = {
+    ["chatmessage.new"]      = { about = "There is a new message.", fields = {
+      type = "the type", data = "the message, as the app has published it" } },
+    ["conversation.updated"] = { about = "A conversation, or who takes part in it, has changed.", fields = {
+      type = "the type", data = "the conversation, as the app has published it" } },
+  },
   subscribe = false,
   event     = false,
   history   = { size = 256, ttl = 300 },

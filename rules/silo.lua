@@ -21,8 +21,30 @@ end)
 
 local roles = sluice.roles { "viewer", "editor", "admin" }
 
-local feed  = app:topic("feed",  { subscribe = false, history = { size = 512, ttl = 900 } })
-local state = app:topic("state", { subscribe = false, history = { size = 512, ttl = 900 }, retain = true })
+local NUMBER = "the part's number"
+
+local feed = app:topic("feed", {
+  about     = "What happens to the parts.",
+  types     = {
+    ["item.created"]     = { about = "There is a new part.", fields = {
+      part_number = NUMBER, description = "what it is, in words", item_type = "its kind" } },
+    ["item.updated"]     = { about = "A part has changed.", fields = {
+      part_number = NUMBER, revision = "its newest" } },
+    ["item.deleted"]     = { about = "A part is gone.", fields = { part_number = NUMBER } },
+    ["revision.created"] = { about = "A part has a new revision.", fields = {
+      part_number = NUMBER, revision_number = "the revision's", comment = "what is new in it, in words" } },
+  },
+  subscribe = false,
+  history   = { size = 512, ttl = 900 },
+})
+
+local state = app:topic("state", {
+  about     = "How the inventory's server is; newcomers get it first.",
+  types     = { ["server.state"] = { about = "It is in this mode now.", fields = { mode = "the mode's name" } } },
+  subscribe = false,
+  history   = { size = 512, ttl = 900 },
+  retain    = true,
+})
 
 app:stream("events", {
   path      = "/api/events",
