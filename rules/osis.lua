@@ -22,9 +22,10 @@ local function named_key(req)
   return key and key ~= "" and #key <= 1024 and not key:find "[%c%s]" and key or nil
 end
 
--- Base64 of a SubjectPublicKeyInfo, as keys are named, as the PEM that it is without its frame.
+-- Base64 of a SubjectPublicKeyInfo, as keys are named (of either alphabet, with or without padding), in a PEM's frame.
 local function pem_of(key)
-  local lines = key:gsub("-", "+"):gsub("_", "/"):gsub(("."):rep(64), "%0\n")
+  local bare  = key:gsub("=+$", ""):gsub("-", "+"):gsub("_", "/")
+  local lines = (bare .. ("="):rep(-#bare % 4)):gsub(("."):rep(64), "%0\n")
   return ("-----BEGIN PUBLIC KEY-----\n%s\n-----END PUBLIC KEY-----\n"):format(lines)
 end
 

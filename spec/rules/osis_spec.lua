@@ -113,6 +113,8 @@ describe("osis", function()
     it("is whose key has signed a token that names it and ends", function()
       assert.equal(200, status(EC, token { sub = EC, exp = NOW + 60 }))
       assert.equal(200, status(RSA, token({ sub = RSA, exp = NOW + 60 }, "RS256", pairs_of.rsa_private)))
+      local url_safe = EC:gsub("+", "-"):gsub("/", "_"):gsub("=", "")
+      assert.equal(200, status(url_safe, token { sub = url_safe, exp = NOW + 60 }))
       local search = "?token=" .. signed { sub = EC, exp = NOW + 60 }
       assert.equal(200, connect(EC, { trusted = false, search = search }).status)
     end)
