@@ -92,16 +92,25 @@ static bool knows_users(const struct plan *plan)
     return false;
 }
 
-static void doubt_audiences(const struct plan *plan, struct buf *doubts)
+/* What is about users, where there are none. */
+static void doubt_users(const struct plan *plan, struct buf *doubts)
 {
     if (!plan->stream_count || knows_users(plan)) return;
-    for (size_t i = 0; i < plan->topic_count; i++)
-        if (plan->topics[i]->audience.ask)
-            doubt(doubts, &plan->topics[i]->place,
+    for (size_t i = 0; i < plan->topic_count; i++) {
+        const struct plan_topic *topic = plan->topics[i];
+        if (topic->audience.ask)
+            doubt(doubts, &topic->place,
                   "app:topic \"%s\" has an audience, and no stream has an identity: a client "
                   "without a user is in no audience, so nobody gets its triggers; give the stream "
                   "an identity",
-                  plan->topics[i]->name->text);
+                  topic->name->text);
+        if (topic->options.attended)
+            doubt(doubts, &topic->place,
+                  "app:topic \"%s\" has presence, and no stream has an identity: a client without "
+                  "a user is nobody who could be there, so nobody ever is; give the stream an "
+                  "identity",
+                  topic->name->text);
+    }
 }
 
 static void doubt_streams(const struct plan *plan, struct buf *doubts)
@@ -140,7 +149,7 @@ void plan_doubt(const struct plan *plan, struct buf *doubts)
 {
     doubt_topics(plan, doubts);
     doubt_upstreams(plan, doubts);
-    doubt_audiences(plan, doubts);
+    doubt_users(plan, doubts);
     doubt_streams(plan, doubts);
     doubt_ingests(plan, doubts);
 }
