@@ -2,11 +2,12 @@
 
 #include <time.h>
 
-/* Between any two looks at a clock the process may have had to wait. */
+/* Between two looks at a clock the process has to wait, longer each time. */
 static int looked_at_clock(clockid_t clock, struct timespec *time)
 {
     static long looks;
-    *time = (struct timespec){.tv_sec = clock == CLOCK_REALTIME ? 1700000000 : 1000, .tv_nsec = 5000000 * looks++};
+    *time = (struct timespec){.tv_sec = clock == CLOCK_REALTIME ? 1700000000 : 1000, .tv_nsec = 1000000 * looks * looks};
+    looks++;
     return 0;
 }
 
