@@ -173,13 +173,6 @@ static double read_generation(const struct server *server, size_t index)
     return rules_generation(server->rules);
 }
 
-static double read_vms(const struct server *server, size_t index)
-{
-    (void)server;
-    (void)index;
-    return loaded_live();
-}
-
 static double read_lag(const struct server *server, size_t index)
 {
     (void)index;
@@ -197,12 +190,19 @@ static double read_reloads(const struct server *server, size_t index)
     return (double)(index ? server->reload.refused : server->reload.good);
 }
 
-static double read_blocks(const struct server *server, size_t index)
-{
-    (void)server;
-    (void)index;
-    return (double)alloc_live();
-}
+/* Of the process, whatever the server. */
+#define PROCESS_CALL(function, call)                                                               \
+    static double function(const struct server *server, size_t index)                             \
+    {                                                                                              \
+        (void)server;                                                                              \
+        (void)index;                                                                               \
+        return (double)call();                                                                     \
+    }
+
+PROCESS_CALL(read_vms, loaded_live)
+PROCESS_CALL(read_blocks, alloc_live)
+PROCESS_CALL(read_allocated, process_allocated_bytes)
+PROCESS_CALL(read_files, process_open_files)
 
 #define PROCESS_READ(function, member)                                                             \
     static double function(const struct server *server, size_t index)                             \
@@ -216,8 +216,6 @@ static double read_blocks(const struct server *server, size_t index)
 
 PROCESS_READ(read_resident, resident_bytes)
 PROCESS_READ(read_virtual, virtual_bytes)
-PROCESS_READ(read_allocated, allocated_bytes)
-PROCESS_READ(read_files, open_files)
 PROCESS_READ(read_files_max, max_files)
 PROCESS_READ(read_cpu, cpu_seconds)
 PROCESS_READ(read_start, start_seconds)

@@ -50,7 +50,7 @@ static void read_stat(struct process *process)
 }
 
 /* Newer kernels say the number as the folder's size; on others, the folder is read. */
-static uint64_t count_files(void)
+uint64_t process_open_files(void)
 {
     struct stat folder;
     uint64_t count = 0;
@@ -66,13 +66,20 @@ void process_read(struct process *process)
 {
     struct rlimit files;
     struct timespec cpu;
-    *process = (struct process){.open_files = count_files()};
+    *process = (struct process){.max_files = 0};
     read_stat(process);
     if (getrlimit(RLIMIT_NOFILE, &files) == 0) process->max_files = files.rlim_cur;
     if (clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &cpu) == 0)
         process->cpu_seconds = (double)cpu.tv_sec + (double)cpu.tv_nsec / 1e9;
-#if !defined(__SANITIZE_ADDRESS__)
+}
+
+/* It walks what is free. */
+uint64_t process_allocated_bytes(void)
+{
+#if defined(__SANITIZE_ADDRESS__)
+    return 0;
+#else
     const struct mallinfo2 info = mallinfo2();
-    process->allocated_bytes = info.uordblks + info.hblkhd;
+    return info.uordblks + info.hblkhd;
 #endif
 }
