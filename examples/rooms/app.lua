@@ -12,7 +12,7 @@ local app    = sluice.app "rooms-app"
 local EVENTS = sluice.env("EVENTS_URL", "http://127.0.0.1:8380")
 local KEY    = sluice.env "PERSONA_PUBLISH_KEY"
 local SECRET = sluice.env "PERSONA_JWT_KEY"
-local LIFE   = 3600                                      -- of a token, in seconds; the page asks for the next one
+local LIFE   = tonumber(sluice.env("ROOMS_TOKEN_LIFE", "3600")) -- in seconds; then the page asks for the next token
 local JOBS   = 20                                        -- at a time
 
 local ROOMS = {

@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict'
 import fs from 'node:fs'
 import { after, before, test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { start } from './rooms_world.mjs'
 import { launch, PATIENCE, SCREENS, until } from './world.mjs'
 
@@ -10,7 +11,8 @@ let browser
 before(async () => { browser = await launch() })
 after(() => browser.close())
 
-const scenario = (name, run) => test(name, { timeout: 60_000 * PATIENCE }, async t => run(await start(t, browser), t))
+const scenario = (name, run, env) =>
+  test(name, { timeout: 60_000 * PATIENCE }, async t => run(await start(t, browser, env), t))
 
 scenario('two people in two tabs talk, each hears the other, and nobody hears twice', async world => {
   const [ann, bob] = await world.tabs('Ann Lunde', 'Bob Aasen')
@@ -40,7 +42,7 @@ scenario('who comes is seen at once, who goes once the grace is over, and who on
   }).observe(document.getElementById('here'), { childList: true }))
   await bob.page.reload()
   await bob.live()
-  await new Promise(resolve => setTimeout(resolve, 6_000))
+  await sleep(6_000)
   assert.deepEqual(gone, [])
   const left = Date.now()
   await bob.page.close()
@@ -124,6 +126,21 @@ scenario('a cut connection goes on, and a server that was away is begun with ane
   await ann.say('three')
   await bob.hears('ann: three')
 })
+
+scenario('a token that expires is followed by the next, and nothing is lost or heard twice', async world => {
+  const [ann, bob] = await world.tabs('Ann Lunde', 'Bob Aasen')
+  const first = await ann.page.evaluate(() => sessionStorage.getItem('rooms'))
+  const lines = []
+  for (let i = 1; i <= 8; i++) {
+    await bob.say(`line ${i}`)
+    lines.push(`bob: line ${i}`)
+    await ann.hears(...lines)
+    await bob.hears(...lines)
+    await sleep(1_500)
+  }
+  assert.notEqual(await ann.page.evaluate(() => sessionStorage.getItem('rooms')), first)
+  assert.ok(await world.ended('expired') >= 2)
+}, { ROOMS_TOKEN_LIFE: '4' })
 
 scenario('it looks as it should: screens to look at', async world => {
   fs.mkdirSync(SCREENS, { recursive: true })

@@ -61,12 +61,12 @@ class Tab {
   job(title) { return this.page.locator('.job').filter({ has: this.page.getByText(title, { exact: true }) }) }
 }
 
-/** Starts a world that ends with the test `t`. */
-export async function start(t, browser) {
+/** Starts a world that ends with the test `t`. `env`: more of the app's environment. */
+export async function start(t, browser, env) {
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'sluice-rooms-'))
   const ports = [await freePort(), await freePort(), await freePort(), await freePort()]
   const app = new Process('app', folder, ports[0], ports[1], ['examples/rooms/app.lua'],
-    { ...KEYS, EVENTS_URL: `http://127.0.0.1:${ports[2]}` })
+    { ...KEYS, ...env, EVENTS_URL: `http://127.0.0.1:${ports[2]}` })
   const sluice = new Process('rooms', folder, ports[2], ports[3], ['rules/persona.lua', 'examples/rooms/pages.lua'],
     { ...KEYS, ROOMS_URL: `http://${app.address}` })
   const proxy = new Proxy()
@@ -80,6 +80,12 @@ export async function start(t, browser) {
       contexts.push(context)
       context.setDefaultTimeout(10_000 * PATIENCE)
       return context
+    },
+
+    /** How many streams have ended for that reason. */
+    async ended(reason) {
+      const metrics = await (await fetch(`http://${sluice.admin}/metrics`)).text()
+      return Number(metrics.match(new RegExp(`^sluice_streams_ended_total{reason="${reason}"} (\\d+)$`, 'm'))[1])
     },
 
     /** Tabs of one browser, each somebody else: their names. */

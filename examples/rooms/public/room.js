@@ -4,6 +4,7 @@ import { picture } from './picture.js'
 import { ask } from './session.js'
 
 const time_of = text => new Date(text).toLocaleTimeString([], { hour: '2-digit', minute: '2-digit' })
+const SHOWN = 500 // entries; older ones go
 const SAME = 5 * 60_000 // what one person says within this time stands together
 
 /** The people in the room: as the server lists them, and then as they come and go. */
@@ -68,7 +69,13 @@ export class Timeline {
         make('time', { datetime: timestamp }, time_of(timestamp))),
       ...content)
     this.element.append(entry)
+    if (this.element.childElementCount > SHOWN) this.forget(this.element.firstElementChild)
     return entry
+  }
+
+  forget(entry) {
+    this.jobs.delete(entry.dataset.job)
+    entry.remove()
   }
 
   say(message) { return this.add(() => this.entry(message, 'chat', make('p', { class: 'said' }, message.content))) }
@@ -84,7 +91,7 @@ export class Timeline {
     }
     job.state = make('p', { class: 'state' }, job.step, job.part)
     job.card = make('div', { class: 'job', 'data-state': 'running' }, job.title, job.bar, job.state)
-    this.entry(message, 'job', job.card)
+    this.entry(message, 'job', job.card).dataset.job = message.jobId
     this.jobs.set(message.jobId, job)
     return job
   }
