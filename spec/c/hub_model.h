@@ -8,9 +8,9 @@
 
 #include "hub_world.h"
 
-enum { CLIENTS = 8, TOPICS = 7, FACTS = 600, USERS = 3 };
+enum { CLIENTS = 8, TOPICS = 9, FACTS = 600, USERS = 3 };
 
-static const char *const names[TOPICS] = {"a", "b", "f1", "f2", "s", "r", "fr"};
+static const char *const names[TOPICS] = {"a", "b", "f1", "f2", "s", "r", "fr", "v1", "v2"};
 
 /* What may happen, and how often it did. */
 #define OVERLAPS(X)                                                                                \
@@ -22,7 +22,11 @@ static const char *const names[TOPICS] = {"a", "b", "f1", "f2", "s", "r", "fr"};
                     X(TOPIC_RESYNC) X(JOINED_IN_FAN_OUT) X(LEFT_IN_FAN_OUT) X(ENDED_IN_FAN_OUT)    \
                         X(STARTED_IN_FAN_OUT) X(EMITTED_BEFORE_START) X(TOPIC_CAME_BACK) X(LEFT)   \
                             X(ONE_WRITE_FOR_MANY) X(RETAINED) X(RETAINED_AT_JOIN)          \
-                                X(RETAINED_LAGGED) X(RETAINED_WITHHELD)
+                                X(RETAINED_LAGGED) X(RETAINED_WITHHELD) X(SNAPSHOT)           \
+                                    X(SNAPSHOT_AT_JOIN) X(SNAPSHOT_WAITED_FOR)                \
+                                        X(SNAPSHOT_NONE) X(SNAPSHOT_UNKNOWN) X(SNAPSHOT_LATE) \
+                                            X(SNAPSHOT_LAGGED) X(SNAPSHOT_LEFT)               \
+                                                X(SNAPSHOT_FAILED) X(SNAPSHOT_RENEWED)
 
 #define NAME(overlap) overlap,
 enum overlap { OVERLAPS(NAME) OVERLAP_COUNT };
@@ -57,7 +61,10 @@ struct connection {
     uint64_t cursor; /* what it resumed from, 0: nothing */
     int64_t missed, replayed;
     int awaits[TOPICS]; /* the serial of the retained trigger that must come, or be told of; 0: none */
-    bool told[TOPICS];  /* of that */
+    bool told[TOPICS];  /* of that, or of its snapshot */
+    int exposure[TOPICS]; /* the number of the snapshot that must come, or be told of; -1: it is not asked
+                             for yet; 0: there is none */
+    uint64_t exposed_at[TOPICS]; /* nothing behind this place comes before it */
 };
 
 struct client {
@@ -76,7 +83,7 @@ struct model {
     struct world *world;
     uint64_t chance;
     bool keys; /* triggers with a key occur: some numbers are bounds then */
-    int serial, mood;
+    int serial, mood, exposures;
     uint32_t connections;
     struct fact facts[FACTS];
     uint64_t known;                   /* facts are known up to this position */
@@ -201,9 +208,27 @@ static bool retains(int topic)
     return strchr(names[topic], 'r') != NULL;
 }
 
-/* The client is a newcomer to the topic now: what the topic retains must come, or be told of. */
+static bool has_snapshot(int topic)
+{
+    return names[topic][0] == 'v';
+}
+
+static int topic_named(const struct atom *name)
+{
+    int topic = 0;
+    while (strcmp(names[topic], name->text) != 0) topic++;
+    return topic;
+}
+
+/* The client is a newcomer to the topic now: what the topic retains must come, or be told of; or its
+ * snapshot. */
 static void await_retained(struct client *client, int topic)
 {
+    if (has_snapshot(topic)) {
+        client->connection->told[topic] = false;
+        client->connection->exposure[topic] = -1;
+        client->connection->exposed_at[topic] = model.world->order.position;
+    }
     if (!retains(topic)) return;
     for (uint64_t at = model.known; at > 1; at--) {
         const struct fact *fact = &model.facts[at];
@@ -285,6 +310,13 @@ static void read_resync(struct client *client, struct bytes data, uint64_t posit
             happened[says(data, "\"lagged\"") ? RETAINED_LAGGED : RETAINED_WITHHELD]++;
             connection->told[i] = true;
         }
+        if (named && connection->exposure[i] && !connection->told[i] &&
+            (says(data, "\"lagged\"") || says(data, "\"snapshot\""))) {
+            happened[says(data, "\"lagged\"") ? SNAPSHOT_LAGGED : SNAPSHOT_FAILED]++;
+            connection->told[i] = true;
+        } else if (named && says(data, "\"snapshot\"")) {
+            assert_true(connection->left);
+        }
         if (says(data, "\"history\"")) {
             assert_int_equal(named, connection->concerned[i]);
             if (named) client->known[i] = connection->from;
@@ -298,7 +330,8 @@ static void read_resync(struct client *client, struct bytes data, uint64_t posit
                     client->marks[at].flags |= TOLD;
             bool at_start = !connection->resumed && !client->fresh && connection->events < 3;
             happened[at_start ? ACCESS_AT_START : ACCESS_TOLD]++;
-        } else if (named && !says(data, "\"private\"")) { /* lagged, upstream */
+        } else if (named && !says(data, "\"private\"") &&
+                   !says(data, "\"snapshot\"")) { /* lagged, upstream */
             if (client->known[i] < position) client->known[i] = position;
         }
     }
@@ -315,6 +348,8 @@ static void read_trigger(struct client *client, struct bytes data, uint64_t posi
     assert_true(position > client->newest); /* in order, once */
     assert_false(is_echo(client, fact, replay ? client->asked_tag : client->tag));
     assert_true(client->in[fact->topic] || connection->left);
+    if (connection->exposure[fact->topic] && !connection->told[fact->topic])
+        assert_true(position <= connection->exposed_at[fact->topic]); /* its snapshot comes before */
     client->newest = position;
     client->marks[position].flags |= DELIVERED;
     if (replay) {
@@ -361,6 +396,22 @@ static bool read_retained(struct client *client, struct bytes data, uint64_t pos
     return true;
 }
 
+/* The topic's state: once, and in front of all that came after the client did. */
+static void read_snapshot(struct client *client, struct bytes data)
+{
+    struct connection *connection = client->connection;
+    const int number = number_of(data);
+    int topic = 0;
+    while (topic < TOPICS && connection->exposure[topic] != number) topic++;
+    if (topic == TOPICS) {
+        assert_true(connection->left); /* it had been sent in part */
+        return;
+    }
+    assert_false(connection->told[topic]);
+    connection->exposure[topic] = 0;
+    happened[connection->exposed_at[topic] > connection->from ? SNAPSHOT_AT_JOIN : SNAPSHOT]++;
+}
+
 static void on_event(void *owner, const struct sse_event *event)
 {
     struct client *client = owner;
@@ -370,6 +421,8 @@ static void on_event(void *owner, const struct sse_event *event)
         read_ready(client, event->data);
     else if (bytes_is(event->type, "resync"))
         read_resync(client, event->data, position < 0 ? 0 : (uint64_t)position);
+    else if (bytes_is(event->type, "snap"))
+        read_snapshot(client, event->data);
     else if (bytes_is(event->type, "t") &&
              !read_retained(client, event->data, position < 0 ? 0 : (uint64_t)position))
         read_trigger(client, event->data, (uint64_t)position);

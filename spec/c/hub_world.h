@@ -20,6 +20,14 @@ struct asking {
     struct subscriber *subscriber;
 };
 
+struct exposure {
+    struct list node;
+    snapshot_done_f *done;
+    void *owner;
+    struct subscriber *subscriber;
+    struct atom *topic;
+};
+
 /* A client: the browser's tab with its sink. */
 struct tab {
     struct sink sink;
@@ -43,12 +51,14 @@ struct world {
     struct log log;
     struct order order;
     struct verdicts verdicts;
+    struct snapshots snapshots;
     struct hub_ports ports;
     struct hub *hub;
     uint64_t chance;
     enum verdict verdict; /* what is answered at once */
     struct list askings;  /* what is not answered yet */
     int asked, cancelled;
+    struct list exposures; /* snapshots that are not made yet */
     void (*on_ask)(struct world *world, struct subscriber *subscriber, struct frame *frame);
     struct tab tabs[WORLD_TABS];
     int count;
@@ -61,6 +71,8 @@ static const struct topic_options RETAINING = {
     .history_size = 64, .history_ttl_ms = 300000, .retain = true};
 static const struct topic_options RETAINING_FILTERED = {
     .history_size = 64, .history_ttl_ms = 300000, .filtered = true, .retain = true};
+static const struct topic_options SNAPSHOTS = {
+    .history_size = 64, .history_ttl_ms = 300000, .snapshot = true};
 static const struct topic_options SHORT = {.history_size = 3, .history_ttl_ms = 10000};
 static const struct subscriber_options DEFAULTS = {.queue_frames = 256,
                                                    .queue_bytes = 1 << 20,
@@ -169,6 +181,38 @@ static inline void world_answer(struct world *world, const char *data, enum verd
     fail_msg("no such question: %s", data ? data : "any");
 }
 
+/* ---- who makes snapshots ---- */
+
+static inline struct exposure *world_expose(struct snapshots *snapshots,
+                                            struct subscriber *subscriber, struct atom *topic,
+                                            snapshot_done_f *done, void *owner)
+{
+    struct exposure *exposure = xmalloc(sizeof(*exposure));
+    *exposure = (struct exposure){
+        .done = done, .owner = owner, .subscriber = subscriber, .topic = topic};
+    list_create(&exposure->node);
+    list_append(&CONTAINER(snapshots, struct world, snapshots)->exposures, &exposure->node);
+    return exposure;
+}
+
+static inline void world_cover(struct snapshots *snapshots, struct exposure *exposure, bool late)
+{
+    (void)snapshots, (void)late;
+    list_remove(&exposure->node);
+    xfree(exposure);
+}
+
+/* Ends one with a state of one event, or of none (data NULL), or without knowing it. */
+static inline void world_snapshot(struct exposure *exposure, bool known, const char *data)
+{
+    const struct exposure copy = *exposure;
+    const struct snapshot_event event = {BYTES("snap"), bytes_of(data ? data : "")};
+    list_remove(&exposure->node);
+    xfree(exposure);
+    copy.done(copy.owner, &(struct snapshot){
+                              .known = known, .count = known && data != NULL, .events = &event});
+}
+
 /* ---- time ---- */
 
 static inline uint64_t world_random(struct random *random)
@@ -213,13 +257,16 @@ static inline struct world *world_new_with(struct hub_limits limits)
     world->order.position = 1;
     cursor_epoch_create(&world->order.epoch, 7, (struct hash_key){1, 2}, (struct hash_key){3, 4});
     world->verdicts = (struct verdicts){world_ask, world_cancel};
+    world->snapshots = (struct snapshots){world_expose, world_cover};
     list_create(&world->askings);
+    list_create(&world->exposures);
     world->ports = (struct hub_ports){.clock = &world->clock,
                                       .later = &world->later,
                                       .random = &world->random,
                                       .log = &world->log,
                                       .order = &world->order,
-                                      .verdicts = &world->verdicts};
+                                      .verdicts = &world->verdicts,
+                                      .snapshots = &world->snapshots};
     world->hub = hub_new(&world->ports, &limits);
     return world;
 }
@@ -246,6 +293,7 @@ static inline void world_free(struct world *world)
     assert_int_equal(hub_counters(world->hub)->queued.slots, 0);
     assert_int_equal(hub_counters(world->hub)->users, 0);
     assert_true(list_empty(&world->askings));
+    assert_true(list_empty(&world->exposures));
     hub_free(world->hub);
     for (int i = 0; i < world->count; i++) {
         assert_int_equal(world->tabs[i].ended, 1);
@@ -259,13 +307,14 @@ static inline void world_free(struct world *world)
 }
 
 /* The topic; the first letter of its name says what it is: filtered, short,
- * retaining (fr: both), else plain. */
+ * retaining (fr: both), of which rules make snapshots (v, a view), else plain. */
 static inline struct topic *topic_of(struct world *world, const char *name)
 {
     const struct topic_options *options = strcmp(name, "fr") == 0 ? &RETAINING_FILTERED
                                           : *name == 'f'           ? &FILTERED
                                           : *name == 'r'           ? &RETAINING
                                           : *name == 's'           ? &SHORT
+                                          : *name == 'v'           ? &SNAPSHOTS
                                                                    : &PLAIN;
     return hub_topic(world->hub, bytes_of(name), options);
 }

@@ -264,6 +264,67 @@ static void answer_random(void)
     asking.done(asking.owner, verdict);
 }
 
+/* ---- snapshots ---- */
+
+static struct exposure *expose(struct snapshots *snapshots, struct subscriber *subscriber,
+                               struct atom *topic, snapshot_done_f *done, void *owner)
+{
+    struct connection *connection = subscriber_owner(subscriber);
+    const int index = topic_named(topic);
+    if (subscriber->checking) happened[SNAPSHOT_RENEWED]++;
+    assert_true(!connection->client || subscriber->checking || connection->exposure[index] == -1);
+    connection->exposure[index] = ++model.exposures;
+    return world_expose(snapshots, subscriber, topic, done, owner);
+}
+
+static void cover(struct snapshots *snapshots, struct exposure *exposure, bool late)
+{
+    struct connection *connection = subscriber_owner(exposure->subscriber);
+    if (late) happened[SNAPSHOT_LATE]++;
+    if (!late && exposure->subscriber->state == STATE_LIVE && !exposure->subscriber->checking) {
+        happened[SNAPSHOT_LEFT]++;
+        connection->exposure[topic_named(exposure->topic)] = 0;
+    }
+    world_cover(snapshots, exposure, late);
+}
+
+/* A subscriber that lags waits for none: the resync stands for it. */
+static void snapshot_random(void)
+{
+    struct world *world = model.world;
+    if (list_empty(&world->exposures)) return;
+    struct exposure *exposure =
+        CONTAINER(chance_of(50) ? world->exposures.next : world->exposures.prev, struct exposure,
+                  node);
+    const struct subscriber *subscriber = exposure->subscriber;
+    struct connection *connection = subscriber_owner(subscriber);
+    int *number = &connection->exposure[topic_named(exposure->topic)];
+    char data[16];
+    snprintf(data, sizeof(data), "%d", *number);
+    assert_int_equal(subscriber->state, STATE_LIVE);
+    if (queue_at(subscriber->queue, subscriber->queue->count - 1)->kind == SLOT_TRIGGER)
+        happened[SNAPSHOT_WAITED_FOR]++;
+    uint64_t what = below(100);
+    happened[SNAPSHOT_NONE] += what < 20;
+    happened[SNAPSHOT_UNKNOWN] += what >= 80;
+    if (what < 20) *number = 0;
+    world_snapshot(exposure, what < 80, what < 20 ? NULL : data);
+}
+
+/* What a reload does to a queue, where there are snapshots to be made anew and no verdicts to be asked for again. */
+static void reload_one(struct client *client)
+{
+    struct subscriber *subscriber = client->connection ? client->connection->subscriber : NULL;
+    struct queue *queue = subscriber ? subscriber->queue : NULL;
+    for (uint32_t i = 0; queue && i < queue->count; i++) {
+        const struct slot *slot = queue_at(queue, i);
+        if (slot->kind == SLOT_TRIGGER && filtered(topic_named(slot->frame->topic))) return;
+    }
+    if (!queue || !client->connection->started) return;
+    subscriber->unchecked = UNCHECKED_ALL;
+    flush_post(subscriber);
+}
+
 /* ---- actions ---- */
 
 static void emit_random(void)
@@ -310,7 +371,7 @@ static void join_or_leave(struct client *client)
         happened[LEFT]++;
         subscriber_leave(connection->subscriber, topic_at(topic));
         connection->left = true;
-        connection->awaits[topic] = 0;
+        connection->awaits[topic] = connection->exposure[topic] = 0;
         client->since[topic] = UINT64_MAX;
     } else {
         if (fanning()) happened[JOINED_IN_FAN_OUT]++;
@@ -357,8 +418,10 @@ static void act(void)
         emit_random();
     else if (what < 70)
         act_on(&model.clients[below(CLIENTS)]);
-    else if (what < 80)
+    else if (what < 77)
         answer_random();
+    else if (what < 80)
+        snapshot_random();
     else if (what < 84)
         pass(below(50));
     else if (what < 86)
@@ -370,6 +433,8 @@ static void act(void)
     } else if (what < 88) {
         hub_windows_flush(model.world->hub);
         observe();
+    } else if (what < 89) {
+        reload_one(&model.clients[below(CLIENTS)]);
     }
     rounds(below(4));
 }
@@ -415,6 +480,7 @@ static void come_to_rest(void)
             if (client->connection) give_room(client->connection, SIZE_MAX);
         }
         while (!list_empty(&model.world->askings)) answer_random();
+        while (!list_empty(&model.world->exposures)) snapshot_random();
         settle(model.world);
         observe();
         pass(5000);
@@ -431,6 +497,7 @@ static void begin(uint64_t seed)
     model.world = world_new();
     model.world->on_ask = on_asked;
     model.world->verdicts.cancel = on_cancelled;
+    model.world->snapshots = (struct snapshots){expose, cover};
     model.world->hub->fanout.step_cost = 1 + (int)below(12);
     model.known = 1;
     model.keys = seed % 2;
@@ -460,7 +527,8 @@ static void run(uint64_t seed)
         assert_int_equal(subscriber_queued(client->connection->subscriber), 0);
         check_complete(client);
         for (int topic = 0; topic < TOPICS; topic++)
-            assert_true(client->connection->told[topic] || !client->connection->awaits[topic]);
+            assert_true(client->connection->told[topic] ||
+                        (!client->connection->awaits[topic] && !client->connection->exposure[topic]));
     }
     const struct hub_counters *counters = hub_counters(model.world->hub);
     happened[REPLACED] += counters->replaced;
