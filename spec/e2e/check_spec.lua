@@ -88,7 +88,8 @@ local sluice = require "sluice"
 local app  = sluice.app "all"
 local who  = sluice.identity(function(req) return { user = req.query.user } end)
 local mine = app:topic("user:{user}", { subscribe = sluice.owner "user", history = { size = 300, ttl = 60 } })
-local news = app:topic("news", { subscribe = false, filter = function() return true end })
+local news = app:topic("news", { subscribe = false, filter = function() return true end,
+  snapshot = function() return nil end })
 local feed = app:upstream("feed", { topic = mine, grace = 5, backoff = { min = 0.5, max = 8 },
   key = function(sub) return sub.user end, request = function() return "http://127.0.0.1:9/" end })
 feed:on({ "article", "@lost" }, function() end)
@@ -121,7 +122,7 @@ app all  (FOLDER/app.lua)
   route      POST   /hello/{who}                     hello            open to all
   static     GET    /page/                           page             open to all, FOLDER/public
   topic      user:{user}                             history 300 for 60 s, subscribe
-  topic      news                                    no history, not for the asking, filter
+  topic      news                                    no history, not for the asking, filter, snapshot
   upstream   feed                                    for user:{user}, grace 5 s, backoff 0.5 to 8 s
              handles article, @lost
   timer      tick                                    every 2.5 s

@@ -96,6 +96,7 @@ describe("the channels page", function()
         } })
       app:topic("asked", { subscribe = yes, filter = yes, event = "topic", presence = { grace = 3, beat = 10 } })
       app:topic("given", { subscribe = false, audience = { ask = yes, ttl = 7 }, event = false })
+      app:topic("made", { snapshot = yes })
       app:topic("both", { audience = { ask = yes }, filter = yes, retain = true })
     ]]
     local mine, asked = below(text, "### `user:{user}`"), below(text, "### `asked`")
@@ -125,6 +126,7 @@ describe("the channels page", function()
     assert.equal("those of its subscribers whom the rules let see it, which may be known for 10 s, and each is asked "
       .. "for besides", fact(both, "who gets a trigger"))
     assert.equal("get its last trigger", fact(both, "newcomers"))
+    assert.equal("get its state as it stands", fact(below(text, "### `made`"), "newcomers"))
   end)
 
   it("says of ingests and routes where they are, who may, and what they take", function()
