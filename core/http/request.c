@@ -78,6 +78,8 @@ void request_answered(struct conn *conn)
     if (request->processing) return;
     if (request->ahead.size)
         later_post(conn_http(conn)->later, LATER_SOON, &request->resume);
+    else if (conn->listener->closed)
+        conn_close(conn, "drain"); /* the head of its answer was sent before */
     else
         settle_reading(conn);
 }
