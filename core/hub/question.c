@@ -124,17 +124,26 @@ enum verdict question_ask(struct subscriber *subscriber, struct topic *topic, st
     return verdict;
 }
 
-void question_ask_snapshot(struct subscriber *subscriber, struct topic *topic, struct slot *slot)
+void question_ask_snapshot(struct subscriber *subscriber, struct topic *topic, struct slot *slot,
+                           uint64_t until_ms)
 {
     struct hub *hub = subscriber->hub;
     struct snapshots *snapshots = hub->ports.snapshots;
     struct question *question = take(hub);
     *question = (struct question){.subscriber = subscriber, .topic = topic};
     timer_init(&question->timer, expire);
-    clock_after(hub->ports.clock, &question->timer, subscriber->options->verdict_ms);
+    if (until_ms)
+        wheel_arm(&hub->ports.clock->wheel, &question->timer, until_ms);
+    else
+        clock_after(hub->ports.clock, &question->timer, subscriber->options->verdict_ms);
     question_tie(question, slot, false);
     question->exposure = snapshots->ask(snapshots, subscriber, topic->name, fill, question);
     hub->counters.snapshots++;
+}
+
+uint64_t question_until(const struct question *question)
+{
+    return question->timer.due_ms;
 }
 
 struct topic *question_topic(const struct question *question)

@@ -18,9 +18,13 @@ struct topic;
 enum verdict question_ask(struct subscriber *subscriber, struct topic *topic, struct frame *frame,
                           struct question **question);
 
-/* Asks for the topic's snapshot, for this slot of the subscriber's queue, which waits from now on; the answer is
- * told to snapshot_answered, never before this returns. */
-void question_ask_snapshot(struct subscriber *subscriber, struct topic *topic, struct slot *slot);
+/* Asks for the topic's snapshot, for this slot of the subscriber's queue, which waits from now on, at most until
+ * `until_ms` (0: for its full time); the answer is told to snapshot_answered, never before this returns. */
+void question_ask_snapshot(struct subscriber *subscriber, struct topic *topic, struct slot *slot,
+                           uint64_t until_ms);
+
+/* When it has waited long enough. */
+uint64_t question_until(const struct question *question);
 
 /* Whose snapshot is asked for; NULL: it is about a verdict. */
 struct topic *question_topic(const struct question *question);

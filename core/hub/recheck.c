@@ -28,12 +28,21 @@ struct taking_back {
     const struct atom *topic;
 };
 
+/* Whose answer does the slot rest on? NULL: nobody's. Who answers open questions about triggers takes
+ * them back himself; of a snapshot that is being made nobody else knows. */
+static const struct atom *rests_on(const struct slot *slot)
+{
+    if (slot->kind == SLOT_SNAPSHOT)
+        return slot->question ? topic_name(question_topic(slot->question)) : slot->frame->topic;
+    return slot->kind == SLOT_TRIGGER && !slot->question ? slot->frame->topic : NULL;
+}
+
 static bool is_admitted(struct subscriber *subscriber, const struct slot *slot,
                         const struct atom *topic)
 {
-    if (slot->kind != SLOT_TRIGGER || slot->question) return false;
-    if (topic && slot->frame->topic != topic) return false;
-    const struct subscription *has = subscriber_find_name(subscriber, slot->frame->topic);
+    const struct atom *name = rests_on(slot);
+    if (!name || (topic && name != topic)) return false;
+    const struct subscription *has = subscriber_find_name(subscriber, name);
     return has && has->topic->options->audience;
 }
 
@@ -77,8 +86,8 @@ static uint32_t *note_slots(const struct queue *queue, bool all, uint32_t *count
     uint32_t *sequences = xcalloc(queue->count, sizeof(*sequences));
     for (uint32_t i = first_slot(queue); i < queue->count; i++) {
         struct slot *slot = queue_at((struct queue *)queue, i);
-        if ((slot->kind == SLOT_TRIGGER && (all || slot->unchecked)) ||
-            (slot->kind == SLOT_SNAPSHOT && all))
+        const bool asked = slot->kind == SLOT_TRIGGER || slot->kind == SLOT_SNAPSHOT;
+        if (asked && (all || slot->unchecked))
             sequences[(*count)++] = slot->sequence;
         slot->unchecked = false;
     }
@@ -122,7 +131,7 @@ void recheck(struct subscriber *subscriber)
         const int64_t at = queue_index(subscriber->queue, sequences[i]);
         if (at < 0) continue;
         if (queue_at(subscriber->queue, (uint32_t)at)->kind == SLOT_SNAPSHOT)
-            snapshot_renew(subscriber, (uint32_t)at);
+            snapshot_renew(subscriber, (uint32_t)at, !all);
         else
             ask(subscriber, (uint32_t)at);
     }

@@ -2,8 +2,9 @@
  *
  * After a reload, that of the new rules: triggers of filtered topics are asked about
  * again before anything more is sent, and questions that are still open with the
- * earlier rules are given up; snapshots that are not out yet are made anew. After an audience's answers were taken back, that of the
- * audience: then the slots concerned are marked, and open questions are left to who
+ * earlier rules are given up; snapshots that are not out yet are made anew. After an
+ * audience's answers were taken back, that of the audience: then the slots concerned are
+ * marked, snapshots among them, and open questions about triggers are left to who
  * answers them.
  *
  * Done when a subscriber's queue is next looked at, so that a reload does not stop at

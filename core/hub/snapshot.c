@@ -11,7 +11,7 @@
 void snapshot_offer(struct subscriber *subscriber, struct topic *topic)
 {
     struct slot *slot = offer_place(subscriber, topic);
-    if (slot) question_ask_snapshot(subscriber, topic, slot);
+    if (slot) question_ask_snapshot(subscriber, topic, slot, 0);
 }
 
 static struct frame *encode(struct topic *topic, const struct snapshot_event *event)
@@ -57,16 +57,17 @@ void snapshot_answered(struct subscriber *subscriber, uint32_t index, struct top
 }
 
 /* Rules that make none any more leave the client without the state that it was promised: it is told. */
-void snapshot_renew(struct subscriber *subscriber, uint32_t index)
+void snapshot_renew(struct subscriber *subscriber, uint32_t index, bool in_time)
 {
     struct slot *slot = queue_at(subscriber->queue, index);
+    const uint64_t until_ms = in_time && slot->question ? question_until(slot->question) : 0;
     struct atom *name = slot->question ? question_topic(slot->question)->name : slot->frame->topic;
     const struct subscription *has = subscriber_find_name(subscriber, name);
     CHECK(has); /* who leaves a topic drops its slots */
     question_cancel(subscriber, slot);
     queue_blank(subscriber->queue, slot);
     if (has->topic->options->snapshot)
-        question_ask_snapshot(subscriber, has->topic, slot);
+        question_ask_snapshot(subscriber, has->topic, slot, until_ms);
     else
         fail(subscriber, index, has->topic);
 }

@@ -11,11 +11,12 @@
  *                        ├─nothing────▶ the slot is dropped
  *                        ├─not known, late ─▶ resync {"reason":"snapshot"} in its place
  *                        ├─overflow───▶ dropped; the lagged resync names the topic
- *                        └─reload─────▶ asked again, also when it is filled and not sent
+ *                        └─reload, app:forget─▶ asked again, also when it is filled and not sent
  *
  * Filters and audiences have no say in it: it is made for this subscriber. */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct snapshot;
@@ -29,5 +30,6 @@ void snapshot_offer(struct subscriber *subscriber, struct topic *topic);
 void snapshot_answered(struct subscriber *subscriber, uint32_t index, struct topic *topic,
                        const struct snapshot *snapshot);
 
-/* The slot at `index` was asked about, or filled, by earlier rules. */
-void snapshot_renew(struct subscriber *subscriber, uint32_t index);
+/* The slot at `index` was asked about, or filled, by earlier rules, or before what its audience had answered was
+ * taken back. `in_time`: what is asked has no more time than it had, so that nobody can be held for ever. */
+void snapshot_renew(struct subscriber *subscriber, uint32_t index, bool in_time);

@@ -477,6 +477,55 @@ describe("an audience", function()
       assert.equal("resync access", record(ann))
     end)
 
+    -- What a newcomer was told of how it stands, and words.
+    local function shown(tab)
+      local list = {}
+      for _, event in ipairs(tab:events()) do
+        if event.type == "resync" then list[#list + 1] = event.data:match '"reason":"(%a+)"'
+        elseif event.type ~= "ready" then list[#list + 1] = event.data end
+      end
+      return table.concat(list, ", ")
+    end
+
+    it("has a snapshot made anew that is being made: it was made of what could be read then", function()
+      local state = world:hold "GET /state"
+      local ann = connect("ann", { path = "/shown/1" })
+      local other = connect("ann", { path = "/shown/2" })
+      assert.equal(2, state.count)
+      forget { name = "shown.1", user = "ann" }
+      assert.equal(3, state.count)
+      state:answer { body = "secret" }                              -- to nobody any more
+      state:answer { body = "of 2" }
+      state:answer { body = "nothing" }
+      assert.same({ "nothing", "of 2" }, { shown(ann), shown(other) })
+    end)
+
+    it("has a snapshot made anew that waits for a slow client", function()
+      local held = world:hold "GET /state"
+      local ann = connect("ann", { path = "/shown/1" })
+      ann:stall()
+      held:answer { body = "secret" }
+      forget { user = "ann" }
+      held:answer { status = 403 }
+      ann:unstall()
+      assert.equal("snapshot", shown(ann))
+      expect_errors(1)
+    end)
+
+    it("lets no snapshot hold a stream for longer, however often", function()
+      world:hold "GET /state"
+      local ann = connect("ann", { path = "/shown/1" })
+      world:request("POST", "/show/1/a")
+      for _ = 1, 4 do
+        assert.equal("", shown(ann))
+        world:advance(0.49)
+        forget {}
+      end
+      world:advance(0.1)
+      assert.equal("snapshot, a", shown(ann))
+      expect_errors(1)
+    end)
+
     it("asks again about a trigger whose filter waits behind the yes", function()
       local sieve = world:hold "GET /sieve"
       local ann = connect("ann", { path = "/sifted" })
