@@ -167,7 +167,6 @@ local function may_have(meta, data)
 end
 
 local updates = app:topic("updates", {
-  about     = "Updates, to whose selectors match one of their topics; private ones to whose token names one, too.",
   id        = "publisher",
   subscribe = false,                                     -- ?topic= are selectors
   history   = { size = HISTORY, ttl = HISTORY_TTL },
@@ -235,7 +234,6 @@ local function tell(sub, active)
 end
 
 app:stream("updates", {
-  about      = "A Mercure hub's subscriptions: ?topic= is a selector (a topic, a URI template, *), repeated.",
   path       = HUB,
   identity   = subscriber,
   topics     = function() return updates() end,
