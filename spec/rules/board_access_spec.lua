@@ -181,6 +181,16 @@ describe("a board", function()
     end)
   end)
 
+  it("is shown again at once to whom the app gives it back", function()
+    local bob = connect("bob", "the-worker-of-bob")
+    members["7"].bob = nil
+    move()
+    members["7"].bob = true
+    publish("access.granted", { member = "bob" })
+    move()
+    assert.equal("access.granted k2", came(bob))
+  end)
+
   it("misses nothing for who comes back while a question is under way", function()
     local ann, bob = connect("ann", "the-worker-of-ann"), connect("bob", "the-worker-of-bob")
     move()

@@ -296,13 +296,20 @@ function Schedule:finish()
   end
 end
 
--- From when on must it have been permitted, to be sure of this trigger? After a reload streams are asked about anew.
-function Schedule:surely_from(trigger)
+-- Is it sure that the user could have this trigger? An answer from before counts, unless it was told that it does not;
+-- after a reload streams are asked about anew.
+function Schedule:is_due(trigger, user, finished)
   local from = trigger.at - TTL
-  for _, at in ipairs(self.reloads) do
-    if at <= trigger.at then return math.min(from, at) end
+  for _, at in ipairs(self.forgotten[trigger.project .. user]) do
+    if at <= trigger.at and at > from then from = at end
   end
-  return from
+  for _, at in ipairs(self.reloads) do
+    if at <= trigger.at then
+      from = math.min(from, at)
+      break
+    end
+  end
+  return not self:was(false, trigger.project, user, from, finished)
 end
 
 function Schedule:assert_complete()
@@ -314,8 +321,7 @@ function Schedule:assert_complete()
         local echo = self.mode == "server" and trigger.user == tab.user and trigger.tag == tab.tag
         if tab.got[number] then
           note "seen"
-        elseif trigger.project == project and not echo and
-          not self:was(false, project, tab.user, self:surely_from(trigger), finished) then
+        elseif trigger.project == project and not echo and self:is_due(trigger, tab.user, finished) then
           local told = false
           for _, at in ipairs(tab.told) do told = told or at >= trigger.at end
           if not told then self:fault("%s was permitted %d and has neither it nor a resync", tab.user, number) end
