@@ -14,7 +14,7 @@
 #include "script/raise.h"
 #include "script/values.h"
 
-enum { PAIRS_MAX = 1000 };
+enum { PAIRS_MAX = 1000 }; /* of a form: more are refused; of a query: more are not there */
 
 struct request {
     struct handle handle;
@@ -254,10 +254,23 @@ static int l_json(lua_State *L)
     return refusal_raise(L, 400, "bad_json", lua_tostring(L, -1));
 }
 
+/* The body as a form. One that can be read in part only is the client's fault, too: a field that is left out may be
+ * the one that says who may see the others. */
+static struct bytes form_of(lua_State *L)
+{
+    const struct bytes body = running_of(L, handle_check(L, 1, &request_kind))->call.request->body;
+    struct bytes rest = body, pair = next_pair(&rest);
+    for (int count = 0; pair.data; count++, pair = next_pair(&rest)) {
+        if (count == PAIRS_MAX) refusal_raise(L, 400, "bad_form", "the form has more than 1000 fields");
+        if (!text_percent_decode(here_scratch(L), pair, true))
+            refusal_raise(L, 400, "bad_form", "the form has a broken escape, or a NUL");
+    }
+    return body;
+}
+
 static int l_form(lua_State *L)
 {
-    struct running *running = running_of(L, handle_check(L, 1, &request_kind));
-    push_pairs(L, running->call.request->body);
+    push_pairs(L, form_of(L));
     return 1;
 }
 
@@ -277,8 +290,8 @@ static int l_query_all(lua_State *L)
 
 static int l_form_all(lua_State *L)
 {
-    struct running *running = running_of(L, handle_check(L, 1, &request_kind));
-    push_values(L, running->call.request->body, name_given(L, "form_all"));
+    const struct bytes form = form_of(L);
+    push_values(L, form, name_given(L, "form_all"));
     return 1;
 }
 

@@ -137,6 +137,17 @@ describe("mercure", function()
       assert.same({ "x", "x", "x" }, data_of(subscribe(BOOK, { query = "lastEventID=earliest" })))
     end)
 
+    it("is refused where a field cannot be read, which may be the one that makes it private", function()
+      local tab = subscribe "*"
+      for _, field in ipairs { "private=%00", "private=%zz", "data=%zz", "topic=%zz", "x=%" } do
+        local body = ("topic=%s&data=secret&%s"):format(escape(BOOK), field)
+        local headers = bearer(signed.all)
+        headers["content-type"] = FORM
+        assert.equal(400, world:request("POST", HUB, { headers = headers, body = body }).status, field)
+      end
+      assert.same({}, tab:events())
+    end)
+
     it("needs the claim to name every topic, of public updates too", function()
       local function status(...)
         local fields = { { "data", "x" } }

@@ -31,14 +31,29 @@ describe("what a hook is given", function()
     end)
 
     it("has a form, of which the first of two equal names counts", function()
-      local answer = run([[ return { json = req:form() } ]], { body = "a=1&b=x+y%21&a=2&bad=%zz&c" })
+      local answer = run([[ return { json = req:form() } ]], { body = "a=1&b=x+y%21&a=2&&=d&c" })
       assert.same({ a = "1", b = "x y!", c = "" }, answer.json)
+    end)
+
+    it("has no form where a part of it cannot be read: that is a 400, and no field less", function()
+      world = rules.route [[
+        return { json = req.query.all and req:form_all "a" or req:form() }
+      ]]
+      local many = ("a=1&"):rep(1000)
+      for _, query in ipairs { "", "?all=1" } do
+        for _, body in ipairs { "a=1&b=%zz", "a=1&%zz=b", "a=%00", "a=1&b=%4", many .. "b=1" } do
+          local answer = world:request("POST", "/run" .. query, { body = body })
+          assert.same({ 400, "bad_form" }, { answer.status, answer.json.error.code })
+        end
+      end
+      assert.equal(1000, #world:request("POST", "/run?all=1", { body = many }).json)
+      assert.equal("", (world:log()))
     end)
 
     it("has all values of a name in query and form, in their order", function()
       local answer = run([[
         return { json = { req:query_all "a", req:query_all "none", req:form_all "b c", req:form_all "a" } }
-      ]], { query = { a = { "1", "x y&z", "" } }, body = "b+c=1&a=%zz&a&b%20c=2&b+c&a=3&=4" })
+      ]], { query = { a = { "1", "x y&z", "" } }, body = "b+c=1&a&b%20c=2&b+c&a=3&=4" })
       assert.same({ { "1", "x y&z", "" }, {}, { "1", "2", "" }, { "", "3" } }, answer.json)
     end)
 
