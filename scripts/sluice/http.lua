@@ -151,6 +151,9 @@ function http.url(template, params)
     used[name] = true
     return core.percent_encode(tostring(value))
   end)
+  if (url:gsub("[?#].*", "") .. "/"):find "/%.%.?/" then
+    fail.raise("http.url: a part of the path is '.' or '..', which leads to another one: %s", fail.show(url))
+  end
   local rest = {}
   for name, value in pairs(params or {}) do
     if not used[name] then rest[name] = value end

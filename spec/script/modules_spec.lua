@@ -97,6 +97,8 @@ describe("sluice", function()
         ["http.post('http://x/', { json = 1, body = '' })"]       = "one of json, form and body, not several",
         ["http.get('http://x/', { url = 1 })"]                    = "'url' stands outside the options here",
         ["http.url('http://x/{a}', {})"]                          = "{a} has no value",
+        ["http.url('http://x/{a}/b?c', { a = '..' })"]            = "a part of the path is '.' or '..'",
+        ["http.url('http://x/{a}', { a = '.' })"]                 = "a part of the path is '.' or '..'",
         ["http.gett()"]                                           = "sluice.http has no 'gett'; did you mean 'get'?",
       }
       for call, sentence in pairs(wrong) do
