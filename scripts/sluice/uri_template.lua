@@ -3,6 +3,9 @@
 -- A template is matched against a text from left to right, by the set of places that its parts can have come to: no
 -- part is tried twice from one place, so a match takes the text's length times the template's expressions, whatever
 -- they are. What a variable's value was is not told: it is mostly not the only one possible.
+--
+-- Who may read `/books{?page}` may not read `/books?draft=1`: where values are named, the names are the template's. Only
+-- an exploded variable (`{?more*}`) can be names and values of its own, and so any.
 
 local fail = require "sluice.fail"
 
@@ -30,30 +33,33 @@ local OPERATORS = {
 local Template = {}
 local parts_of, simple_of = setmetatable({}, { __mode = "k" }), setmetatable({}, { __mode = "k" })
 
--- "name", "name:3", "name*" -> is it exploded? nil: it is none of these
+-- "name", "name:3", "name*" -> is it exploded? and its name; nil: it is none of these
 local function read_variable(text)
   local name, modifier = text:match "^([%w_%%][%w_.%%]*)(.*)$"
   if not name or name:find "%.%." or name:find "%.$" or name:gsub("%%%x%x", ""):find("%", 1, true) then return nil end
-  if modifier == "" or modifier == "*" then return modifier == "*" end
+  if modifier == "" or modifier == "*" then return modifier == "*", name end
   local length = modifier:match "^:([1-9]%d?%d?%d?)$"
-  if length then return false end
+  if length then return false, name end
   return nil
 end
 
 -- What stands between braces -> a part
 local function read_expression(text)
   local sign = text:match "^[+#./;?&]" or ""
-  local operator, count, exploded = OPERATORS[sign], 0, false
+  local operator, count, exploded, names = OPERATORS[sign], 0, false, {}
   for variable in (text:sub(#sign + 1) .. ","):gmatch "([^,]*)," do
-    local explodes = read_variable(variable)
+    local explodes, name = read_variable(variable)
     if explodes == nil then return nil end
     count, exploded = count + 1, exploded or explodes
+    names[count] = name
   end
-  local equals = (operator.named or exploded) and "=" or ""
+  local equals = exploded and "=" or ""
   return {
     first      = operator.first,
     separator  = operator.separator,
     separators = exploded and math.huge or count - 1,
+    names      = operator.named and not exploded and names or nil,
+    bare       = sign == ";",                            -- a name without a value has no "=" then
     class      = "^[" .. UNRESERVED .. "," .. equals .. (operator.reserved and RESERVED or "") .. "]",
   }
 end
@@ -75,7 +81,7 @@ local function read(text)
     local close = text:find("}", open, true)
     local part  = close and read_expression(text:sub(open + 1, close - 1))
     if not part then return nil, ("'%s' is no expression"):format(text:sub(open, close)) end
-    expressions, at = expressions + 1, close + 1
+    expressions, at = expressions + (part.names and #part.names or 1), close + 1
     if expressions > EXPRESSIONS_MAX then return nil, ("more than %d expressions"):format(EXPRESSIONS_MAX) end
     parts[#parts + 1] = part
   end
@@ -101,7 +107,8 @@ local function match_simple(text, form)
 end
 
 --- A template, to be matched; or nil, "bad_template" and a sentence: it is none, or a larger one than is taken (2048
--- bytes, 32 expressions). `.expressions` is how many it has; without any it stands for itself alone.
+-- bytes, 32 expressions). `.expressions` is how many it has, each named variable counted as one; without any it stands
+-- for itself alone.
 function uri_template.new(text)
   if type(text) ~= "string" then fail.raise("uri_template.new: expected a text, got %s", fail.show(text)) end
   if #text > SIZE_MAX then return nil, "bad_template", ("a template of more than %d bytes"):format(SIZE_MAX) end
@@ -151,6 +158,41 @@ local function past_expression(text, places, part)
   return behind
 end
 
+-- The places behind a name that stands at one of these, and behind all that its value can be.
+local function past_named(text, places, lead, name, part)
+  local behind, head = {}, lead .. name
+  for place in pairs(places) do
+    local at = text:sub(place, place + #head - 1) == head and place + #head or nil
+    if at and part.bare then behind[at] = true end
+    if at and text:sub(at, at) == "=" then
+      at = at + 1
+      while at do
+        behind[at] = true
+        at = text:find(part.class, at) and at + 1 or text:find("^%%%x%x", at) and at + 3 or nil
+      end
+    end
+  end
+  return behind
+end
+
+local function add(places, more)
+  for place in pairs(more) do places[place] = true end
+end
+
+-- The places behind named values: of these variables, in their order, any may be missing.
+local function past_names(text, places, part)
+  local behind, begun = {}, {}                           -- `begun`: where at least one has a value
+  add(behind, places)
+  for _, name in ipairs(part.names) do
+    local first, further = past_named(text, places, part.first, name, part), {}
+    if next(begun) then further = past_named(text, begun, part.separator, name, part) end
+    add(begun, first)
+    add(begun, further)
+  end
+  add(behind, begun)
+  return behind
+end
+
 --- Can the template be expanded to this text? The lengths of `{name:3}` are not looked at.
 function Template:match(text)
   if type(text) ~= "string" then fail.raise("template:match: expected a text, got %s", fail.show(text)) end
@@ -160,6 +202,8 @@ function Template:match(text)
   for _, part in ipairs(parts_of[self]) do
     if type(part) == "string" then
       places = past_literal(text, places, part)
+    elseif part.names then
+      places = past_names(text, places, part)
     else
       places = past_expression(text, places, part)
     end

@@ -46,6 +46,7 @@ describe("mercure", function()
       past       = subscriber({ subscribe = { "*" } }, { exp = NOW - 60 }),
       long       = subscriber { subscribe = { ("x"):rep(4096) } },
       many       = subscriber { subscribe = { ("{a}"):rep(32), ("{b}"):rep(32), "{c}" } },
+      pages      = subscriber { subscribe = { BOOK .. "{?page}" } },
       odd        = subscriber { subscribe = { 7 } },
     }
   end)
@@ -314,6 +315,14 @@ describe("mercure", function()
       assert.same({ "private", "also private", "public" }, data_of(reader))
       for _, tab in ipairs { stranger, nobody, odd } do assert.same({ "public" }, data_of(tab)) end
       assert.same({}, data_of(elsewhere))
+    end)
+
+    it("are not those of another query than the claim's template has", function()
+      local tab = subscribe("*", { token = signed.pages })
+      publish(BOOK .. "?page=2", "page", { private = "on" })
+      publish(BOOK .. "?draft=2", "draft", { private = "on" })
+      publish(BOOK .. "?page=2&draft=2", "both", { private = "on" })
+      assert.same({ "page" }, data_of(tab))
     end)
 
     it("may be named by one topic and asked for by another", function()
