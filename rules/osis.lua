@@ -15,11 +15,24 @@ local OSIS     = sluice.env("OSIS_URL", "http://127.0.0.1:8390")
 local KEY      = sluice.env "PUBLISH_KEY"                -- what the app publishes with, and we ask it with
 local AUDIENCE = sluice.env("OSIS_AUDIENCE", "")         -- whom tokens must be for; else they name nobody
 local LEEWAY   = 5                                       -- seconds that the holders' clocks may differ
+local LATEST   = 253402300799                            -- the end of the year 9999, behind which no stream expires
+local KEY_MAX  = 1000                                    -- bytes, with three for all but letters, digits, "-._~"
+local CONTEXT_MAX = 512
 
--- The key that a request names: a header, or, as EventSource has none, the query.
+local function is_key(text)
+  local escaped = select(2, text:gsub("[^%w%-._~]", ""))
+  return text ~= "" and #text + 2 * escaped <= KEY_MAX and not text:find "[%c%s]"
+end
+
+-- The key that a request names: a header, or, as EventSource has none, the query. Two in a query are none: who has
+-- looked at it before us may have read the other one.
 local function named_key(req)
-  local key = req.headers["x-public-key"] or req.query.public_key
-  return key and key ~= "" and #key <= 1024 and not key:find "[%c%s]" and key or nil
+  local key = req.headers["x-public-key"]
+  if not key then
+    local named = req:query_all "public_key"
+    key = #named == 1 and named[1] or ""
+  end
+  return is_key(key) and key or nil
 end
 
 -- Base64 of a SubjectPublicKeyInfo, as keys are named (of either alphabet, with or without padding), in a PEM's frame.
@@ -40,7 +53,7 @@ local function signed_until(req, key)
     leeway = LEEWAY,
   })
   local exp = claims and claims.sub == key and tonumber(claims.exp)
-  return exp and exp + LEEWAY or nil
+  return exp and math.min(exp + LEEWAY, LATEST) or nil
 end
 
 local holder = sluice.identity(function(req)
@@ -49,14 +62,21 @@ local holder = sluice.identity(function(req)
   local expires = not req.trusted and signed_until(req, key) or nil
   if not req.trusted and not expires then return nil end
   local context = req.query.context ~= "" and req.query.context or nil
+  if context and #context > CONTEXT_MAX then return nil, "bad_request" end
   return { user = key, data = context and { context = context }, expires = expires }
 end)
 
--- Who takes part, and the context: what the app told last, else it is asked. An app that does not answer raises.
+-- Who takes part, and the context: what the app told last, else it is asked. An app that does not answer, or not with a
+-- list of keys, raises: nobody is left out because it was not understood. What no stream can be named by is passed over.
 local function known(conversation)
-  local participants = { list = {}, has = {}, context = conversation.context }
+  local participants, count = { list = {}, has = {}, context = conversation.context }, 0
+  for _, key in pairs(conversation.participants) do
+    count = count + 1
+    if type(key) ~= "string" then error "the participants are no list of keys" end
+  end
+  if count ~= #conversation.participants then error "the participants are no list of keys" end
   for _, key in ipairs(conversation.participants) do
-    if not participants.has[key] then
+    if is_key(key) and not participants.has[key] then
       participants.has[key] = true
       participants.list[#participants.list + 1] = key
     end
@@ -65,6 +85,7 @@ local function known(conversation)
 end
 
 local conversations = cache.new("conversations", { ttl = 300, size = 20000, load = function(id)
+  if id == "." or id == ".." then return nil end         -- no address can name it
   local answer = http.get(http.url(OSIS .. "/api/conversations/{id}", { id = id }),
                           { headers = { authorization = "Bearer " .. KEY } })
   if answer.status == 404 then return nil end

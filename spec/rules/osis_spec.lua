@@ -90,6 +90,22 @@ describe("osis", function()
       assert.equal(401, connect(nil, { search = "?public_key=a%20b" }).status)
       assert.equal(401, connect(nil, { search = "?public_key=" .. ("a"):rep(1025) }).status)
     end)
+
+    it("is nobody by two keys, of which somebody in front may have looked at the other", function()
+      assert.equal(401, connect(nil, { search = "?public_key=ann&public_key=bob" }).status)
+      assert.equal(401, connect(nil, { search = "?public_key=ann&public%5Fkey=bob" }).status)
+      assert.equal(401, connect("ann, bob").status)
+    end)
+
+    it("cannot make the rule fail by what it asks for", function()
+      assert.equal(200, connect("ann", { search = "?context=" .. ("%00"):rep(512) }).status)
+      assert.equal(400, connect("ann", { search = "?context=" .. ("x"):rep(513) }).status)
+      assert.equal(200, connect(("a"):rep(1000)).status)
+      assert.equal(401, connect(("a"):rep(1001)).status)
+      assert.equal(401, connect(("\195\169"):rep(200)).status)
+      local lines, errors = world:log()
+      assert.same({ "", 0 }, { lines, errors })
+    end)
   end)
 
   describe("on another listener", function()
@@ -150,6 +166,11 @@ describe("osis", function()
       world:advance(60)
       assert.is_false(tab:is_open())
       assert.equal("expired", tab:events()[#tab:events()].type)
+    end)
+
+    it("takes a token that ends when nobody lives any more", function()
+      assert.equal(200, status(EC, token { sub = EC, exp = 9e11 }))
+      assert.equal(200, status(EC, token { sub = EC, exp = 253402300799 }))
     end)
   end)
 
@@ -244,7 +265,11 @@ describe("osis", function()
         assert.same({ 503, "participants_unknown", "1" },
           { answer.status, answer.json.error.code, answer.headers["retry-after"] })
       end
-      for _, reply in ipairs { { status = 500 }, { body = "no JSON" }, { json = { participants = 7 } } } do
+      for _, reply in ipairs { { status = 500 }, { body = "no JSON" }, { json = { participants = 7 } },
+                                 { json = { participants = { ann = true } } }, { json = { participants = { x = "ann" } } },
+                                 { json = { participants = { "ann", 7 } } },
+                                 { json = { participants = { { key = "ann" } } } }, { body = "null" },
+                                 { json = {} } } do
         world:reply("GET /api/conversations/7", reply)
         assert.equal(503, say("lost").status)
         assert.equal(503, publish("conversation.updated", { id = "7" }).status)
@@ -252,6 +277,24 @@ describe("osis", function()
       world:reply("GET /api/conversations/7", { json = { participants = { "ann" } } })
       assert.equal(200, say("again").status)
       assert.same({ "again" }, texts(ann))
+    end)
+
+    it("and is not kept from them by one among them that nobody can be named by", function()
+      local ann = connect "ann"
+      for _, odd in ipairs { "", "a b", ("x"):rep(2000), ("\195\169"):rep(200) } do
+        conversations["7"].participants = { odd, "ann" }
+        assert.equal(200, say "hello".status)
+        world:advance(301)
+      end
+      assert.equal(200, publish("conversation.saved", { id = "8", participants = { ("x"):rep(2000), "ann" } }).status)
+      assert.equal(200, publish("chatmessage.new", { conversation = "8", text = "hello" }).status)
+      assert.same({ "hello", "hello", "hello", "hello", "hello" }, texts(ann))
+    end)
+
+    it("of none whose name would lead to another address", function()
+      for _, id in ipairs { ".", ".." } do
+        assert.equal(422, publish("chatmessage.new", { conversation = id }).status)
+      end
     end)
 
     it("of none that there is not", function()
