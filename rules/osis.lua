@@ -66,8 +66,8 @@ local holder = sluice.identity(function(req)
   return { user = key, data = context and { context = context }, expires = expires }
 end)
 
--- Who takes part, and the context: what the app told last, else it is asked. An app that does not answer, or not with a
--- list of keys, raises: nobody is left out because it was not understood. What no stream can be named by is passed over.
+-- Who takes part, and the context: what the app told last, else it is asked. An app that does not answer, or not with
+-- a list of keys, raises: nobody is left out because it was not understood. Passed over is what no stream can have.
 local function known(conversation)
   local participants, count = { list = {}, has = {}, context = conversation.context }, 0
   for _, key in pairs(conversation.participants) do

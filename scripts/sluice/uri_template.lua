@@ -4,8 +4,8 @@
 -- part is tried twice from one place, so a match takes the text's length times the template's expressions, whatever
 -- they are. What a variable's value was is not told: it is mostly not the only one possible.
 --
--- Who may read `/books{?page}` may not read `/books?draft=1`: where values are named, the names are the template's. Only
--- an exploded variable (`{?more*}`) can be names and values of its own, and so any.
+-- Who may read `/books{?page}` may not read `/books?draft=1`: where values are named, the names are the template's.
+-- Only an exploded variable (`{?more*}`) can be names and values of its own, and so any.
 
 local fail = require "sluice.fail"
 

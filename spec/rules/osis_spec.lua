@@ -266,10 +266,10 @@ describe("osis", function()
           { answer.status, answer.json.error.code, answer.headers["retry-after"] })
       end
       for _, reply in ipairs { { status = 500 }, { body = "no JSON" }, { json = { participants = 7 } },
-                                 { json = { participants = { ann = true } } }, { json = { participants = { x = "ann" } } },
+                                 { json = { participants = { ann = true } } }, { body = "null" }, { json = {} },
+                                 { json = { participants = { x = "ann" } } },
                                  { json = { participants = { "ann", 7 } } },
-                                 { json = { participants = { { key = "ann" } } } }, { body = "null" },
-                                 { json = {} } } do
+                                 { json = { participants = { { key = "ann" } } } } } do
         world:reply("GET /api/conversations/7", reply)
         assert.equal(503, say("lost").status)
         assert.equal(503, publish("conversation.updated", { id = "7" }).status)
