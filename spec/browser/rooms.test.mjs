@@ -87,6 +87,13 @@ scenario('rooms that are not open to somebody are not there', async world => {
     return (await fetch(`/api/events?token=${token}&channel=channel:office`)).status
   })
   assert.equal(status, 403)
+  await cleo.enter('Kitchen')
+  for (const address of ['#office', '#%E0%A4%A']) { // not open to her; of nothing
+    await cleo.page.evaluate(hash => { location.hash = hash }, address)
+    await cleo.page.getByRole('heading', { name: 'General' }).waitFor()
+    await cleo.live()
+    await cleo.enter('Kitchen')
+  }
 })
 
 scenario('who says too much at once is asked to breathe, and loses nothing', async world => {

@@ -43,7 +43,7 @@ function hear(message) {
 function enter() {
   stream?.close()
   at('toasts').replaceChildren()
-  room = rooms.find(one => one.id === decodeURIComponent(location.hash.slice(1))) ?? rooms[0]
+  room = rooms.find(one => `#${one.id}` === location.hash) ?? rooms[0]
   document.title = `${room.name} · Rooms`
   at('name').textContent = room.name
   at('about').textContent = room.about
