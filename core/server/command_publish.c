@@ -162,9 +162,10 @@ static bool find_key(const struct arguments *arguments, struct call *call, struc
     return true;
 }
 
+/* ctx is the last byte of the answer so far. */
 static bool print(void *ctx, int status, struct bytes piece)
 {
-    (void)ctx;
+    if (piece.size) *(char *)ctx = piece.data[piece.size - 1];
     fwrite(piece.data, 1, piece.size, status < 300 ? stdout : stderr);
     return true;
 }
@@ -172,8 +173,11 @@ static bool print(void *ctx, int status, struct bytes piece)
 static int post(const struct call *call)
 {
     struct buf error = BUF_EMPTY;
-    const int status = call_make(call, print, NULL, &error);
+    char last = '\n';
+    const int status = call_make(call, print, &last, &error);
+    if (last != '\n') fputc('\n', status < 300 ? stdout : stderr);
     if (!status) wrong("%s", buf_text(&error));
+    if (status == 401 && !call->key) wrong("no key was sent: it goes into SLUICE_KEY, or a file (--key-file)");
     buf_destroy(&error);
     return status == 0 ? EXIT_WRONG : status < 300 ? EXIT_GOOD : EXIT_FAILED;
 }
