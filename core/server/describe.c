@@ -81,9 +81,16 @@ static void describe_topic(struct buf *out, const struct plan_topic *topic)
                    seconds(options->history_ttl_ms));
     else
         buf_add_text(out, "no history");
-    buf_printf(out, ", %s%s", topic->subscribe ? "subscribe" : "not for the asking",
-               topic->filter ? ", filter" : "");
+    buf_add_text(out, topic->subscribe ? ", subscribe" : ", not for the asking");
+    if (topic->audience.ask)
+        buf_printf(out, ", audience for %.15g s", seconds(topic->audience.ttl_ms));
+    if (topic->filter) buf_add_text(out, ", filter");
+    if (options->retain) buf_add_text(out, ", retain");
+    if (options->retain_ttl_ms)
+        buf_printf(out, " for %.15g s", seconds(options->retain_ttl_ms));
     if (topic->snapshot) buf_add_text(out, ", snapshot");
+    if (options->limit.burst)
+        buf_printf(out, ", limit %u a second", options->limit.rate);
     if (options->attended)
         buf_printf(out, ", presence with a grace of %.15g s", seconds(topic->presence.grace_ms));
     if (topic->presence.beat_ms)

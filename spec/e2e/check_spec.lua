@@ -90,6 +90,9 @@ local who  = sluice.identity(function(req) return { user = req.query.user } end)
 local mine = app:topic("user:{user}", { subscribe = sluice.owner "user", history = { size = 300, ttl = 60 } })
 local news = app:topic("news", { subscribe = false, filter = function() return true end,
   snapshot = function() return nil end })
+app:topic("mode", { subscribe = false, retain = true, limit = { rate = 50 } })
+app:topic("desk:{id}", { subscribe = false, audience = { ttl = 5, ask = function() return true end },
+  retain = { ttl = 90 }, presence = { grace = 7, beat = 30 } })
 local feed = app:upstream("feed", { topic = mine, grace = 5, backoff = { min = 0.5, max = 8 },
   key = function(sub) return sub.user end, request = function() return "http://127.0.0.1:9/" end })
 feed:on({ "article", "@lost" }, function() end)
@@ -123,6 +126,8 @@ app all  (FOLDER/app.lua)
   static     GET    /page/                           page             open to all, FOLDER/public
   topic      user:{user}                             history 300 for 60 s, subscribe
   topic      news                                    no history, not for the asking, filter, snapshot
+  topic      mode                                    no history, not for the asking, retain, limit 50 a second
+  topic      desk:{id}                               no history, not for the asking, audience for 5 s, retain for 90 s, presence with a grace of 7 s and beats of 30 s
   upstream   feed                                    for user:{user}, grace 5 s, backoff 0.5 to 8 s
              handles article, @lost
   timer      tick                                    every 2.5 s
