@@ -35,7 +35,7 @@ wrote sse.lua.conf                 serves it
 Next:
   sluice spec      run its spec
   sluice check     see what would be served
-  sluice run       serve it; its app is expected at NEWS_URL
+  sluice run       serve it: the stream is /news/events; its app is expected at NEWS_URL
 ]], output)
     assert.equal(0, code)
 

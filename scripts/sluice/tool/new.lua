@@ -52,7 +52,8 @@ local function next_steps(app, served)
   if not served then
     lines[1] = ('\nsse.lua.conf is there already: put "rules/%s.lua" into its rules.\n%s'):format(app, lines[1])
   end
-  lines[#lines + 1] = ("  sluice run       serve it; its app is expected at %s_URL"):format(variable_of(app))
+  lines[#lines + 1] = ("  sluice run       serve it: the stream is /%s/events; its app is expected at %s_URL")
+    :format(app, variable_of(app))
   return table.concat(lines, "\n")
 end
 
