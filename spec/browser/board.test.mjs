@@ -40,6 +40,13 @@ scenario('a card dragged in one tab moves in the others, and is animated there a
   for (const tab of [one, two, bob]) assert.ok(await tab.page.evaluate(() => window.loaded_once))
 })
 
+scenario('the room below a short column is the column\'s, too', async world => {
+  const tab = await (await world.user('ann')).tab('1')
+  await tab.drag('Cookie notice that is true', 'Review', null, 16)
+  await tab.shows('Review', 'Contact form', 'Cookie notice that is true')
+  await tab.shows('To do', TO_DO[0], TO_DO[2])
+})
+
 scenario('many boards in many tabs share one stream, and boards come and go without another', async world => {
   const ann = await world.user('ann')
   const one = await ann.tab('1', '2')

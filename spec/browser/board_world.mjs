@@ -54,16 +54,16 @@ class Tab {
     })
   }
 
-  /** Drags a card by mouse into a column, above the card `before` or to its end. */
-  async drag(title, column, before) {
+  /** Drags a card by mouse into a column, above the card `before` or to its end; to the free room `below` pixels under that. */
+  async drag(title, column, before, below = -12) {
     const { mouse } = this.page
     await this.page.bringToFront() // else Chromium takes a second for each move
     const from = await this.card(title).boundingBox()
     await mouse.move(from.x + 30, from.y + 15)
     await mouse.down()
     await mouse.move(from.x + 40, from.y + 25, { steps: 3 })
-    const target = before ? await this.card(before).boundingBox() : await this.column(column).locator('.cards').boundingBox()
-    const y = before ? target.y + 4 : target.y + target.height - 4
+    const target = before ? await this.card(before).boundingBox() : await this.column(column).boundingBox()
+    const y = before ? target.y + 4 : target.y + target.height + below
     await mouse.move(target.x + target.width / 2, y, { steps: 8 })
     await mouse.up()
   }

@@ -75,13 +75,23 @@ export function draggable(board) {
   function drag(event) {
     at(event)
     scroll(event)
-    const column = document.elementFromPoint(event.clientX, event.clientY)?.closest('.column')
-    if (!column || !element.contains(column)) return
+    const column = column_at(event.clientX, event.clientY)
+    if (!column) return
     const before = others(column).find(other => {
       const box = other.getBoundingClientRect()
       return event.clientY < box.top + box.height / 2
     })
     place(column, before)
+  }
+
+  // A column ends with its last card; what is free below it is the column's, too.
+  function column_at(x, y) {
+    const under = document.elementFromPoint(x, y)
+    if (!under || !element.contains(under)) return null
+    return under.closest('.column') ?? (under === board.row ? [...board.row.children].find(column => {
+      const box = column.getBoundingClientRect()
+      return x >= box.left && x < box.right
+    }) : null)
   }
 
   function scroll(event) {
