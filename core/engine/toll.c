@@ -46,7 +46,8 @@ void toll_set_limits(struct toll *toll, const struct toll_limits *limits)
 /* Texts of which none can be made to look like two. */
 static void add_part(struct buf *key, struct bytes part)
 {
-    buf_printf(key, "%zu:", part.size);
+    const uint32_t size = (uint32_t)part.size;
+    buf_add(key, &size, sizeof(size));
     buf_add_bytes(key, part);
 }
 
@@ -105,8 +106,9 @@ static uint64_t take_address(struct toll *toll, char kind, const struct atom *ap
                              struct bucket_limit limit)
 {
     struct buf key = BUF_EMPTY;
+    if (!limit.rate) return 0;
     begin(&key, kind, app, app ? atom_bytes(at->name) : BYTES(""));
-    const uint64_t wait = limit.rate && add_address(&key, address) ? take(toll, &key, limit) : 0;
+    const uint64_t wait = add_address(&key, address) ? take(toll, &key, limit) : 0;
     buf_destroy(&key);
     return wait;
 }
@@ -188,26 +190,26 @@ uint64_t toll_named(struct toll *toll, const struct atom *app, bool shadow, stru
 
 /* ---- streams at once ---- */
 
-static bool enter(struct toll *toll, struct buf *key, struct bytes address, uint32_t most,
-                  struct crowd_count **count)
+static bool enter(struct toll *toll, const struct atom *app, const struct plan_endpoint *at,
+                  struct bytes address, uint32_t most, struct crowd_count **count)
 {
+    struct buf key = BUF_EMPTY;
     *count = NULL;
-    if (!most || !add_address(key, address)) return true;
-    *count = crowd_enter(&toll->streams, buf_bytes(key), most);
-    return *count != NULL;
+    if (!most) return true;
+    begin(&key, app ? OF_DECLARED : OF_STREAM, app, app ? atom_bytes(at->name) : BYTES(""));
+    const bool counted = add_address(&key, address);
+    if (counted) *count = crowd_enter(&toll->streams, buf_bytes(&key), most);
+    buf_destroy(&key);
+    return !counted || *count;
 }
 
 bool toll_enter(struct toll *toll, const struct atom *app, const struct plan_endpoint *at,
                 uint32_t per_address, struct bytes address, struct toll_place **place)
 {
     struct toll_place taken = {NULL, NULL};
-    struct buf all = BUF_EMPTY, declared = BUF_EMPTY;
-    begin(&all, OF_STREAM, NULL, BYTES(""));
-    begin(&declared, OF_DECLARED, app, atom_bytes(at->name));
-    const bool good = enter(toll, &all, address, toll->limits.streams_per_address, &taken.all) &&
-                      enter(toll, &declared, address, per_address, &taken.declared);
-    buf_destroy(&all);
-    buf_destroy(&declared);
+    const uint32_t most = toll->limits.streams_per_address;
+    const bool good = enter(toll, NULL, NULL, address, most, &taken.all) &&
+                      enter(toll, app, at, address, per_address, &taken.declared);
     *place = NULL;
     if (!good) crowd_leave(&toll->streams, taken.all);
     if (!good || (!taken.all && !taken.declared)) return good;
