@@ -92,7 +92,8 @@ local news = app:topic("news", { subscribe = false, filter = function() return t
   snapshot = function() return nil end })
 app:topic("mode", { subscribe = false, retain = true, limit = { rate = 50 } })
 app:topic("desk:{id}", { subscribe = false, audience = { ttl = 5, ask = function() return true end },
-  retain = { ttl = 90 }, presence = { grace = 7, beat = 30 } })
+  retain = { ttl = 90 } })
+app:topic("room:{id}", { subscribe = false, presence = { grace = 7, beat = 30 } })
 local feed = app:upstream("feed", { topic = mine, grace = 5, backoff = { min = 0.5, max = 8 },
   key = function(sub) return sub.user end, request = function() return "http://127.0.0.1:9/" end })
 feed:on({ "article", "@lost" }, function() end)
@@ -127,11 +128,12 @@ app all  (FOLDER/app.lua)
   topic      user:{user}                             history 300 for 60 s, subscribe
   topic      news                                    no history, not for the asking, filter, snapshot
   topic      mode                                    no history, not for the asking, retain, limit 50 a second
-  topic      desk:{id}                               no history, not for the asking, audience for 5 s, retain for 90 s, presence with a grace of 7 s and beats of 30 s
+  topic      desk:{id}                               no history, not for the asking, audience for 5 s, retain for 90 s
+  topic      room:{id}                               no history, not for the asking, PRESENCE
   upstream   feed                                    for user:{user}, grace 5 s, backoff 0.5 to 8 s
              handles article, @lost
   timer      tick                                    every 2.5 s
-]]):gsub("FOLDER", folder)), output)
+]]):gsub("FOLDER", folder):gsub("PRESENCE", "presence with a grace of 7 s and beats of 30 s")), output)
     assert.equal(0, code)
   end)
 end)

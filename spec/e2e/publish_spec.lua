@@ -192,7 +192,8 @@ describe("sluice publish", function()
     assert.equal("unauthorized", json.decode(output).error.code)
     code, output = run({ "--url", url, "--type", "moved" }, { env = {} })
     assert.equal(1, code)
-    assert.matches("}}\nsluice publish: no key was sent: it goes into SLUICE_KEY, or a file %(%-%-key%-file%)\n$", output)
+    assert.matches("}}\nsluice publish: no key was sent: it goes into SLUICE_KEY, or a file %(%-%-key%-file%)\n$",
+      output)
     code, output = run { "--url", url, "--type", "read", "--data", "{" }
     assert.equal(1, code)
     assert.matches("}\n$", output)
