@@ -252,13 +252,19 @@ static int l_json_encode(lua_State *L)
     return 1;
 }
 
+void json_mark_list(lua_State *L)
+{
+    lua_pushlightuserdata(L, &list_key);
+    lua_rawget(L, LUA_REGISTRYINDEX);
+    lua_setmetatable(L, -2);
+}
+
 /* json_list(table): the same table, which is [] also when it is empty */
 static int l_json_list(lua_State *L)
 {
     luaL_checktype(L, 1, LUA_TTABLE);
-    lua_pushlightuserdata(L, &list_key);
-    lua_rawget(L, LUA_REGISTRYINDEX);
-    lua_setmetatable(L, 1);
+    lua_settop(L, 1);
+    json_mark_list(L);
     return 1;
 }
 

@@ -19,8 +19,11 @@ void push_bytes(struct lua_State *L, struct bytes bytes);
 /* Pushes the JSON text of the value at the index; raises if it is no plain data. */
 struct bytes json_encode(struct lua_State *L, int index);
 
-/* Pushes the value; false: pushes a sentence that says what is wrong. */
+/* Pushes the value, in which an empty list is marked as one; false: pushes a sentence that says what is wrong. */
 bool json_decode(struct lua_State *L, struct bytes text);
+
+/* Marks the table on top as a list: it is [] also when it is empty. */
+void json_mark_list(struct lua_State *L);
 
 /* Is the value at the index a text, or a number, which will do for one? */
 bool text_given(struct lua_State *L, int index);

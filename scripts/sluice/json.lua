@@ -1,7 +1,7 @@
 --- sluice.json: JSON texts and values. Depth, number of values and bytes are bounded.
 --
 -- JSON's null is json.null, which is true as a condition; compare with ==. An empty table is {}, unless it is
--- marked by json.list. Whole numbers are exact up to 2^53.
+-- marked by json.list, or came as []. Whole numbers are exact up to 2^53.
 
 local core = require "sluice.core"
 local fail = require "sluice.fail"
@@ -28,6 +28,7 @@ function json.copy(value)
   local source = core.frozen_table(value) or value
   if type(source) ~= "table" then return source end
   local copy = {}
+  if next(source) == nil and core.json_encode(source) == "[]" then return core.json_list(copy) end
   for name, item in pairs(source) do copy[name] = json.copy(item) end
   return copy
 end

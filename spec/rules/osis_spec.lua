@@ -185,6 +185,17 @@ describe("osis", function()
       }, came(ann))
     end)
 
+    it("the message as it was published, with what is empty in it", function()
+      local ann  = connect "ann"
+      local data = '{"conversation":"7","files":[],"more":{"by":[[]]},"none":null,"to":{}}'
+      local answer = world:request("POST", "/publish", {
+        headers = { authorization = "Bearer " .. KEY, ["content-type"] = "application/json" },
+        body = '{"type":"chatmessage.new","data":' .. data .. "}",
+      })
+      assert.equal(200, answer.status)
+      assert.equal('{"data":' .. data .. ',"type":"chatmessage.new"}', ann:events()[2].data)
+    end)
+
     it("them to participants and to nobody else", function()
       local ann, bob, eve = connect "ann", connect "bob", connect "eve"
       say "hello"

@@ -47,6 +47,23 @@ describe("json", function()
       ]])
   end)
 
+  it("reads an empty list as one, so that what is passed on is what came", function()
+    local function passed(text)
+      return run(("return 200, json.encode(json.decode %q) .. ''"):format(text))
+    end
+    for _, text in ipairs { "[]", "[[]]", '{"a":[],"b":{},"c":[[],{}]}', '["[]"]', '["\\"[]","a",[]]', '[{}]',
+                            '{"[]":["\\\\",[]]}', '[[],"\\u00ff",[1,[]]]' } do
+      assert.equal((text:gsub("\\u00ff", "\195\191")), passed(text))
+    end
+    assert.equal('{"a":[],"b":[[],1]}', passed '{"b": [[ ], 1], "a": [\n\t\r ]}')
+    assert.equal('{"a":[],"b":{}}', run [[ return 200, json.encode(json.copy(json.decode '{"a":[],"b":{}}')) ]])
+    assert.equal('{"a":1}', run [[ local t = json.decode "[]" t.a = 1 return 200, json.encode(t) ]])
+    for _, text in ipairs { "{[]:1}", "[][]", '"a"[]', "[]]", "[[]", "[,[]]" } do
+      assert.equal("bad_json", run(("return 200, (select(2, json.decode %q))"):format(text)), text)
+    end
+    assert.equal("[\"\239\191\189\",{}]", passed "[\"\255\",[]]")         -- no UTF-8, and so no JSON
+  end)
+
   it("writes an object's fields in the order of their names, which is the same in every VM", function()
     for _ = 1, 4 do
       assert.equal('{"-1":0,"1.5":0,"":0,"B":1,"a":1,"aa":1,"authorization":1,"cookie":1,"x":{"y":1,"z":2},"é":1}',
