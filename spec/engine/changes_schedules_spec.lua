@@ -1,14 +1,13 @@
 -- Seeded random schedules of a live stream's topics: joined, asked for, left, while reloads come and answers wait. The
 -- stream gets the triggers of the topics that it has, all of them and no others, as a plain model says.
 --
--- SCHEDULES=n sets how many, SEED=n the first; a failure names its seed.
+-- How many, and which: spec/support/schedules.lua.
 
-local rules = require "spec.support.rules"
-local seen  = require "spec.support.seen"
+local rules     = require "spec.support.rules"
+local schedules = require "spec.support.schedules"
+local seen      = require "spec.support.seen"
 
-local SCHEDULES = tonumber(os.getenv "SCHEDULES") or 30
-local FIRST = tonumber(os.getenv "SEED") or 1
-local STEPS, ROOMS, MOST = 60, 7, 5
+local ROOMS, MOST = 7, 5
 
 -- `denied`: the room that subscribe does not grant; room 6 waits, room 7 fails.
 local function text(denied)
@@ -32,16 +31,14 @@ local function text(denied)
   ]]):format(denied, MOST)
 end
 
-local happened = {}
-local function count(what) happened[what] = (happened[what] or 0) + 1 end
+local EXPECTED = {
+  "joined", "joined again", "full", "left: named", "left: given", "left: granted", "granted late",
+  "subscribe: true nil", "subscribe: nil full", "subscribe: nil forbidden", "subscribe: nil unknown", "reloads",
+  "reloads while an answer waits", "refused by a reload", "left through a reload",
+}
 
-local function generator(seed)
-  local state = seed * 2654435761 % 4294967296
-  return function(below)
-    state = (state * 1664525 + 1013904223) % 4294967296
-    return math.floor(state / 65536) % below + 1
-  end
-end
+local random = schedules.new { of = "changes of topics", seeds = 30, steps = 60, expected = EXPECTED }
+local count = random.count
 
 local Schedule = {}
 Schedule.__index = Schedule
@@ -50,7 +47,7 @@ Schedule.__index = Schedule
 function Schedule.new(seed)
   local world = rules.load(text(3), { quarantine = 0 })
   world:reply("GET /may", {})
-  return setmetatable({ pick = generator(seed), world = world, tab = world:connect "/events", denied = 3,
+  return setmetatable({ pick = schedules.generator(seed), world = world, tab = world:connect "/events", denied = 3,
     has = { "named", "named" }, left = {}, expected = {}, serial = 0 }, Schedule)
 end
 
@@ -135,20 +132,16 @@ function steps.reload(self)
       self.has[n] = nil
     end
   end
-  for n in pairs(self.left) do count("left through a reload", n) end
+  for _ in pairs(self.left) do count "left through a reload" end
 end
 
-local names = {}
-for name, weight in pairs {
+local names = schedules.choices {
   emit = 12, join = 3, leave = 4, subscribe = 5, subscribe_waiting = 1, answer = 2, reload = 2,
-} do
-  for _ = 1, weight do names[#names + 1] = name end
-end
-table.sort(names)
+}
 
 local function run(seed)
   local self = Schedule.new(seed)
-  for _ = 1, STEPS do steps[names[self.pick(#names)]](self) end
+  random:walk(self, steps, names, self.pick)
   steps.answer(self)
   for n = 1, ROOMS do
     self.world:request("POST", "/emit/" .. n, { body = "last " .. n })
@@ -160,18 +153,5 @@ local function run(seed)
 end
 
 describe("random changes of a stream's topics", function()
-  it("give it what it has, in order, and nothing else", function()
-    for seed = FIRST, FIRST + SCHEDULES - 1 do
-      local good, fault = xpcall(run, debug.traceback, seed)
-      assert(good, ("SEED=%d: %s"):format(seed, type(fault) == "table" and tostring(fault.message) or tostring(fault)))
-    end
-    local report = {}
-    for what, times in pairs(happened) do report[#report + 1] = ("%-40s %d"):format(what, times) end
-    table.sort(report)
-    print(("\n%d schedules of %d steps:\n  %s"):format(SCHEDULES, STEPS, table.concat(report, "\n  ")))
-    local all = { "joined", "joined again", "full", "left: named", "left: given", "left: granted", "granted late",
-      "subscribe: true nil", "subscribe: nil full", "subscribe: nil forbidden", "subscribe: nil unknown", "reloads",
-      "reloads while an answer waits", "refused by a reload", "left through a reload" }
-    for _, what in ipairs(all) do assert(SCHEDULES < 30 or happened[what], what .. " never occurred") end
-  end)
+  it("give it what it has, in order, and nothing else", function() random:run(run) end)
 end)

@@ -5,27 +5,23 @@
 -- Whatever happens, a topic's triggers come in their order, nothing is left at the end, and, in the schedules where
 -- nobody is refused anything ("open"), between two triggers that a stream got none is missing unless it was told.
 --
--- SCHEDULES=n sets how many, SEED=n the first; a failure names its seed.
+-- How many, and which: spec/support/schedules.lua.
 
-local rules = require "spec.support.rules"
+local rules     = require "spec.support.rules"
+local schedules = require "spec.support.schedules"
 
-local SCHEDULES = tonumber(os.getenv "SCHEDULES") or 40
-local FIRST = tonumber(os.getenv "SEED") or 1
-local STEPS, TABS = 80, 12
+local TABS = 12
 local USERS = { "ann", "bob", "slow", "gone" }
 local QUESTIONS = { "who", "change", "filter", "audience", "may", "connect", "disconnect", "topics", "snapshot" }
 
-local seen = {} -- how often each fault and overlap occurred
+local EXPECTED = {
+  "close", "cut", "stall", "unstall", "comes back resumed", "in order", "none missing", "late answer: snapshot",
+  "late answer: topics", "late answer: change", "late answer: who", "reload while it waits: connect",
+  "reload while it waits: change",
+}
 
-local function count(what, times) seen[what] = (seen[what] or 0) + (times or 1) end
-
-local function generator(seed)
-  local state = seed * 2654435761 % 4294967296
-  return function(below)
-    state = (state * 1664525 + 1013904223) % 4294967296
-    return math.floor(state / 65536) % below + 1
-  end
-end
+local random = schedules.new { of = "everything", seeds = 40, steps = 80, expected = EXPECTED }
+local count = random.count
 
 -- ---- rules ----
 
@@ -113,7 +109,7 @@ local Schedule = {}
 Schedule.__index = Schedule
 
 function Schedule.new(seed)
-  local self = setmetatable({ pick = generator(seed), open = seed % 2 == 0, tabs = {}, every = {}, held = {},
+  local self = setmetatable({ pick = schedules.generator(seed), open = seed % 2 == 0, tabs = {}, every = {}, held = {},
     serial = 0 }, Schedule)
   self.world = rules.load(text(self.pick, self.open), { quarantine = 0, seed = seed })
   for _, name in ipairs(QUESTIONS) do self.world:reply("GET /" .. name, {}) end
@@ -199,12 +195,8 @@ function steps.reload(self)
   for name, held in pairs(self.held) do count("reload while it waits: " .. name, #held.waiting) end
 end
 
-local names = {}
-for name, weight in pairs { connect = 8, close = 2, cut = 3, reconnect = 5, stall = 3, unstall = 3, emit = 14,
-                            hold_back = 3, act = 12, hold = 3, answer = 4, advance = 6, reload = 3 } do
-  for _ = 1, weight do names[#names + 1] = name end
-end
-table.sort(names)
+local names = schedules.choices { connect = 8, close = 2, cut = 3, reconnect = 5, stall = 3, unstall = 3, emit = 14,
+  hold_back = 3, act = 12, hold = 3, answer = 4, advance = 6, reload = 3 }
 
 -- ---- what must hold ----
 
@@ -249,7 +241,7 @@ end
 
 local function run(seed)
   local self = Schedule.new(seed)
-  for _ = 1, STEPS do steps[one_of(self.pick, names)](self) end
+  random:walk(self, steps, names, self.pick)
   for _, name in ipairs(QUESTIONS) do steps.answer(self, name) end
   local places, of = {}, {}
   for place, trigger in ipairs(self.world:triggers()) do
@@ -268,18 +260,5 @@ local function run(seed)
 end
 
 describe("random schedules of everything", function()
-  it("keep the order, tell what is missing, and leave nothing behind", function()
-    for seed = FIRST, FIRST + SCHEDULES - 1 do
-      local good, fault = xpcall(run, debug.traceback, seed)
-      assert(good, ("SEED=%d: %s"):format(seed, type(fault) == "table" and tostring(fault.message) or tostring(fault)))
-    end
-    local report = {}
-    for what, times in pairs(seen) do report[#report + 1] = ("%-40s %d"):format(what, times) end
-    table.sort(report)
-    print(("\n%d schedules of %d steps:\n  %s"):format(SCHEDULES, STEPS, table.concat(report, "\n  ")))
-    local all = { "close", "cut", "stall", "unstall", "comes back resumed", "in order", "none missing",
-                  "late answer: snapshot", "late answer: topics", "late answer: change", "late answer: who",
-                  "reload while it waits: connect", "reload while it waits: change" }
-    for _, what in ipairs(all) do assert(SCHEDULES < 40 or (seen[what] or 0) > 0, what .. " never occurred") end
-  end)
+  it("keep the order, tell what is missing, and leave nothing behind", function() random:run(run) end)
 end)

@@ -2,28 +2,17 @@
 -- reloaded to others, at the borders of graces and beats and between them. What rules are told, and when, is what a
 -- model of a few lines says. Where changes take their time, what they are told alternates, and is right in the end.
 --
--- SCHEDULES=n sets how many, SEED=n the first; a failure names its seed.
+-- How many, and which: spec/support/schedules.lua.
 
-local rig = require "sluice.rig"
+local rig       = require "sluice.rig"
+local schedules = require "spec.support.schedules"
 
-local SCHEDULES = tonumber(os.getenv "SCHEDULES") or 600
-local FIRST = tonumber(os.getenv "SEED") or 1
-local STEPS = 60
 local RULES, OTHERS = "spec/fixtures/presence.lua", "spec/fixtures/presence_none.lua"
 local USERS, ROOMS = { "ann", "bob", "cid" }, { "a", "b" }
 local MOMENTS = { 0.001, 0.5, 1, 2, 4.999, 5, 5.001, 9.999, 10, 29.999, 30 }
 
-local seen = {} -- how often each fault and overlap occurred
-
-local function count(what, when) seen[what] = (seen[what] or 0) + (when == false and 0 or 1) end
-
-local function generator(seed)
-  local state = seed * 2654435761 % 4294967296
-  return function(below)
-    state = (state * 1664525 + 1013904223) % 4294967296
-    return math.floor(state / 65536) % below + 1
-  end
-end
+local random = schedules.new { of = "presence", seeds = 600, steps = 60, enough = 200 }
+local count = random.count
 
 -- Times of the model are whole milliseconds.
 
@@ -106,7 +95,7 @@ local Schedule = {}
 Schedule.__index = Schedule
 
 function Schedule.new(seed)
-  local self = setmetatable({ pick = generator(seed), tabs = {}, model = Model.new(), env = {} }, Schedule)
+  local self = setmetatable({ pick = schedules.generator(seed), tabs = {}, model = Model.new(), env = {} }, Schedule)
   self.slow = seed % 3 == 0
   if self.slow then self.env.SLOW = "yes" end
   self.world = rig.load(RULES, { seed = seed, env = self.env })
@@ -254,16 +243,11 @@ local function check_slow(self)
   end
 end
 
-local names = {}
-for name in pairs(steps) do names[#names + 1] = name end
-table.sort(names)
+local names = schedules.choices(steps)
 
 local function run(seed)
   local self = Schedule.new(seed)
-  for _ = 1, STEPS do
-    steps[names[self.pick(#names)]](self)
-    if not self.slow then check_exact(self) end
-  end
+  random:walk(self, steps, names, self.pick, not self.slow and check_exact)
   if self.slow then check_slow(self) end
   for _, tab in ipairs(self.tabs) do tab.tab:close() end
   self.world:advance(60)
@@ -272,17 +256,5 @@ local function run(seed)
 end
 
 describe("random schedules of presence", function()
-  it("are told as the model says, and leave nothing behind", function()
-    for seed = FIRST, FIRST + SCHEDULES - 1 do
-      local good, fault = xpcall(run, debug.traceback, seed)
-      assert(good, ("SEED=%d: %s"):format(seed, tostring(fault)))
-    end
-    local report = {}
-    for what, times in pairs(seen) do report[#report + 1] = ("%-40s %d"):format(what, times) end
-    table.sort(report)
-    print(("\n%d schedules of presence, of %d steps:\n  %s"):format(SCHEDULES, STEPS, table.concat(report, "\n  ")))
-    if SCHEDULES >= 200 then
-      for what, times in pairs(seen) do assert(times > 0, what .. " never occurred") end
-    end
-  end)
+  it("are told as the model says, and leave nothing behind", function() random:run(run) end)
 end)

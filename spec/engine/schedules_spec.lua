@@ -3,37 +3,23 @@
 -- tab's record is complete and in order, or it was told where it is not; what explain says is what they
 -- got; and nothing is left in the core.
 --
--- SCHEDULES=n sets how many, SEED=n the first; a failure names its seed.
+-- How many, and which: spec/support/schedules.lua.
 
-local rig   = require "sluice.rig"
-local rules = require "spec.support.rules"
+local rig       = require "sluice.rig"
+local rules     = require "spec.support.rules"
+local schedules = require "spec.support.schedules"
 
-local SCHEDULES = tonumber(os.getenv "SCHEDULES") or 1000
-local FIRST = tonumber(os.getenv "SEED") or 1
-local STEPS = 60
 local USERS = { "ann", "bob" }
 
--- A small generator of our own, so that a seed means the same schedule everywhere.
-local function generator(seed)
-  local state = seed * 2654435761 % 4294967296
-  return function(below)
-    state = (state * 1664525 + 1013904223) % 4294967296
-    return math.floor(state / 65536) % below + 1
-  end
-end
-
-local seen = {} -- how often each fault and overlap occurred
-
-local function count(what, when)
-  seen[what] = (seen[what] or 0) + (when == false and 0 or 1)
-end
+local random = schedules.new { of = "the whole core", seeds = 1000, steps = 60, enough = 200 }
+local count = random.count
 
 local Schedule = {}
 Schedule.__index = Schedule
 
 function Schedule.new(seed)
   local self = setmetatable({
-    pick = generator(seed), seed = seed, people = {}, last = {}, may = nil, slow = nil, session = nil,
+    pick = schedules.generator(seed), seed = seed, people = {}, last = {}, may = nil, slow = nil, session = nil,
   }, Schedule)
   self.ids = seed % 3 == 0 and "publisher" or "cursor"
   self.world = rig.load("spec/fixtures/schedule.lua", { seed = seed, env = { IDS = self.ids } })
@@ -248,15 +234,11 @@ function steps.explain(self)
   end
 end
 
-local names = {}
-for name, weight in pairs {
+local names = schedules.choices {
   connect = 3, cut = 3, back = 4, stall = 2, unstall = 3, emit = 10, burst = 2, slow = 3, break_link = 2,
   refuse = 1, hold_filter = 1, release_filter = 1, hold_handler = 1, release_handler = 1, wait = 4,
   wait_long = 1, reload = 1, hold_session = 1, release_session = 1, explain = 1,
-} do
-  for _ = 1, weight do names[#names + 1] = name end
-end
-table.sort(names)
+}
 
 -- Everything calms down: nothing is held, nobody is stalled, everybody is there.
 function Schedule:settle()
@@ -318,7 +300,7 @@ end
 
 local function run(seed)
   local schedule = Schedule.new(seed)
-  for _ = 1, STEPS do steps[names[schedule.pick(#names)]](schedule) end
+  random:walk(schedule, steps, names, schedule.pick)
   schedule:settle()
   for _, person in ipairs(schedule.people) do check(person, schedule.last[person.user]) end
   local leases, subscribers = 0, schedule.world:counters().subscribers
@@ -334,17 +316,5 @@ local function run(seed)
 end
 
 describe("random schedules", function()
-  it("leave every record complete and in order, or told, and nothing behind", function()
-    for seed = FIRST, FIRST + SCHEDULES - 1 do
-      local good, fault = xpcall(run, debug.traceback, seed)
-      assert(good, ("SEED=%d: %s"):format(seed, tostring(fault)))
-    end
-    local report = {}
-    for what, times in pairs(seen) do report[#report + 1] = ("%-40s %d"):format(what, times) end
-    table.sort(report)
-    print(("\n%d schedules of %d steps:\n  %s"):format(SCHEDULES, STEPS, table.concat(report, "\n  ")))
-    if SCHEDULES >= 200 then
-      for what, times in pairs(seen) do assert(times > 0, what .. " never occurred") end
-    end
-  end)
+  it("leave every record complete and in order, or told, and nothing behind", function() random:run(run) end)
 end)
