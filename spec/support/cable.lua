@@ -23,6 +23,7 @@ function cable.missing()
   if unistd.geteuid() ~= 0 then return "a cable to cut takes root" end
   local name = ("slcc%d"):format(unistd.getpid())
   local can = run("ip netns add %s", name) and run("ip link add %s type veth peer name %sp netns %s", name, name, name)
+    and run("ip netns exec %s true", name) -- not where / is no mount of its own, as in a plain chroot
   run("ip link del %s", name)
   run("ip netns del %s", name)
   if not can then return "this machine has no network namespaces with veth (`ip netns`, CAP_NET_ADMIN)" end
