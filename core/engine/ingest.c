@@ -6,8 +6,8 @@
 #include "engine/app.h"
 #include "engine/census.h"
 #include "engine/errand.h"
-#include "engine/guard.h"
 #include "engine/idempotency.h"
+#include "engine/ingest_answer.h"
 #include "engine/publication.h"
 #include "engine/publishers.h"
 #include "engine/shadow.h"
@@ -132,13 +132,9 @@ static void on_gone(void *owner)
 static void fail_for(struct publish *publish, int status, const char *code, const char *message,
                      unsigned retry_after_s)
 {
-    struct answer_headers headers = {.count = 0};
     app_census(publish->app)->publishes_refused++;
-    if (publish->exchange) {
-        guard_headers(&publish->ingest->at, &publish->exchange->request, &headers);
-        if (status == 401) answer_header(&headers, "www-authenticate", BYTES("Bearer"));
-        answer_error(publish->exchange, status, code, message, retry_after_s, &headers);
-    }
+    if (publish->exchange)
+        ingest_answer_error(publish->exchange, publish->ingest, status, code, message, retry_after_s);
     publish_free(publish);
 }
 
@@ -152,46 +148,22 @@ static void fail_by(struct publish *publish, const struct publication_fault *fau
     fail(publish, fault->status, fault->code, fault->sentence);
 }
 
-static void respond(struct publish *publish, const struct http_response *given)
+/* Its publisher may have gone. */
+static void respond(struct publish *publish, const struct http_response *response)
 {
-    struct answer_headers headers = {.count = 0};
-    struct http_response response = *given;
     if (!publish->exchange) return;
-    guard_headers(&publish->ingest->at, &publish->exchange->request, &headers);
-    answer_header(&headers, "content-type", BYTES("application/json"));
-    answer_header(&headers, "cache-control", BYTES("no-store"));
-    if (given->status == 429 || given->status == 503)
-        answer_header(&headers, "retry-after", BYTES("1"));
-    response.headers = headers.items;
-    response.header_count = headers.count;
-    publish->exchange->ops->respond(publish->exchange, &response);
+    ingest_answer(publish->exchange, publish->ingest, response);
     publish->exchange = NULL;
 }
 
-/* What is kept is an answer without its last brace. */
 static void respond_kept(struct publish *publish, struct bytes kept, bool duplicate)
 {
-    struct buf body = BUF_EMPTY;
-    buf_add_bytes(&body, kept);
-    buf_add_text(&body, duplicate ? ",\"duplicate\":true}\n" : "}\n");
-    respond(publish, &(struct http_response){.status = 200, .body = buf_bytes(&body)});
-    buf_destroy(&body);
+    if (publish->exchange) ingest_answer_kept(publish->exchange, publish->ingest, kept, duplicate);
+    publish->exchange = NULL;
     if (duplicate) app_census(publish->app)->publish_duplicates++;
 }
 
 /* ---- the handlers have ended ---- */
-
-static void write_answer(struct publish *publish, struct bytes result, struct buf *body)
-{
-    const struct publication *publication = publish->publication;
-    char cursor[CURSOR_SIZE];
-    hub_newest_cursor(app_hub(publish->app), cursor);
-    buf_printf(body, "{\"cursor\":\"%.*s\",\"triggers\":%u,\"subscribers\":%u", CURSOR_SIZE, cursor,
-               publication->triggers, publication->subscribers);
-    if (!result.size) return;
-    buf_add_text(body, ",\"result\":");
-    buf_add_bytes(body, result);
-}
 
 /* Its record, and those who waited for it. */
 static void keep(struct publish *publish, struct bytes answer)
@@ -218,7 +190,7 @@ static void succeed(struct publish *publish, struct bytes result)
     struct buf body = BUF_EMPTY;
     census->publishes++;
     census->published_events += publish->publication->count;
-    write_answer(publish, result, &body);
+    ingest_answer_write(app_hub(publish->app), publish->publication, result, &body);
     respond_kept(publish, buf_bytes(&body), false);
     if (publish->first) keep(publish, buf_bytes(&body));
     buf_destroy(&body);

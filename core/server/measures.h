@@ -1,6 +1,6 @@
 /* measures: the metrics whose values are not one number of one room: by listener, by
- * state, by hook, and histograms. Each writes the lines of its family; metrics.c
- * has the plain ones, and writes both. */
+ * state, by hook, and histograms. Each writes the lines of its family.
+ * Plain ones are families.h's; metrics.c writes both. */
 #pragma once
 
 #include <stddef.h>

@@ -1,6 +1,5 @@
-/* metrics: the one registry of what the node counts, in Prometheus' text form
- * (exposition format 0.0.4) and as a page of documentation. Rooms keep their own
- * counters; this table says how each is called and where it is read. */
+/* metrics: all that the node counts, in Prometheus' text form (exposition format 0.0.4) and as a page
+ * of documentation. What there is stands in families.h (plain values) and measures.h (the others). */
 #pragma once
 
 #include "base/buf.h"
