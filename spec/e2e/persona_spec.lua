@@ -2,7 +2,9 @@
 
 local e2e  = require "spec.support.e2e"
 local http = require "spec.support.http"
+local json = require "cjson.safe"
 local proc = require "spec.support.proc"
+local proxies = require "spec.support.proxies"
 local sse  = require "spec.support.sse"
 local wait = require "spec.support.wait"
 
@@ -72,6 +74,33 @@ describe("persona", function()
     local text = http.get(server.admin, "/metrics").body
     assert.truthy(text:find("# TYPE sse_connections_total gauge", 1, true))
     assert.truthy(text:find("# TYPE sse_events_sent counter", 1, true))
+  end)
+
+  -- A browser holds six streams an origin over HTTP/1.1; over HTTP/2, which a proxy speaks, as many as it likes.
+  it("has many streams over one connection of HTTP/2, behind nginx", function()
+    start()
+    local streams = 40
+    local proxy  = proxies.start("nginx", server.address, { http2 = true })
+    local client = proc.spawn({ "node", e2e.root .. "/spec/support/http2.mjs", "http://" .. proxy.address,
+      tostring(streams), path "ann" }, { env = { LD_PRELOAD = false } })
+    wait.wait_until(function() return server:metric "sse_connections_total" == streams end, 10)
+    assert.equal(204, say("bob", "hello"))
+    local heard = {}
+    wait.wait_until(function()
+      heard = {}
+      for line in client:output():gmatch "[^\n]+" do
+        local item = assert(json.decode(line), line)
+        assert.is_nil(item.error)
+        assert.equal(200, item.status or 200)
+        local message = item.data and json.decode(item.data)
+        if message and message.content == "hello" then heard[#heard + 1] = item.number end
+      end
+      return #heard >= streams
+    end, 10, "everybody to hear it")
+    table.sort(heard)
+    for number = 1, streams do assert.equal(number, heard[number]) end
+    client:kill()
+    wait.wait_until(function() return server:metric "sse_connections_total" == 0 end, 10)
   end)
 
   it("refuses by 503, or so that browsers come back", function()

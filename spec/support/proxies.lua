@@ -22,9 +22,9 @@ local function shipped(name, address, port)
 end
 
 local kinds = {
-  nginx = function(folder, address, port)
+  nginx = function(folder, address, port, options)
     local _, swap, text = shipped("nginx.conf", address)
-    swap("listen 80", "listen 127.0.0.1:" .. port)
+    swap("listen 80", "listen 127.0.0.1:" .. port .. (options.http2 and " http2" or ""))
     local conf = ([[
 daemon off; pid %s/pid; error_log stderr; worker_processes 1;
 events { worker_connections 512; }
@@ -70,11 +70,12 @@ end
 --- Kills it, workers and all.
 function proxy:kill() self.process:kill() end
 
---- A proxy of a kind in front of a server's address, on a free port.
-function proxies.start(kind, address)
+--- A proxy of a kind in front of a server's address, on a free port. `options.http2`, of nginx: it speaks that to
+-- clients, without TLS.
+function proxies.start(kind, address, options)
   local port = tcp.free_port()
   local self = setmetatable({ kind = kind, folder = e2e.folder(), address = "127.0.0.1:" .. port }, proxy)
-  self.command, self.env = kinds[kind](self.folder, address, port)
+  self.command, self.env = kinds[kind](self.folder, address, port, options or {})
   self:start()
   return self
 end
