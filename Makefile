@@ -11,17 +11,17 @@ SECONDS ?= 60
 
 # What apt-get installs. `command:package` asks for the package only where the command is missing.
 RUN_PACKAGES  := gcc:gcc make:make pkg-config:pkg-config libc6-dev libev-dev libluajit-5.1-dev \
-                 libcurl4-openssl-dev libjwt-dev lua-cjson libsystemd-dev node-llhttp ca-certificates node:nodejs npm:npm
+                 libcurl4-openssl-dev libhiredis-dev libjwt-dev lua-cjson libsystemd-dev node-llhttp ca-certificates node:nodejs npm:npm
 TEST_PACKAGES := $(RUN_PACKAGES) git:git luajit:luajit lua-busted lua-check lua-posix libcmocka-dev \
                  clang:clang libclang-rt-dev valgrind:valgrind curl:curl chromium:chromium \
-                 nginx:nginx caddy:caddy haproxy:haproxy systemd-analyze:systemd systemd-socket-activate:systemd
+                 redis-server:redis-server redis-cli:redis-tools nginx:nginx caddy:caddy haproxy:haproxy systemd-analyze:systemd systemd-socket-activate:systemd
 
 # The floors that know no descriptor, and the adapters. core.so holds the first and the rig.
-FLOORS   := base event ports hub upstream tape plan engine script
+FLOORS   := base event ports hub upstream cluster tape plan engine script
 ADAPTERS := loop http peers
 
 WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wwrite-strings -Wundef -Wvla
-PKGS     := luajit libcurl libjwt libsystemd
+PKGS     := luajit libcurl libjwt libsystemd hiredis
 LIBS     := -lev -lm
 
 # ---------------------------------------------------------------------------------------------------
@@ -124,6 +124,9 @@ $(BUILD)/obj/%.o: %.c $(BUILD)/flags
 	$(call say,CC)
 	@mkdir -p $(@D)
 	$(Q)$(COMPILE) $(if $(WERROR),-Werror) -MMD -MP -c -o $@ $<
+
+# The scripts that run in a Redis server are the assembler's to take in.
+$(BUILD)/obj/core/cluster/scripts.o: $(wildcard core/cluster/*.lua)
 
 $(BUILD)/obj/llhttp/%.o: /usr/share/llhttp/%.c $(BUILD)/flags
 	$(call say,CC)

@@ -7,7 +7,7 @@ local layers = {}
 
 -- folder -> the folders of core/ that it may include besides itself.
 local pure  = { "base", "event", "ports" }
-local rooms = { "base", "event", "ports", "hub", "upstream", "plan", "engine" }
+local rooms = { "base", "event", "ports", "hub", "upstream", "cluster", "plan", "engine" }
 
 layers.may_include = {
   base     = {},
@@ -15,22 +15,23 @@ layers.may_include = {
   event    = { "base", "ports" },
   hub      = pure,
   upstream = pure,
+  cluster  = pure,
   tape     = pure,
   plan     = { "base", "event", "ports", "hub", "upstream" },  -- it holds their options; they do not know it
-  engine   = { "base", "event", "ports", "hub", "upstream", "plan" },
+  engine   = { "base", "event", "ports", "hub", "upstream", "cluster", "plan" },
   loop     = pure,
   http     = { "base", "event", "ports", "loop" },
   peers    = { "base", "event", "ports", "loop" },
   script   = rooms,
-  rig      = { "base", "event", "ports", "hub", "upstream", "plan", "engine", "script" },
-  server   = { "base", "event", "ports", "hub", "upstream", "tape", "plan", "engine", "script", "loop", "http",
-    "peers" },
+  rig      = { "base", "event", "ports", "hub", "upstream", "cluster", "plan", "engine", "script" },
+  server   = { "base", "event", "ports", "hub", "upstream", "cluster", "tape", "plan", "engine", "script", "loop",
+    "http", "peers" },
 }
 
 -- The floors that know no descriptor, no loop, no Lua and no clock: the headers of C itself, and the two
 -- that name plain data (ssize_t, struct iovec).
-local pure_floors = { base = true, event = true, ports = true, hub = true, upstream = true, tape = true, plan = true,
-  engine = true }
+local pure_floors = { base = true, event = true, ports = true, hub = true, upstream = true, cluster = true,
+  tape = true, plan = true, engine = true }
 local pure_headers = {
   assert = true, ctype = true, errno = true, inttypes = true, limits = true, math = true, stdalign = true,
   stdarg = true, stdbool = true, stddef = true, stdint = true, stdio = true, stdlib = true, string = true,

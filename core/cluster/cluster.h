@@ -1,0 +1,122 @@
+/* cluster: this node among others on the same Redis servers. It has a name of its own for as long as
+ * the process lives, says every second that it is alive, and knows of each server whether it can be
+ * used, and since when. What is shared through the servers - triggers (bus.h), links (claims.h), who is
+ * there - stands on this: scripts that a server runs as one step, channels, a mailbox for each node.
+ *
+ * A server is *away* until this node has *entered* it, and again from when its connection is lost:
+ *
+ *            up                    entered
+ *   AWAY ─────────▶ ENTERING ─────────────────▶ HERE
+ *    ▲                  │                          │
+ *    └── down, silent ──┴──────────────────────────┘
+ *
+ * A server's *epoch* is a time in which it forgot nothing: it begins when the server's process does
+ * (its run_id), and when its data are gone (a flush). Who enters an epoch that it did not know is told
+ * `fresh`: nothing that it heard from this server before counts any more. A server that answers a script
+ * with another epoch is entered anew, without a new connection.
+ *
+ * A connection can be there and be dead. So each beat is published to the node's own mailbox, too;
+ * if none came back for a while, the server is given up and entered again.
+ *
+ * Names of keys and channels begin with the prefix; clusters with different prefixes share
+ * nothing. Several servers share the names by consistent hashing: cluster_server_of. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/atom.h"
+#include "base/buf.h"
+#include "base/bytes.h"
+#include "base/hash.h"
+#include "base/list.h"
+#include "ports/clock.h"
+#include "ports/log.h"
+#include "ports/random.h"
+#include "ports/redis.h"
+
+enum {
+    CLUSTER_SERVERS = 8,
+    CLUSTER_BEAT_MS = 1000,
+    CLUSTER_SILENT_MS = 4000, /* without a beat of its own: the server is given up */
+    CLUSTER_DEAD_MS = 10000,  /* a node that did not say so for so long is taken for dead by the others */
+    CLUSTER_NODE_SIZE = 16    /* a node's name: hex digits */
+};
+
+struct cluster;
+
+struct cluster_ports {
+    struct clock *clock;
+    struct random *random;
+    struct log *log;
+    struct redis_opener *opener;
+};
+
+/* Hears what becomes of servers. Embedded in its owner; told in the order of adding. */
+struct cluster_watcher {
+    struct list _node;
+    void (*entered)(struct cluster_watcher *watcher, uint32_t server, bool fresh);
+    void (*away)(struct cluster_watcher *watcher, uint32_t server);
+};
+
+/* A channel that this node listens to while it is here. Embedded in its owner, which finds itself by it. */
+struct cluster_channel {
+    struct atom *_name;
+    uint32_t _server;
+    /* It is subscribed, after cluster_listen and each time that the server was entered; messages that
+     * were published from now on come. */
+    void (*subscribed)(struct cluster_channel *channel);
+    void (*message)(struct cluster_channel *channel, struct bytes payload);
+};
+
+/* One kind of letters of this node's mailbox (the same on all servers). */
+struct cluster_letters {
+    struct list _node;
+    const char *kind;
+    void (*letter)(struct cluster_letters *letters, uint32_t server, struct bytes payload);
+};
+
+/* A script for the server's Lua: core/cluster/NAME.lua. */
+struct cluster_script {
+    const char *name, *text;
+    size_t size;
+};
+
+/* NULL: one of the urls is none; a sentence in error. Begins to connect. The prefix is copied. */
+struct cluster *cluster_new(const struct cluster_ports *ports, const char *const *urls, size_t count,
+                            struct bytes prefix, struct buf *error);
+
+/* Nobody watches or listens any more. Says nothing to anybody; the others find out. */
+void cluster_free(struct cluster *cluster);
+
+void cluster_watch(struct cluster *cluster, struct cluster_watcher *watcher);
+void cluster_unwatch(struct cluster_watcher *watcher);
+
+/* The name is that behind the prefix: "t:posta:user:ann". Begins at once where the server is here. */
+void cluster_listen(struct cluster *cluster, uint32_t server, struct bytes name,
+                    struct cluster_channel *channel);
+void cluster_unlisten(struct cluster *cluster, struct cluster_channel *channel);
+
+void cluster_letters(struct cluster *cluster, struct cluster_letters *letters);
+void cluster_no_letters(struct cluster_letters *letters);
+
+/* Runs a script: EVALSHA, and EVAL where the server has not got it. It is given KEYS[1] = the prefix, and as
+ * ARGV the epoch of this server as the node knows it, then the arguments. A script begins with a look
+ * at the epoch (see core/cluster/epoch.lua): if it is another one it does nothing, and the answer is the
+ * error "epoch" (a code beside those of ports/redis.h); the server is entered anew by itself. Where it is not
+ * here the answer is "away". `done` comes later, once. */
+struct redis_call *cluster_run(struct cluster *cluster, uint32_t server,
+                               const struct cluster_script *script, const struct bytes *arguments,
+                               size_t count, redis_done_f *done, void *owner);
+void cluster_cancel(struct cluster *cluster, uint32_t server, struct redis_call *call);
+
+/* ---- queries ---- */
+
+uint32_t cluster_servers(const struct cluster *cluster);
+uint32_t cluster_server_of(const struct cluster *cluster, struct bytes name);
+bool cluster_here(const struct cluster *cluster, uint32_t server);
+bool cluster_all_here(const struct cluster *cluster); /* for /ready */
+struct bytes cluster_node(const struct cluster *cluster);
+struct bytes cluster_prefix(const struct cluster *cluster);
+uint64_t cluster_epoch(const struct cluster *cluster, uint32_t server); /* 0: none was entered yet */
