@@ -45,6 +45,7 @@ enum {
 };
 
 struct cluster;
+struct cluster_call;
 
 struct cluster_ports {
     struct clock *clock;
@@ -58,6 +59,8 @@ struct cluster_watcher {
     struct list _node;
     void (*entered)(struct cluster_watcher *watcher, uint32_t server, bool fresh);
     void (*away)(struct cluster_watcher *watcher, uint32_t server);
+    /* May be NULL. A beat came back: it stands behind all that was published up to this place. */
+    void (*beat)(struct cluster_watcher *watcher, uint32_t server, uint64_t place);
 };
 
 /* A channel that this node listens to while it is here. Embedded in its owner, which finds itself by it. */
@@ -74,13 +77,12 @@ struct cluster_channel {
 struct cluster_letters {
     struct list _node;
     const char *kind;
-    void (*letter)(struct cluster_letters *letters, uint32_t server, struct bytes payload);
+    void (*letter)(struct cluster_letters *letters, uint32_t server, struct bytes payload); /* behind "KIND " */
 };
 
 /* A script for the server's Lua: core/cluster/NAME.lua. */
 struct cluster_script {
-    const char *name, *text;
-    size_t size;
+    const char *name, *text, *end;
 };
 
 /* NULL: one of the urls is none; a sentence in error. Begins to connect. The prefix is copied. */
@@ -101,22 +103,36 @@ void cluster_unlisten(struct cluster *cluster, struct cluster_channel *channel);
 void cluster_letters(struct cluster *cluster, struct cluster_letters *letters);
 void cluster_no_letters(struct cluster_letters *letters);
 
-/* Runs a script: EVALSHA, and EVAL where the server has not got it. It is given KEYS[1] = the prefix, and as
+/* Runs a script, which the server was given when it was entered. It gets KEYS[1] = the prefix, and as
  * ARGV the epoch of this server as the node knows it, then the arguments. A script begins with a look
- * at the epoch (see core/cluster/epoch.lua): if it is another one it does nothing, and the answer is the
- * error "epoch" (a code beside those of ports/redis.h); the server is entered anew by itself. Where it is not
- * here the answer is "away". `done` comes later, once. */
-struct redis_call *cluster_run(struct cluster *cluster, uint32_t server,
-                               const struct cluster_script *script, const struct bytes *arguments,
-                               size_t count, redis_done_f *done, void *owner);
-void cluster_cancel(struct cluster *cluster, uint32_t server, struct redis_call *call);
+ * at the epoch (core/cluster/epoch.lua): if it is another one it does nothing, and the answer is the
+ * error "epoch" (a code beside those of ports/redis.h); the server is entered anew by itself. "fenced" is
+ * another code: what was to be done in a claim's name was refused. Where the server is not here the answer is
+ * "away". `done` comes later, once. */
+struct cluster_call *cluster_run(struct cluster *cluster, uint32_t server,
+                                 const struct cluster_script *script, const struct bytes *arguments,
+                                 size_t count, redis_done_f *done, void *owner);
+void cluster_cancel(struct cluster_call *call);
+
+/* Something came of another epoch: the server is away, and entered anew without another connection. */
+void cluster_reenter(struct cluster *cluster, uint32_t server, const char *why);
 
 /* ---- queries ---- */
 
 uint32_t cluster_servers(const struct cluster *cluster);
 uint32_t cluster_server_of(const struct cluster *cluster, struct bytes name);
 bool cluster_here(const struct cluster *cluster, uint32_t server);
-bool cluster_all_here(const struct cluster *cluster); /* for /ready */
+
+/* All are here, and the last beat came back from each in time: for /ready. */
+bool cluster_is_ready(const struct cluster *cluster);
 struct bytes cluster_node(const struct cluster *cluster);
 struct bytes cluster_prefix(const struct cluster *cluster);
-uint64_t cluster_epoch(const struct cluster *cluster, uint32_t server); /* 0: none was entered yet */
+
+/* The name of the epoch, as scripts know it, and the secret that the nodes share in it; both empty until the server was
+ * entered for the first time. */
+struct bytes cluster_epoch(const struct cluster *cluster, uint32_t server);
+struct bytes cluster_secret(const struct cluster *cluster, uint32_t server);
+
+/* What the server said when it was entered: the newest place, and how long the epoch had lasted. */
+uint64_t cluster_place(const struct cluster *cluster, uint32_t server);
+uint64_t cluster_epoch_age_ms(const struct cluster *cluster, uint32_t server);

@@ -1,0 +1,8 @@
+-- A node is alive: ARGV: its name, for how many milliseconds that counts, and the beat's number, which comes back
+-- to it the long way, through its mailbox.
+
+local node, alive_ms, number = ARGV[2], ARGV[3], ARGV[4]
+redis.call("ZADD", prefix .. ":nodes", digits(now_us / 1000 + alive_ms), node)
+redis.call("ZREMRANGEBYSCORE", prefix .. ":nodes", "-inf", digits(now_us / 1000 - 3600000))
+redis.call("PUBLISH", prefix .. ":node:" .. node, "beat " .. number .. " " .. digits(newest()))
+return 1

@@ -1,0 +1,25 @@
+-- A node comes to this server: KEYS[1] the prefix; ARGV: the server's run_id, the name and the secret of a new
+-- epoch if one begins, the node's name, for how many milliseconds it counts as alive.
+--
+-- An epoch begins where nothing tells of one (the data are new, or were flushed) and where the process is
+-- another one than that which the record tells of: what a restart or a failover brought back may be older than
+-- what was told already. Nothing below its floor is known of any topic.
+
+local prefix, run_id = KEYS[1], ARGV[1]
+local time   = redis.call("TIME")
+local now_us = time[1] * 1000000 + time[2]
+
+local function digits(number) return string.format("%.0f", number) end
+
+local key = prefix .. ":epoch"
+local id, ran, secret, began = unpack(redis.call("HMGET", key, "id", "run_id", "secret", "began"))
+if not id or ran ~= run_id then
+  if id then redis.call("EXPIRE", prefix .. ":tops:" .. id, 60) end
+  id, secret, began = ARGV[2], ARGV[3], digits(now_us)
+  local floor = redis.call("GET", prefix .. ":order") or "0"
+  if tonumber(floor) < now_us then floor = began end
+  redis.call("SET", prefix .. ":order", floor)
+  redis.call("HSET", key, "id", id, "run_id", run_id, "secret", secret, "began", began, "floor", floor)
+end
+redis.call("ZADD", prefix .. ":nodes", digits(now_us / 1000 + ARGV[5]), ARGV[4])
+return { id, secret, redis.call("GET", prefix .. ":order"), digits(now_us), began }

@@ -1,0 +1,225 @@
+/* Entering a server is one conversation: who are you (INFO), take our scripts, which epoch is it, subscribe the
+ * mailbox. It is here when the last answer and the mailbox are; what comes of an earlier conversation meets a
+ * number and is dropped. */
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "base/alloc.h"
+#include "base/text.h"
+#include "cluster/cluster_state.h"
+
+enum { SECRET_SIZE = 64 };
+
+enum { ASK_INFO, ASK_ENTER, ASK_LOAD /* and the script's number */ };
+
+struct question {
+    struct asked asked;
+    int what;
+};
+
+/* It cannot be used any more. */
+void server_leave(struct server *server, const char *why)
+{
+    const bool was_here = server->state == SERVER_HERE;
+    server->conversation++;
+    server->state = SERVER_AWAY;
+    server_quiet(server);
+    if (!was_here) return;
+    LOG(server->cluster->ports.log, LOG_WARN, "redis is away", F_TEXT("server", server->identity),
+        F_TEXT("why", why));
+    server_tell_away(server);
+}
+
+/* ---- the conversation ---- */
+
+static void fail_entering(struct server *server, const struct redis_answer *answer)
+{
+    LOG(server->cluster->ports.log, LOG_ERROR, "redis cannot be used",
+        F_TEXT("server", server->identity), F_TEXT("why", answer->sentence ? answer->sentence : answer->code));
+    server->conversation++;
+    server->state = SERVER_AWAY;
+    server->redis->ops->restart(server->redis, "it cannot be used");
+}
+
+static void begin(struct server *server)
+{
+    struct cluster *cluster = server->cluster;
+    server->state = SERVER_HERE;
+    LOG(cluster->ports.log, LOG_INFO, "redis is here", F_TEXT("server", server->identity),
+        F_BYTES("epoch", buf_bytes(&server->epoch)), F_NUMBER("fresh", server->fresh));
+    server_beat(server);
+    server_tell_entered(server);
+    if (server->state == SERVER_HERE) server_subscribe_all(server);
+}
+
+static void settle(struct server *server)
+{
+    if (server->state == SERVER_ENTERING && !server->open_answers && server->mailbox) begin(server);
+}
+
+/* The line "run_id:…" of INFO. */
+static struct bytes find_run_id(struct bytes info)
+{
+    while (info.size) {
+        struct bytes line = text_take_line(&info);
+        if (line.size && line.data[line.size - 1] == '\r') line.size--;
+        if (line.size > 7 && memcmp(line.data, "run_id:", 7) == 0)
+            return bytes_run(line.data + 7, line.size - 7);
+    }
+    return BYTES("");
+}
+
+static void ask(struct server *server, int what, const struct bytes *words, size_t count,
+                redis_done_f *done)
+{
+    struct question *question = asked_new(server, sizeof(*question));
+    question->what = what;
+    server->open_answers++;
+    server->redis->ops->start(server->redis, words, count, done, question);
+}
+
+static uint64_t number_of(const struct redis_value *value)
+{
+    const long long number = value->kind == REDIS_TEXT ? text_number(value->text, INT64_MAX) : -1;
+    return number < 0 ? 0 : (uint64_t)number;
+}
+
+static void take_epoch(struct server *server, const struct redis_value *value)
+{
+    const struct redis_value *items = value->items;
+    server->fresh = !bytes_equal(buf_bytes(&server->epoch), items[0].text);
+    buf_clear(&server->epoch);
+    buf_add_bytes(&server->epoch, items[0].text);
+    buf_clear(&server->secret);
+    buf_add_bytes(&server->secret, items[1].text);
+    server->place = number_of(&items[2]);
+    server->epoch_age_ms = (number_of(&items[3]) - number_of(&items[4])) / 1000;
+}
+
+static void write_random(struct random *random, size_t size, char *out)
+{
+    for (size_t at = 0; at < size; at += 16)
+        snprintf(out + at, 17, "%016" PRIx64, random->next(random));
+}
+
+static void on_asked(void *owner, const struct redis_answer *answer);
+
+static void ask_epoch(struct server *server, struct bytes run_id)
+{
+    struct cluster *cluster = server->cluster;
+    const struct cluster_script *script = &cluster_scripts[SCRIPT_ENTER];
+    char id[17], secret[SECRET_SIZE + 1], alive[24];
+    write_random(cluster->ports.random, 16, id);
+    write_random(cluster->ports.random, SECRET_SIZE, secret);
+    snprintf(alive, sizeof(alive), "%d", CLUSTER_DEAD_MS);
+    const struct bytes words[] = {BYTES("EVAL"),
+                                  bytes_run(script->text, (size_t)(script->end - script->text)),
+                                  BYTES("1"),
+                                  buf_bytes(&cluster->prefix),
+                                  run_id,
+                                  bytes_of(id),
+                                  bytes_of(secret),
+                                  cluster_node(cluster),
+                                  bytes_of(alive)};
+    ask(server, ASK_ENTER, words, sizeof(words) / sizeof(words[0]), on_asked);
+}
+
+static bool understand(struct server *server, int what, const struct redis_value *value)
+{
+    if (what == ASK_INFO) {
+        const struct bytes run_id =
+            value->kind == REDIS_TEXT ? find_run_id(value->text) : BYTES("");
+        if (run_id.size) ask_epoch(server, run_id);
+        return run_id.size > 0;
+    }
+    if (what == ASK_ENTER) {
+        if (value->kind != REDIS_LIST || value->count != 5) return false;
+        take_epoch(server, value);
+        return true;
+    }
+    if (value->kind != REDIS_TEXT || value->text.size != SHA_SIZE) return false;
+    memcpy(server->cluster->shas[what - ASK_LOAD], value->text.data, SHA_SIZE);
+    return true;
+}
+
+static void on_asked(void *owner, const struct redis_answer *answer)
+{
+    static const struct redis_answer strange = {.code = "error", .sentence = "a strange answer"};
+    struct question *question = owner;
+    struct server *server = question->asked.server;
+    const bool current = question->asked.conversation == server->conversation && server->state == SERVER_ENTERING;
+    const int what = question->what;
+    asked_free(&question->asked);
+    if (!current) return;
+    server->open_answers--;
+    if (!answer->value) {
+        if (strcmp(answer->code, "error") == 0) fail_entering(server, answer);
+        return; /* else the connection is lost, and `down` comes */
+    }
+    if (understand(server, what, answer->value))
+        settle(server);
+    else
+        fail_entering(server, &strange);
+}
+
+void server_enter(struct server *server)
+{
+    struct cluster *cluster = server->cluster;
+    struct redis *redis = server->redis;
+    struct buf mailbox = BUF_EMPTY;
+    server->state = SERVER_ENTERING;
+    server->conversation++;
+    server->open_answers = 0;
+    const struct bytes info[] = {BYTES("INFO"), BYTES("server")};
+    ask(server, ASK_INFO, info, 2, on_asked);
+    for (int i = 0; i < SCRIPTS; i++) {
+        const struct cluster_script *script = &cluster_scripts[i];
+        const struct bytes load[] = {BYTES("SCRIPT"), BYTES("LOAD"),
+                                     bytes_run(script->text, (size_t)(script->end - script->text))};
+        if (i != SCRIPT_ENTER) ask(server, ASK_LOAD + i, load, 3, on_asked);
+    }
+    server_mailbox_name(cluster, &mailbox);
+    const struct bytes name = buf_bytes(&mailbox);
+    if (!server->mailbox) redis->ops->subscribe(redis, &name, 1);
+    buf_destroy(&mailbox);
+}
+
+/* ---- the server's events ---- */
+
+static void on_up(void *owner)
+{
+    struct server *server = owner;
+    server->mailbox = false;
+    server_enter(server);
+}
+
+static void on_down(void *owner, const char *why)
+{
+    server_leave(owner, why);
+}
+
+static void on_subscribed(void *owner, struct bytes name)
+{
+    struct server *server = owner;
+    if (server_is_mailbox(server->cluster, name)) {
+        server->mailbox = true;
+        settle(server);
+        return;
+    }
+    struct cluster_channel *channel = dict_get(&server->channels, name);
+    if (channel && server->state == SERVER_HERE) channel->subscribed(channel);
+}
+
+static void on_message(void *owner, struct bytes name, struct bytes payload)
+{
+    struct server *server = owner;
+    if (server_is_mailbox(server->cluster, name)) {
+        server_take_letter(server, payload);
+        return;
+    }
+    struct cluster_channel *channel = dict_get(&server->channels, name);
+    if (channel && server->state == SERVER_HERE) channel->message(channel, payload);
+}
+
+const struct redis_events server_events = {on_up, on_down, on_subscribed, on_message};
+

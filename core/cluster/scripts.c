@@ -1,0 +1,26 @@
+/* The texts are the assembler's to take in (.incbin), so that they are files that can be read, checked
+ * and tried by themselves; it looks for them from the folder in which the compiler was started. */
+#include "cluster/scripts.h"
+
+#define TAKE_IN(name, files)                                                                        \
+    __asm__(".section .rodata\n"                                                                   \
+            "cluster_lua_" #name ":\n" files "cluster_lua_" #name "_end:\n"                        \
+            ".byte 0\n"                                                                            \
+            ".previous\n");                                                                        \
+    extern const char cluster_lua_##name[], cluster_lua_##name##_end[]
+
+#define FILE_OF(name) ".incbin \"core/cluster/" #name ".lua\"\n"
+
+TAKE_IN(enter, FILE_OF(enter));
+TAKE_IN(beat, FILE_OF(epoch) FILE_OF(beat));
+TAKE_IN(publish, FILE_OF(epoch) FILE_OF(publish));
+TAKE_IN(load, FILE_OF(epoch) FILE_OF(load));
+
+#define SCRIPT(name) {#name, cluster_lua_##name, cluster_lua_##name##_end}
+
+const struct cluster_script cluster_scripts[SCRIPTS] = {
+    [SCRIPT_ENTER] = SCRIPT(enter),
+    [SCRIPT_BEAT] = SCRIPT(beat),
+    [SCRIPT_PUBLISH] = SCRIPT(publish),
+    [SCRIPT_LOAD] = SCRIPT(load),
+};

@@ -1,0 +1,315 @@
+/* What comes of one server waits in one queue, whatever topic it is of, and is handed on from its front. What has to
+ * be fetched first - a topic that is new here, what was missed - stops the queue where it would be out
+ * of order: a loading at its own token, a check at once. So there is no second order to merge with but in a
+ * check, and that is done in one place (loading.c).
+ *
+ * The queue has a bound. Above it, what waits is thrown away, and what was live is loaded anew and told. */
+#include "base/alloc.h"
+#include "base/check.h"
+#include "base/text.h"
+#include "cluster/bus_state.h"
+
+enum { EPOCH_SIZE = 16 };
+
+static void work(struct job *job);
+
+void stream_create(struct stream *stream, struct bus *bus, uint32_t server)
+{
+    *stream = (struct stream){.bus = bus, .server = server};
+    list_create(&stream->topics);
+    list_create(&stream->queue);
+    list_create(&stream->arrived);
+    job_create(&stream->job, work);
+}
+
+void stream_free_arrived(struct stream *stream, struct arrived *arrived)
+{
+    list_remove(&arrived->node);
+    stream->held--;
+    stream->held_bytes -= sizeof(*arrived) + arrived->size;
+    xfree(arrived);
+}
+
+static void drop_arrived(struct stream *stream)
+{
+    LIST_EACH(node, &stream->arrived)
+    {
+        stream_free_arrived(stream, CONTAINER(node, struct arrived, node));
+    }
+    stream->token_came = false;
+}
+
+void stream_destroy(struct stream *stream)
+{
+    CHECK(list_empty(&stream->topics));
+    loading_drop(stream);
+    drop_arrived(stream);
+    later_cancel(&stream->job);
+}
+
+void stream_post(struct stream *stream)
+{
+    later_post(stream->bus->later, LATER_SOON, &stream->job);
+}
+
+/* ---- a topic's states ---- */
+
+static void make_stale(struct bus_topic *topic)
+{
+    topic->state = TOPIC_STALE;
+    topic->stream->stale++;
+    if (!topic->subscribed) topic->stream->unsubscribed++;
+}
+
+static void unmake_stale(struct bus_topic *topic)
+{
+    if (topic->state != TOPIC_STALE) return;
+    topic->stream->stale--;
+    if (!topic->subscribed) topic->stream->unsubscribed--;
+}
+
+void stream_queue(struct bus_topic *topic, const char *why)
+{
+    unmake_stale(topic);
+    if (why) topic->owed = why;
+    topic->state = topic->subscribed ? TOPIC_QUEUED : TOPIC_LISTENING;
+    if (topic->subscribed && list_empty(&topic->queued))
+        list_append(&topic->stream->queue, &topic->queued);
+}
+
+void stream_subscribed(struct bus_topic *topic)
+{
+    if (topic->subscribed) return;
+    if (topic->state == TOPIC_STALE) topic->stream->unsubscribed--;
+    topic->subscribed = true;
+    if (topic->state == TOPIC_LISTENING) stream_queue(topic, NULL);
+    stream_post(topic->stream);
+}
+
+void stream_forget(struct bus_topic *topic)
+{
+    struct stream *stream = topic->stream;
+    unmake_stale(topic);
+    list_remove(&topic->queued);
+    if (stream->loading) loading_forget(stream->loading, topic);
+    LIST_EACH(node, &stream->arrived)
+    {
+        struct arrived *arrived = CONTAINER(node, struct arrived, node);
+        if (arrived->topic == topic) arrived->topic = NULL;
+    }
+    stream_post(stream);
+}
+
+/* All that was live is loaded anew, and told why. */
+static void load_all_anew(struct stream *stream, const char *why)
+{
+    LIST_EACH(node, &stream->topics)
+    {
+        struct bus_topic *topic = CONTAINER(node, struct bus_topic, node);
+        if (topic->state == TOPIC_LIVE || topic->state == TOPIC_STALE) stream_queue(topic, why);
+    }
+}
+
+void stream_away(struct stream *stream)
+{
+    stream->here = false;
+    loading_drop(stream);
+    drop_arrived(stream);
+    LIST_EACH(node, &stream->topics)
+    {
+        struct bus_topic *topic = CONTAINER(node, struct bus_topic, node);
+        list_remove(&topic->queued);
+        unmake_stale(topic);
+        topic->subscribed = false;
+        if (topic->state == TOPIC_LIVE || topic->state == TOPIC_STALE)
+            make_stale(topic);
+        else
+            topic->state = TOPIC_LISTENING;
+    }
+}
+
+void stream_here(struct stream *stream, bool fresh)
+{
+    stream->here = true;
+    if (fresh) {
+        stream->heard = 0;
+        load_all_anew(stream, "epoch");
+    }
+    stream->bus->counters.checks += stream->stale;
+    stream_post(stream);
+}
+
+/* ---- what comes ---- */
+
+static void overflow(struct stream *stream)
+{
+    LOG(stream->bus->ports.log, LOG_WARN, "too much waits behind a hole: topics are loaded anew",
+        F_NUMBER("server", stream->server), F_NUMBER("messages", stream->held),
+        F_NUMBER("bytes", stream->held_bytes));
+    loading_drop(stream);
+    drop_arrived(stream);
+    load_all_anew(stream, "history");
+}
+
+static struct arrived *arrive(struct stream *stream, int kind, size_t size)
+{
+    struct arrived *arrived = xmalloc(sizeof(*arrived) + size);
+    *arrived = (struct arrived){.kind = kind, .size = size};
+    list_create(&arrived->node);
+    list_append(&stream->arrived, &arrived->node);
+    stream->held++;
+    stream->held_bytes += sizeof(*arrived) + size;
+    stream_post(stream);
+    return arrived;
+}
+
+/* The next word of the text; false: it is none of a number's. */
+static bool take_number(struct bytes *text, uint64_t *number)
+{
+    const char *space = memchr(text->data, ' ', text->size);
+    if (!space) return false;
+    const size_t size = (size_t)(space - text->data);
+    const long long read = text_number(bytes_run(text->data, size), INT64_MAX);
+    *number = (uint64_t)read;
+    *text = bytes_run(space + 1, text->size - size - 1);
+    return read >= 0;
+}
+
+void stream_message(struct bus_topic *topic, struct bytes payload)
+{
+    struct stream *stream = topic->stream;
+    struct bus *bus = stream->bus;
+    const struct bytes epoch = cluster_epoch(bus->cluster, stream->server);
+    uint64_t place, prev;
+    if (payload.size <= EPOCH_SIZE || !bytes_equal(epoch, bytes_run(payload.data, EPOCH_SIZE))) {
+        cluster_reenter(bus->cluster, stream->server, "a message of another epoch");
+        return;
+    }
+    struct bytes rest = bytes_run(payload.data + EPOCH_SIZE + 1, payload.size - EPOCH_SIZE - 1);
+    if (!take_number(&rest, &place) || !take_number(&rest, &prev)) return;
+    struct arrived *arrived = arrive(stream, ARRIVED_MESSAGE, rest.size);
+    arrived->topic = topic;
+    arrived->place = place;
+    arrived->prev = prev;
+    if (rest.size) memcpy(arrived->parcel, rest.data, rest.size);
+    if (stream->held > bus->limits.held_messages || stream->held_bytes > bus->limits.held_bytes)
+        overflow(stream);
+}
+
+void stream_beat(struct stream *stream, uint64_t place)
+{
+    arrive(stream, ARRIVED_BEAT, 0)->place = place;
+}
+
+void stream_token(struct stream *stream, uint64_t token, uint64_t place)
+{
+    if (!stream->loading || loading_token(stream->loading) != token) return;
+    struct arrived *arrived = arrive(stream, ARRIVED_TOKEN, 0);
+    arrived->token = token;
+    arrived->place = place;
+    stream->token_came = true;
+}
+
+/* ---- handing on ---- */
+
+void stream_hand_on(struct bus_topic *topic, const struct bus_message *message)
+{
+    struct bus *bus = topic->bus;
+    if (message->place <= topic->last) {
+        bus->counters.doubles++;
+        return;
+    }
+    topic->last = message->place;
+    if (topic->stream->heard < message->place) topic->stream->heard = message->place;
+    bus->counters.received++;
+    topic->events->receive(topic->owner, message);
+}
+
+static void hear(struct stream *stream, uint64_t place)
+{
+    if (place <= stream->heard) return;
+    stream->heard = place;
+    stream->bus->events->heard(stream->bus->owner, stream->server, place);
+}
+
+/* False: something is missing before it; it stays where it is. */
+static bool take_message(struct stream *stream, struct arrived *arrived)
+{
+    struct bus_topic *topic = arrived->topic;
+    if (!topic || topic->state != TOPIC_LIVE) return true; /* what is loaded has it */
+    if (arrived->prev > topic->last && arrived->place > topic->last) {
+        stream->bus->counters.holes++;
+        make_stale(topic);
+        return false;
+    }
+    stream_hand_on(topic, &(struct bus_message){.place = arrived->place,
+                                                .parcel = bytes_run(arrived->parcel, arrived->size)});
+    return true;
+}
+
+/* The front of the queue; false: it has to wait. */
+static bool take_front(struct stream *stream)
+{
+    struct arrived *arrived = CONTAINER(stream->arrived.next, struct arrived, node);
+    if (arrived->kind == ARRIVED_MESSAGE) {
+        if (!take_message(stream, arrived)) return true; /* the check comes first */
+    } else if (arrived->kind == ARRIVED_BEAT) {
+        hear(stream, arrived->place);
+    } else if (stream->loading && loading_token(stream->loading) == arrived->token) {
+        if (!loading_answered(stream->loading)) return false;
+        stream->token_came = false;
+        hear(stream, arrived->place);
+        loading_finish_new(stream, arrived->place);
+    }
+    stream_free_arrived(stream, arrived);
+    return true;
+}
+
+/* The token's place; its item is the last one of those that a check takes away. */
+static uint64_t find_token(const struct stream *stream)
+{
+    for (const struct list *node = stream->arrived.prev; node != &stream->arrived; node = node->prev) {
+        const struct arrived *arrived = CONTAINER(node, struct arrived, node);
+        if (arrived->kind == ARRIVED_TOKEN && arrived->token == loading_token(stream->loading))
+            return arrived->place;
+    }
+    return 0;
+}
+
+/* False: nothing can be handed on now. */
+static bool settle_check(struct stream *stream)
+{
+    if (!stream->loading || loading_kind(stream->loading) == LOADING_NEW) {
+        if (stream->unsubscribed) return false;
+        loading_drop(stream); /* a new topic's waits until what was there is right again */
+        loading_check(stream);
+        return false;
+    }
+    if (!loading_answered(stream->loading) || !stream->token_came) return false;
+    const uint64_t place = find_token(stream);
+    stream->token_came = false;
+    loading_finish_check(stream, place);
+    hear(stream, place);
+    return true;
+}
+
+/* How much is handed on before the turn's other work has its turn. */
+enum { ROUND = 512 };
+
+static void work(struct job *job)
+{
+    struct stream *stream = CONTAINER(job, struct stream, job);
+    for (int i = 0; stream->here; i++) {
+        if (stream->stale || (stream->loading && loading_kind(stream->loading) == LOADING_CHECK)) {
+            if (!settle_check(stream)) return;
+            continue;
+        }
+        if (list_empty(&stream->arrived)) break;
+        if (i >= ROUND) {
+            stream_post(stream);
+            return;
+        }
+        if (!take_front(stream)) return;
+    }
+    if (stream->here && !stream->loading && !list_empty(&stream->queue)) loading_new(stream);
+}
