@@ -105,7 +105,7 @@ static void create_world(void)
     world.random.next = draw;
     world.log = (struct log){.level = LOG_ERROR, .write = drop_line};
     cursor_epoch_create(&world.order.epoch, 1, key, key);
-    world.order.position = 1;
+    order_create(&world.order);
     explain_create(&world.explain, &explain_limits, &world.clock, NULL);
     ports = (struct hub_ports){.clock = &world.clock,
                                .later = &world.later,

@@ -140,6 +140,8 @@ static void on_placed(struct journal *journal, const struct placing *placing,
     struct explain_trigger *trigger = keep(explain, placing->topic, emission, EXPLAIN_PLACED);
     if (trigger) {
         trigger->position = placing->position;
+        trigger->place = placing->place;
+        trigger->server = placing->server;
         trigger->subscribers = placing->subscribers;
     }
     struct journal *next = explain->_next;

@@ -66,6 +66,8 @@ enum { EXPLAIN_EXCERPT = 120, EXPLAIN_RESUMED = SPARED_REASONS };
 struct explain_trigger {
     uint64_t number, at_ms; /* wall clock */
     uint64_t position;      /* 0: it has none */
+    uint64_t place;         /* and its place, of this server */
+    uint8_t server;
     uint64_t cause;         /* the call's number, or 0 */
     uint64_t within_ms;
     struct atom *topic, *type, *replaces, *user, *tag;

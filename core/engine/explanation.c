@@ -78,11 +78,14 @@ static void choose_all(struct part *part)
 
 /* ---- what of it ---- */
 
-static struct bytes id_of(const struct part *part, uint64_t position, char id[CURSOR_SIZE])
+/* Of other servers than its own it says nothing. */
+static struct bytes id_of(const struct part *part, const struct explain_trigger *trigger,
+                          char id[CURSOR_MAX])
 {
-    if (!position) return (struct bytes){NULL, 0};
-    cursor_write(&app_ports(part->app)->order->epoch, position, id);
-    return bytes_run(id, CURSOR_SIZE);
+    if (!trigger || !trigger->position) return (struct bytes){NULL, 0};
+    struct places at = {{0}};
+    at.at[trigger->server] = trigger->place;
+    return bytes_run(id, cursor_write(&app_ports(part->app)->order->epoch, &at, id));
 }
 
 static void add_hooks(const struct part *part, struct explained *explained)
@@ -98,18 +101,18 @@ static void add_hooks(const struct part *part, struct explained *explained)
                         &explained->audience_place);
 }
 
-/* The next one with the same key that took a place; 0: none yet, or it has no key. */
-static uint64_t newer_than(const struct part *part, const struct explain_trigger *trigger)
+/* The next one with the same key that took a place; NULL: none yet, or it has no key. */
+static const struct explain_trigger *newer_than(const struct part *part, const struct explain_trigger *trigger)
 {
     const struct explain *explain = app_explain(part->app);
     const struct explain_trigger *other;
-    uint64_t newer = 0;
-    if (!trigger->replaces || trigger->state == EXPLAIN_WINDOW) return 0;
+    const struct explain_trigger *newer = NULL;
+    if (!trigger->replaces || trigger->state == EXPLAIN_WINDOW) return NULL;
     for (uint32_t i = 0; (other = explain_trigger_at(explain, i)); i++) {
         if (other->number <= trigger->number) break;
         bool same = other->topic == trigger->topic && other->type == trigger->type &&
                     other->replaces == trigger->replaces;
-        if (same && other->position) newer = other->position;
+        if (same && other->position) newer = other;
     }
     return newer;
 }
@@ -117,11 +120,11 @@ static uint64_t newer_than(const struct part *part, const struct explain_trigger
 static void write_trigger(struct part *part, uint32_t index, struct fates *fates)
 {
     const struct explain_trigger *trigger = &part->chosen[index];
-    char id[CURSOR_SIZE], newer[CURSOR_SIZE];
+    char id[CURSOR_MAX], newer[CURSOR_MAX];
     struct tally tally;
     struct explained explained = {.trigger = trigger,
                                   .cause = explain_call_of(app_explain(part->app), trigger->cause),
-                                  .id = id_of(part, trigger->position, id),
+                                  .id = id_of(part, trigger, id),
                                   .newer = id_of(part, newer_than(part, trigger), newer),
                                   .tally = trigger->position ? &tally : NULL};
     add_hooks(part, &explained);
@@ -189,30 +192,49 @@ static void write_part(struct part *part, bool first)
 
 /* ---- the answer ---- */
 
-/* The place that a cursor means, or that a publisher's id has in a history; 0: neither. */
-static uint64_t place_of(struct node *node, struct bytes id)
+/* What an id names: a trigger by its place, which its cursor holds beside others' places, or one in a
+ * history by its publisher's. */
+struct named {
+    struct places places;
+    uint64_t position; /* 0: by its place */
+};
+
+/* False: neither. */
+static bool read_id(struct node *node, struct bytes id, struct named *named)
 {
-    const int64_t read = cursor_read(&app_ports(node_app(node, 0))->order->epoch, id);
-    uint64_t found = read < 0 ? 0 : (uint64_t)read;
-    for (size_t i = 0; i < node_apps(node) && !found; i++)
-        found = hub_find_id(app_hub(node_app(node, i)), id);
-    return found;
+    static const struct places nowhere = {{0}};
+    *named = (struct named){.position = 0};
+    if (cursor_read(&app_ports(node_app(node, 0))->order->epoch, id, &named->places) &&
+        memcmp(&named->places, &nowhere, sizeof(nowhere)) != 0)
+        return true;
+    for (size_t i = 0; i < node_apps(node) && !named->position; i++)
+        named->position = hub_find_id(app_hub(node_app(node, i)), id);
+    return named->position != 0;
+}
+
+static bool is_named(const struct named *named, const struct explain_trigger *trigger)
+{
+    if (named->position) return trigger->position == named->position;
+    return trigger->position && trigger->place == named->places.at[trigger->server];
 }
 
 /* Where the trigger with this id stands, if it is kept; else why not. */
 static enum explanation look_up(struct node *node, struct bytes id, uint64_t *position)
 {
     bool forgot = false;
+    struct named named;
+    *position = 0;
     if (!node_apps(node)) return EXPLANATION_NO_TRIGGER;
-    *position = place_of(node, id);
-    if (!*position) return EXPLANATION_FOREIGN_ID;
+    if (!read_id(node, id, &named)) return EXPLANATION_FOREIGN_ID;
     for (size_t i = 0; i < node_apps(node); i++) {
         const struct explain *explain = app_explain(node_app(node, i));
         const struct explain_trigger *trigger;
         for (uint32_t at = 0; (trigger = explain_trigger_at(explain, at)); at++)
-            if (trigger->position == *position) return EXPLANATION_GIVEN;
+            if (is_named(&named, trigger) && trigger->position > *position)
+                *position = trigger->position; /* the newest: it had the others' places in front of it */
         forgot = forgot || explain_forgot(explain);
     }
+    if (*position) return EXPLANATION_GIVEN;
     return forgot ? EXPLANATION_OLD_ID : EXPLANATION_NO_TRIGGER;
 }
 

@@ -42,9 +42,9 @@ void ingest_answer_error(struct exchange *exchange, const struct plan_ingest *in
 void ingest_answer_write(const struct hub *hub, const struct publication *publication,
                          struct bytes result, struct buf *out)
 {
-    char cursor[CURSOR_SIZE];
-    hub_newest_cursor(hub, cursor);
-    buf_printf(out, "{\"cursor\":\"%.*s\",\"triggers\":%u,\"subscribers\":%u", CURSOR_SIZE, cursor,
+    char cursor[CURSOR_MAX];
+    const int size = (int)hub_newest_cursor(hub, cursor);
+    buf_printf(out, "{\"cursor\":\"%.*s\",\"triggers\":%u,\"subscribers\":%u", size, cursor,
                publication->triggers, publication->subscribers);
     if (!result.size) return;
     buf_add_text(out, ",\"result\":");

@@ -89,8 +89,10 @@ static struct frame *make(const struct trigger *trigger, size_t head_size, struc
         .tag = atom_ref(trigger->tag),
         .meta = atom_ref(trigger->meta),
         .position = trigger->position,
+        .place = trigger->place,
         .at_ms = trigger->at_ms,
         .at_us = trigger->at_us,
+        .server = trigger->server,
     };
     live++;
 
@@ -193,6 +195,25 @@ static struct bytes head(const struct frame *frame)
     return bytes_run(frame->bytes, (size_t)(at - frame->bytes));
 }
 
+/* What all the others of the same trigger share with it; the head is the caller's. */
+static struct frame *make_like(const struct frame *frame, size_t head_size, struct bytes data)
+{
+    const struct trigger trigger = {
+        .topic = frame->topic,
+        .type = frame->type,
+        .replaces = frame->replaces,
+        .user = frame->user,
+        .tag = frame->tag,
+        .meta = frame->meta,
+        .position = frame->position,
+        .place = frame->place,
+        .server = frame->server,
+        .at_ms = frame->at_ms,
+        .at_us = frame->at_us,
+    };
+    return make(&trigger, head_size, data);
+}
+
 static struct frame *make_tagged(struct frame *frame)
 {
     struct bytes data = frame_data(frame);
@@ -206,18 +227,7 @@ static struct frame *make_tagged(struct frame *frame)
     if (!object.empty) buf_add_char(&tagged, ',');
     buf_add(&tagged, data.data + object.inside, data.size - object.inside);
 
-    struct trigger trigger = {
-        .topic = frame->topic,
-        .type = frame->type,
-        .replaces = frame->replaces,
-        .user = frame->user,
-        .tag = frame->tag,
-        .meta = frame->meta,
-        .position = frame->position,
-        .at_ms = frame->at_ms,
-        .at_us = frame->at_us,
-    };
-    struct frame *twin = make(&trigger, head(frame).size, buf_bytes(&tagged));
+    struct frame *twin = make_like(frame, head(frame).size, buf_bytes(&tagged));
     put(twin->bytes, head(frame));
     buf_destroy(&tagged);
     return twin;
@@ -227,6 +237,17 @@ struct frame *frame_tagged(struct frame *frame)
 {
     if (!frame->_tagged) frame->_tagged = make_tagged(frame);
     return frame->_tagged;
+}
+
+struct frame *frame_with_id(struct frame *frame, struct bytes id)
+{
+    CHECK(!text_breaks_line(id));
+    const struct bytes old = head(frame);
+    const size_t had = line_size(ID, frame_id(frame));
+    struct frame *other = make_like(frame, line_size(ID, id) + old.size - had, frame_data(frame));
+    char *to = id.size ? put_line(other->bytes, ID, id) : other->bytes;
+    put(to, bytes_run(old.data + had, old.size - had));
+    return other;
 }
 
 /* A control frame of one line and the blank one: nothing that dispatches an event. */

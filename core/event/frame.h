@@ -24,7 +24,9 @@ struct trigger {
     struct atom *tag;
     struct atom *meta;     /* JSON that stays with the frame and never goes on the wire; or NULL */
     uint64_t retry_ms;     /* a `retry:` line; 0: none */
-    uint64_t position;     /* place in the order; 0 for control events */
+    uint64_t position;     /* in the node's own order; 0 for control events */
+    uint64_t place;        /* in the order of its server; the position, where there is none but this node's */
+    uint8_t server;
     uint64_t at_ms;        /* when it took its place */
     uint64_t at_us;        /* the same moment, for measuring */
 };
@@ -35,8 +37,9 @@ struct frame {
     uint32_t _data_at;   /* where the raw data stands in bytes (behind size, if it has line ends) */
     uint32_t data_size;
     struct atom *topic, *type, *replaces, *user, *tag, *meta; /* references of the frame */
-    uint64_t position;
+    uint64_t position, place;
     uint64_t at_ms, at_us;
+    uint8_t server;        /* whose order its place is in */
     bool repeats;          /* history's: its id was there already, see hub/history.h */
     struct frame *_tagged; /* the twin that carries session_tag, once somebody needs it */
     char bytes[];
@@ -64,6 +67,9 @@ struct bytes frame_id(const struct frame *frame);
  * the member already). Encoded once, owned by the frame: no new reference; the twin may outlive
  * the frame by references of its own. */
 struct frame *frame_tagged(struct frame *frame);
+
+/* The same with another id, which may be empty: a frame of its own. Not of one that frame_join made. */
+struct frame *frame_with_id(struct frame *frame, struct bytes id);
 
 /* A heartbeat: a block with an id and no data, which moves the client's cursor without an event
  * (step "dispatch" of 9.2.6 sets the last event id before it looks at the data); with an empty

@@ -8,11 +8,10 @@
 #include "event/frame.h"
 #include "hub/hub_state.h"
 
-static struct bytes id_of(struct hub *hub, uint64_t position, char out[CURSOR_SIZE])
+static struct bytes id_of(struct hub *hub, const struct places *at, char out[CURSOR_MAX])
 {
-    if (position == CONTROL_NO_ID) return (struct bytes){NULL, 0};
-    cursor_write(&hub->ports.order->epoch, position, out);
-    return bytes_run(out, CURSOR_SIZE);
+    if (!at) return (struct bytes){NULL, 0};
+    return bytes_run(out, cursor_write(&hub->ports.order->epoch, at, out));
 }
 
 static void add_missed(struct buf *data, int64_t missed)
@@ -30,10 +29,10 @@ static struct frame *make(const struct trigger *trigger)
     return frame;
 }
 
-struct frame *control_ready(struct hub *hub, uint64_t position, bool resumed, int64_t missed,
+struct frame *control_ready(struct hub *hub, const struct places *at, bool resumed, int64_t missed,
                             struct atom *tag)
 {
-    char id[CURSOR_SIZE];
+    char id[CURSOR_MAX];
     struct buf data = BUF_EMPTY;
     buf_printf(&data, "{\"resumed\":%s,\"missed\":", resumed ? "true" : "false");
     add_missed(&data, missed);
@@ -44,7 +43,7 @@ struct frame *control_ready(struct hub *hub, uint64_t position, bool resumed, in
         buf_add_text(&data, "null");
     buf_add_char(&data, '}');
     struct frame *frame = make(&(struct trigger){
-        .name = BYTES("ready"), .data = buf_bytes(&data), .id = id_of(hub, position, id)});
+        .name = BYTES("ready"), .data = buf_bytes(&data), .id = id_of(hub, at, id)});
     buf_destroy(&data);
     return frame;
 }
@@ -71,15 +70,15 @@ void control_resync_data(struct buf *data, const char *reason, const struct atom
     buf_add_text(data, "]}");
 }
 
-struct frame *control_resync_end(struct hub *hub, struct buf *data, uint64_t position,
+struct frame *control_resync_end(struct hub *hub, struct buf *data, const struct places *at,
                                  struct atom *topic)
 {
-    char id[CURSOR_SIZE];
+    char id[CURSOR_MAX];
     buf_add_text(data, "]}");
     struct frame *frame = make(&(struct trigger){.topic = topic,
                                                  .name = BYTES("resync"),
                                                  .data = buf_bytes(data),
-                                                 .id = id_of(hub, position, id)});
+                                                 .id = id_of(hub, at, id)});
     buf_destroy(data);
     return frame;
 }
@@ -89,7 +88,7 @@ struct frame *control_resync_of(struct hub *hub, const char *reason, struct atom
     struct buf data = BUF_EMPTY;
     control_resync_begin(&data, reason, CONTROL_UNKNOWN);
     control_resync_topic(&data, topic);
-    return control_resync_end(hub, &data, CONTROL_NO_ID, topic);
+    return control_resync_end(hub, &data, NULL, topic);
 }
 
 struct frame *control_event(struct bytes name, struct bytes data)
@@ -97,10 +96,10 @@ struct frame *control_event(struct bytes name, struct bytes data)
     return make(&(struct trigger){.name = name, .data = data});
 }
 
-struct frame *control_mark(struct hub *hub, uint64_t position)
+struct frame *control_mark(struct hub *hub, const struct places *at)
 {
-    char id[CURSOR_SIZE];
-    return frame_heartbeat(id_of(hub, position, id));
+    char id[CURSOR_MAX];
+    return frame_heartbeat(id_of(hub, at, id));
 }
 
 /* ---- heartbeats ---- */
@@ -110,7 +109,7 @@ static void forget(struct control_beat *beat)
     frame_unref(beat->frame);
     atom_unref(beat->name);
     atom_unref(beat->data);
-    *beat = (struct control_beat){NULL, NULL, NULL, 0};
+    *beat = (struct control_beat){.frame = NULL};
 }
 
 void control_beats_destroy(struct control_beats *beats)
@@ -119,10 +118,10 @@ void control_beats_destroy(struct control_beats *beats)
 }
 
 static struct frame *make_beat(struct hub *hub, const struct subscriber_options *options,
-                               uint64_t position)
+                               const struct places *at)
 {
-    char out[CURSOR_SIZE];
-    const struct bytes id = id_of(hub, position, out);
+    char out[CURSOR_MAX];
+    const struct bytes id = id_of(hub, at, out);
     if (!options->beat_name) return frame_heartbeat(id);
     return make(&(struct trigger){.name = atom_bytes(options->beat_name),
                                   .data = atom_bytes(options->beat_data),
@@ -142,15 +141,19 @@ static struct control_beat *find_beat(struct control_beats *beats,
 }
 
 struct frame *control_heartbeat(struct hub *hub, const struct subscriber_options *options,
-                                uint64_t position)
+                                const struct places *at)
 {
+    static const struct places none = {{UINT64_MAX}};
+    const struct places *stands = at ? at : &none;
+    const uint64_t epoch = hub->ports.order->epoch.epoch;
     struct control_beat *beat = find_beat(&hub->beats, options);
-    if (!beat->frame || beat->position != position) {
+    if (!beat->frame || beat->epoch != epoch || memcmp(&beat->at, stands, sizeof(*stands)) != 0) {
         forget(beat);
-        *beat = (struct control_beat){.frame = make_beat(hub, options, position),
+        *beat = (struct control_beat){.frame = make_beat(hub, options, at),
                                       .name = atom_ref(options->beat_name),
                                       .data = atom_ref(options->beat_data),
-                                      .position = position};
+                                      .at = *stands,
+                                      .epoch = epoch};
     }
     return frame_ref(beat->frame);
 }

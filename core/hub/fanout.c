@@ -70,9 +70,15 @@ void fanout_destroy(struct fanout *fanout)
     later_cancel(&fanout->job);
 }
 
+const struct frame *fanout_next(const struct fanout *fanout)
+{
+    return list_empty(&fanout->runs) ? NULL : oldest(fanout)->frames[0];
+}
+
 uint64_t fanout_before(const struct fanout *fanout)
 {
-    return list_empty(&fanout->runs) ? UINT64_MAX : oldest(fanout)->frames[0]->position - 1;
+    const struct frame *next = fanout_next(fanout);
+    return next ? next->position - 1 : UINT64_MAX;
 }
 
 static struct run *run_for(struct fanout *fanout, struct topic *topic)

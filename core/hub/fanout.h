@@ -41,5 +41,8 @@ void fanout_add(struct hub *hub, struct topic *topic, struct frame *frame);
 /* Fans out everything now, without yielding. Not from within a fan-out. */
 void fanout_finish(struct fanout *fanout);
 
-/* The position before the oldest frame that is not fanned out to all; UINT64_MAX: none is left. */
+/* The oldest frame that is not fanned out to all; NULL: none is left. Borrowed. */
+const struct frame *fanout_next(const struct fanout *fanout);
+
+/* The position before it; UINT64_MAX: none is left. */
 uint64_t fanout_before(const struct fanout *fanout);

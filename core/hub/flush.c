@@ -23,14 +23,20 @@ void flush_post(struct subscriber *subscriber)
 }
 
 /* The id of a resync at `index` of the queue covers everything in front of what stands behind. */
-static uint64_t covered(struct subscriber *subscriber, uint32_t index)
+static const struct places *covered(struct subscriber *subscriber, uint32_t index,
+                                    struct places *out)
 {
+    const struct order *order = subscriber->hub->ports.order;
     struct queue *queue = subscriber->queue;
     for (uint32_t i = index + 1; i < queue->count; i++) {
         const struct slot *slot = queue_at(queue, i);
-        if (slot->frame && slot->frame->position) return slot->frame->position - 1;
+        const struct frame *frame = slot->frame;
+        if (!frame || !frame->position) continue;
+        const bool known =
+            order_before(order, frame->server, frame->place, frame_id(frame), out);
+        return subscriber_show(subscriber, known ? out : NULL);
     }
-    return subscriber_position(subscriber);
+    return subscriber_id(subscriber, subscriber_position(subscriber), out);
 }
 
 /* From here on the frame is a control frame: it says a number that nobody else knows. */
@@ -44,8 +50,9 @@ static void make_lagged(struct subscriber *subscriber, uint32_t index)
         if (list[i].missed) control_resync_topic(&data, list[i].topic->name);
         list[i].missed = false;
     }
-    struct frame *frame = control_resync_end(
-        hub, &data, subscriber_id(subscriber, covered(subscriber, index)), NULL);
+    struct places at;
+    struct frame *frame =
+        control_resync_end(hub, &data, covered(subscriber, index, &at), NULL);
     queue_fill(subscriber->queue, queue_at(subscriber->queue, index), SLOT_CONTROL, frame);
     frame_unref(frame);
     subscriber->missed = 0;

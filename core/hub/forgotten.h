@@ -1,4 +1,4 @@
-/* forgotten: the last positions of topics that are gone. A topic that comes back
+/* forgotten: the last places of topics that are gone. A topic that comes back
  * must know what it once had, or a client that resumes would be told that it
  * missed nothing. Bounded: the oldest falls out and raises the floor, which then
  * speaks for every topic that is not in the table. */
@@ -24,7 +24,7 @@ void forgotten_destroy(struct forgotten *forgotten);
 /* Another limit; what is above it falls out. */
 void forgotten_set_limit(struct forgotten *forgotten, uint32_t limit);
 
-/* Remembers the newest position that a topic lost; takes its own reference of the name. */
+/* Remembers the newest place that a topic lost; takes its own reference of the name. */
 void forgotten_put(struct forgotten *forgotten, struct atom *name, uint64_t lost);
 
 /* What a topic of this name must take for lost: what is remembered, which is removed, or the

@@ -89,7 +89,7 @@ static void drop_oldest(struct history *history)
         lookup_remove(history->_by_id, frame);
     history->_first++;
     history->count--;
-    history->lost = frame->position;
+    history->lost = frame->place;
     frame_unref(frame);
     if (history->count) return;
     history_unindex(history);
@@ -107,7 +107,7 @@ void history_add(struct history *history, struct frame *frame, uint32_t size)
 {
     if (size == 0) {
         history_trim(history, 0);
-        history->lost = frame->position;
+        history->lost = frame->place;
         return;
     }
     history_trim(history, size - 1);
@@ -131,18 +131,18 @@ void history_index(struct history *history)
     for (uint32_t i = 0; i < history->count; i++) add_id(history, history_at(history, i));
 }
 
-uint64_t history_find(const struct history *history, struct bytes id)
+const struct frame *history_find(const struct history *history, struct bytes id)
 {
     const struct frame *frame = find(history, id);
-    return frame && !frame->repeats ? frame->position : 0;
+    return frame && !frame->repeats ? frame : NULL;
 }
 
-uint32_t history_after(const struct history *history, uint64_t position)
+uint32_t history_after(const struct history *history, uint64_t place)
 {
     uint32_t low = 0, high = history->count;
     while (low < high) {
         uint32_t middle = low + (high - low) / 2;
-        if (history_at(history, middle)->position > position)
+        if (history_at(history, middle)->place > place)
             high = middle;
         else
             low = middle + 1;

@@ -1,5 +1,5 @@
 /* history: the newest frames of one topic, oldest first, and what is known of
- * those that it no longer has: `lost`, the newest position that was dropped. A
+ * those that it no longer has: `lost`, the newest place that was dropped. A
  * cursor at or above `lost` misses nothing that is not here. Holds references. */
 #pragma once
 
@@ -38,9 +38,9 @@ struct frame *history_at(const struct history *history, uint32_t index);
 void history_index(struct history *history);
 void history_unindex(struct history *history);
 
-/* The position of the frame with this id. 0: none has it that is known, or more than one had: then nobody
- * can say which of them a client has seen. */
-uint64_t history_find(const struct history *history, struct bytes id);
+/* The frame with this id. NULL: none has it that is known, or more than one had: then nobody
+ * can say which of them a client has seen. Borrowed. */
+const struct frame *history_find(const struct history *history, struct bytes id);
 
-/* The index of the first frame newer than the position; count: none is. */
-uint32_t history_after(const struct history *history, uint64_t position);
+/* The index of the first frame with a newer place; count: none has. */
+uint32_t history_after(const struct history *history, uint64_t place);

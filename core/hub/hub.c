@@ -114,7 +114,7 @@ void hub_free(struct hub *hub)
 void hub_lose(struct hub *hub, struct bytes name)
 {
     struct atom *lost = atom_get(name);
-    forgotten_put(&hub->forgotten, lost, ++hub->ports.order->position);
+    forgotten_put(&hub->forgotten, lost, order_next(hub->ports.order));
     hub->counters.lost++;
     atom_unref(lost);
 }
@@ -156,25 +156,43 @@ void hub_fan_out(struct hub *hub)
 
 bool hub_is_cursor(const struct hub *hub, struct bytes id)
 {
-    return cursor_read(&hub->ports.order->epoch, id) >= 0;
+    struct places places;
+    return cursor_read(&hub->ports.order->epoch, id, &places);
 }
 
 uint64_t hub_find_id(const struct hub *hub, struct bytes id)
 {
-    uint64_t found = 0;
+    const struct frame *found = NULL;
     for (const struct list *node = hub->topics.next; !found && node != &hub->topics; node = node->next)
         found = history_find(&CONTAINER(node, struct topic, node)->history, id);
-    return found;
+    return found ? found->position : 0;
 }
 
-void hub_cursor(struct hub *hub, char out[CURSOR_SIZE])
+/* Where nobody knows, it is that of the beginning: who comes with it is told to re-read. */
+size_t hub_cursor(const struct hub *hub, char *out)
 {
-    cursor_write(&hub->ports.order->epoch, hub_fanned(hub), out);
+    const struct order *order = hub->ports.order;
+    const struct frame *next = fanout_next(&hub->fanout);
+    struct places places;
+    const bool known =
+        next ? order_before(order, next->server, next->place, frame_id(next), &places)
+             : order_places(order, order->position, &places);
+    if (!known) places = (struct places){{0}};
+    return cursor_write(&order->epoch, &places, out);
 }
 
-void hub_newest_cursor(const struct hub *hub, char out[CURSOR_SIZE])
+size_t hub_newest_cursor(const struct hub *hub, char *out)
 {
-    cursor_write(&hub->ports.order->epoch, hub->ports.order->position, out);
+    struct places places;
+    order_places(hub->ports.order, hub->ports.order->position, &places);
+    return cursor_write(&hub->ports.order->epoch, &places, out);
+}
+
+bool hub_is_behind(const struct hub *hub, struct bytes cursor)
+{
+    const struct order *order = hub->ports.order;
+    struct places places;
+    return cursor_read(&order->epoch, cursor, &places) && order_is_behind(order, &places);
 }
 
 const struct hub_counters *hub_counters(const struct hub *hub)

@@ -22,6 +22,7 @@
 #include "event/cursor.h"
 #include "event/frame.h"
 #include "hub/options.h"
+#include "hub/order.h"
 #include "hub/queue.h"
 #include "ports/clock.h"
 #include "ports/journal.h"
@@ -33,12 +34,6 @@
 
 struct hub;
 struct topic;
-
-/* The one order of a node, shared by its hubs. */
-struct order {
-    struct cursor_epoch epoch;
-    uint64_t position; /* of the newest trigger; starts at 1, so that 0 is "before everything" */
-};
 
 /* Who hears which users a topic has, if its options say `attended`: each subscriber of a known user
  * that joins or leaves it, one by one, at the moment that it does. May ask the hub; may change
@@ -171,17 +166,20 @@ bool hub_is_cursor(const struct hub *hub, struct bytes id);
 
 /* The position of the trigger that has this id of its publisher's in some topic's history; 0: none. */
 uint64_t hub_find_id(const struct hub *hub, struct bytes id);
-/* The newest position up to which everything of this hub is fanned out. */
-uint64_t hub_fanned(const struct hub *hub);
 
 /* The newest position up to which everything of this hub is fanned out. */
 uint64_t hub_fanned(const struct hub *hub);
 
-/* A cursor for the newest position that is fanned out (for pages that embed it). */
-void hub_cursor(struct hub *hub, char out[CURSOR_SIZE]);
+/* A cursor for what is fanned out (for pages that embed it); rather an older one than one too new. Returns its
+ * size, at most CURSOR_MAX. */
+size_t hub_cursor(const struct hub *hub, char *out);
 
-/* A cursor for the newest position of all, fanned out or not. */
-void hub_newest_cursor(const struct hub *hub, char out[CURSOR_SIZE]);
+/* A cursor for everything, fanned out or not. */
+size_t hub_newest_cursor(const struct hub *hub, char *out);
+
+/* Is this a cursor that another node gave, which has come further than this one? To be waited for: it would be
+ * taken for unknown. */
+bool hub_is_behind(const struct hub *hub, struct bytes cursor);
 
 const struct hub_counters *hub_counters(const struct hub *hub);
 

@@ -4,6 +4,11 @@
  * it still has is not replayed: the client re-reads it. The others are replayed
  * all the same, since the resync does not speak of them.
  *
+ * With one server a cursor is one place, and what was missed goes out as it is, in the frames that all share. With
+ * several the triggers of each are in its order, but between two servers each node has its own, so a frame's id says
+ * too much or too little of the others for who comes from elsewhere. There each is made again, with
+ * the client's own cursor as it runs on.
+ *
  * `ready` comes first, but says how much came behind it: its slot is filled last.
  *
  * What topics have for newcomers comes behind `ready` and the resync, and has no ids.
@@ -30,7 +35,7 @@ struct missed {
 
 struct replay {
     struct subscriber *subscriber;
-    uint64_t cursor;
+    struct places cursor;
     struct missed *missed;
     uint32_t count, capacity;
     uint64_t found, triggers; /* like count, but go on where it is too much; without resyncs */
@@ -41,14 +46,19 @@ struct replay {
     struct buf history, access; /* the data of the resyncs, empty: none */
 };
 
+static uint64_t cursor_in(const struct replay *replay, const struct topic *topic)
+{
+    return replay->cursor.at[topic->server];
+}
+
 /* The topic's share of what was missed. */
 static void collect(struct replay *replay, struct topic *topic)
 {
     struct subscriber *subscriber = replay->subscriber;
     const struct subscriber_options *options = subscriber->options;
     const struct atom *tag = subscriber->asked_tag ? subscriber->asked_tag : subscriber->tag;
-    for (uint32_t i = history_after(&topic->history, replay->cursor); i < topic->history.count;
-         i++) {
+    uint32_t i = history_after(&topic->history, cursor_in(replay, topic));
+    for (; i < topic->history.count; i++) {
         struct frame *frame = history_at(&topic->history, i);
         if (offer_is_echo(subscriber, tag, frame)) {
             if (!replay->asking)
@@ -77,12 +87,12 @@ static void drop_missed(struct replay *replay)
 
 static bool reaches_back(const struct replay *replay, const struct topic *topic)
 {
-    return replay->all || replay->cursor >= topic->history.lost;
+    return replay->all || cursor_in(replay, topic) >= topic->history.lost;
 }
 
 static bool has_newer(const struct replay *replay, const struct topic *topic)
 {
-    return history_after(&topic->history, replay->cursor) < topic->history.count;
+    return history_after(&topic->history, cursor_in(replay, topic)) < topic->history.count;
 }
 
 /* What cannot be replayed because it is too much: nothing is, and every topic that has some of it
@@ -125,17 +135,19 @@ static void plan(struct replay *replay)
             add_name(&replay->history, "history", missed, topic);
         else if (!replay->all && topic->options->filtered &&
                  told_concerns(&subscriber->hub->told, subscriber->user, topic->name,
-                               replay->cursor))
+                               topic->server, cursor_in(replay, topic)))
             add_name(&replay->access, "access", CONTROL_UNKNOWN, topic);
         list[i].newcomer = lost || (replay->too_much && has_newer(replay, topic));
     }
 }
 
-static int by_position(const void *a, const void *b)
+/* What a topic has from before it was loaded has newer positions than what others had meanwhile. */
+static int by_place(const void *a, const void *b)
 {
-    uint64_t left = ((const struct missed *)a)->frame->position;
-    uint64_t right = ((const struct missed *)b)->frame->position;
-    return left < right ? -1 : left > right;
+    const struct frame *left = ((const struct missed *)a)->frame;
+    const struct frame *right = ((const struct missed *)b)->frame;
+    if (left->place != right->place) return left->place < right->place ? -1 : 1;
+    return (int)left->server - (int)right->server;
 }
 
 /* Makes the queue, without a bound: what is replayed has a bound of its own. Returns the sequence
@@ -155,19 +167,37 @@ static uint32_t begin(struct subscriber *subscriber, uint32_t room)
 
 /* Kept like `ready`, also by a subscriber that lags: no count of what is dropped could stand for
  * what nobody can count. */
-static void push_resync(struct subscriber *subscriber, struct buf *data, uint64_t position)
+static void push_resync(struct subscriber *subscriber, struct buf *data, const struct places *at)
 {
     if (!data->size) return;
     subscriber->hub->counters.resyncs++;
     offer_control(subscriber, SLOT_CONTROL,
-                  control_resync_end(subscriber->hub, data, subscriber_id(subscriber, position),
+                  control_resync_end(subscriber->hub, data, subscriber_show(subscriber, at),
                                      NULL));
+}
+
+/* Makes what was missed again, each with the client's cursor behind it. What has its publisher's id keeps it. */
+static void give_own_ids(struct replay *replay)
+{
+    const struct order *order = replay->subscriber->hub->ports.order;
+    struct places runs = replay->cursor;
+    char id[CURSOR_MAX];
+    for (uint32_t i = 0; i < replay->count; i++) {
+        struct missed *missed = &replay->missed[i];
+        struct frame *shared = missed->frame;
+        runs.at[shared->server] = shared->place;
+        if (missed->topic->options->publisher_ids) continue;
+        const size_t size = cursor_write(&order->epoch, &runs, id);
+        missed->frame = frame_with_id(shared, bytes_run(id, size));
+        frame_unref(shared);
+    }
 }
 
 static void push_missed(struct replay *replay)
 {
     struct subscriber *subscriber = replay->subscriber;
-    if (replay->count) qsort(replay->missed, replay->count, sizeof(*replay->missed), by_position);
+    if (replay->count) qsort(replay->missed, replay->count, sizeof(*replay->missed), by_place);
+    if (subscriber->hub->ports.order->epoch.servers > 1) give_own_ids(replay);
     for (uint32_t i = 0; i < replay->count && subscriber->state != STATE_ENDED; i++)
         offer_trigger(subscriber, replay->missed[i].topic, replay->missed[i].frame, 1);
     drop_missed(replay);
@@ -186,14 +216,14 @@ static int64_t count_replayed(struct subscriber *subscriber)
 }
 
 /* Fills the slot of `ready`. What came behind it decides what it says. */
-static void fill_ready(struct subscriber *subscriber, uint32_t sequence, uint64_t position,
+static void fill_ready(struct subscriber *subscriber, uint32_t sequence, const struct places *at,
                        bool resumed)
 {
     struct queue *queue = subscriber->queue;
     if (subscriber->options->ready == READY_HEADER) return;
     struct slot *slot = queue_at(queue, (uint32_t)queue_index(queue, sequence));
     struct frame *ready =
-        control_ready(subscriber->hub, position, resumed,
+        control_ready(subscriber->hub, at, resumed,
                       resumed ? count_replayed(subscriber) : CONTROL_UNKNOWN, subscriber->tag);
     queue_fill(queue, slot, SLOT_CONTROL, ready);
     frame_unref(ready);
@@ -211,9 +241,10 @@ static bool all_new(struct subscriber *subscriber)
 static void push_mark(struct subscriber *subscriber)
 {
     if (subscriber->state == STATE_ENDED) return; /* by a filter */
-    const uint64_t position = subscriber_id(subscriber, subscriber->seen);
-    if (position == CONTROL_NO_ID) return;
-    struct frame *mark = control_mark(subscriber->hub, position);
+    struct places places;
+    const struct places *at = subscriber_id(subscriber, subscriber->seen, &places);
+    if (!at) return;
+    struct frame *mark = control_mark(subscriber->hub, at);
     queue_push(&subscriber->queue, SLOT_MARK, mark, false);
     frame_unref(mark);
 }
@@ -222,7 +253,9 @@ static void start_fresh(struct subscriber *subscriber)
 {
     const bool gets = all_new(subscriber);
     uint32_t ready = begin(subscriber, 0);
-    fill_ready(subscriber, ready, gets ? CONTROL_NO_ID : subscriber->seen, false);
+    struct places now;
+    fill_ready(subscriber, ready, gets ? NULL : subscriber_id(subscriber, subscriber->seen, &now),
+               false);
     if (!gets) return;
     newcomer_greet(subscriber);
     push_mark(subscriber);
@@ -240,8 +273,9 @@ static void start_unknown(struct subscriber *subscriber)
         control_resync_topic(&data, list[i].topic->name);
     if (subscriber->options->ready == READY_HEADER) buf_destroy(&data); /* it says "earliest" */
     uint32_t ready = begin(subscriber, 1);
-    fill_ready(subscriber, ready, CONTROL_NO_ID, false);
-    push_resync(subscriber, &data, gets ? CONTROL_NO_ID : subscriber->seen);
+    fill_ready(subscriber, ready, NULL, false);
+    struct places now;
+    push_resync(subscriber, &data, gets ? NULL : subscriber_id(subscriber, subscriber->seen, &now));
     if (!gets) return;
     newcomer_greet(subscriber);
     push_mark(subscriber);
@@ -255,22 +289,37 @@ static void leave_to_header(struct replay *replay)
     buf_destroy(&replay->access);
 }
 
+/* The journal knows positions: where the client stands or, if only places say that, the one behind which
+ * everything is that is replayed. */
+static void note_resumed(const struct replay *replay)
+{
+    const struct hub *hub = replay->subscriber->hub;
+    uint64_t first = hub->ports.order->position + 1;
+    for (uint32_t i = 0; i < replay->count; i++)
+        if (replay->missed[i].frame->position < first) first = replay->missed[i].frame->position;
+    hub_note_resumed(hub, first - 1, replay->subscriber);
+}
+
 /* Who asked for all that there is and is cut off before the first of it, asks for all again: no id. */
-static void start_resumed(struct subscriber *subscriber, uint64_t cursor, bool all)
+static void start_resumed(struct subscriber *subscriber, const struct places *cursor, bool all)
 {
     struct replay replay = {.subscriber = subscriber,
-                            .cursor = cursor,
+                            .cursor = *cursor,
                             .all = all,
                             .history = BUF_EMPTY,
                             .access = BUF_EMPTY};
-    hub_note_resumed(subscriber->hub, cursor, subscriber);
+    const bool shared = subscriber->hub->ports.order->shared;
+    if (!shared) hub_note_resumed(subscriber->hub, cursor->at[0], subscriber);
     plan(&replay);
+    if (shared) note_resumed(&replay);
     bool resumed = !replay.history.size && !replay.access.size;
     leave_to_header(&replay);
     uint32_t ready = begin(subscriber, replay.count + 2);
-    const uint64_t from = all ? CONTROL_NO_ID : cursor;
+    struct places places;
+    const struct places *now = subscriber_id(subscriber, subscriber->seen, &places);
+    const struct places *from = all ? NULL : cursor;
     const bool gets = newcomer_gets(subscriber);
-    uint64_t back = replay.count || gets ? from : subscriber->seen;
+    const struct places *back = replay.count || gets ? from : now;
     push_resync(subscriber, &replay.history, back);
     push_resync(subscriber, &replay.access, back);
     newcomer_greet(subscriber);
@@ -278,7 +327,7 @@ static void start_resumed(struct subscriber *subscriber, uint64_t cursor, bool a
     push_missed(&replay);
     if (subscriber->state == STATE_ENDED) return;
     bool follows = queue_index(subscriber->queue, ready) + 1 < subscriber->queue->count;
-    fill_ready(subscriber, ready, follows ? from : subscriber->seen, resumed);
+    fill_ready(subscriber, ready, follows ? from : now, resumed);
 }
 
 /* What it was told before it began comes behind `ready`. */
@@ -291,31 +340,36 @@ static void append(struct subscriber *subscriber, struct queue *early)
 }
 
 /* The place of the trigger whose publisher gave it this id; where it stands in several topics, the first:
- * rather twice than not at all. 0: it is not known. */
-static uint64_t find_id(struct subscriber *subscriber, struct bytes id)
+ * rather twice than not at all. It says nothing of other servers' orders. False: it is not known. */
+static bool find_id(struct subscriber *subscriber, struct bytes id, struct places *places)
 {
     struct subscription *list = subscriber_list(subscriber);
+    const uint8_t server = subscriber->topics ? list[0].topic->server : 0;
     uint64_t first = 0;
     for (uint32_t i = 0; i < subscriber->topics; i++) {
-        const uint64_t found = history_find(&list[i].topic->history, id);
-        if (found && (!first || found < first)) first = found;
+        if (list[i].topic->server != server) return false;
+        const struct frame *found = history_find(&list[i].topic->history, id);
+        if (found && (!first || found->place < first)) first = found->place;
     }
-    return first;
+    *places = (struct places){{0}};
+    places->at[server] = first;
+    return first != 0;
 }
 
 enum origin { ORIGIN_NONE, ORIGIN_UNKNOWN, ORIGIN_KNOWN, ORIGIN_EARLIEST };
 
 /* Where the client was. No id is both a cursor and a publisher's: see hub_is_cursor. */
-static enum origin find_origin(struct subscriber *subscriber, struct bytes cursor, uint64_t *place)
+static enum origin find_origin(struct subscriber *subscriber, struct bytes cursor,
+                               struct places *places)
 {
     const struct order *order = subscriber->hub->ports.order;
     if (!cursor.size) return ORIGIN_NONE;
     if (subscriber->options->earliest && bytes_equal(cursor, SUBSCRIBER_EARLIEST))
         return ORIGIN_EARLIEST;
-    const int64_t position = cursor_read(&order->epoch, cursor);
-    *place = position < 0 ? find_id(subscriber, cursor) : (uint64_t)position;
-    if (position < 0) return *place ? ORIGIN_KNOWN : ORIGIN_UNKNOWN;
-    return *place <= order->position ? ORIGIN_KNOWN : ORIGIN_UNKNOWN;
+    const bool known = cursor_read(&order->epoch, cursor, places)
+                           ? !order_is_behind(order, places)
+                           : find_id(subscriber, cursor, places);
+    return known ? ORIGIN_KNOWN : ORIGIN_UNKNOWN;
 }
 
 bool replay_is_whole(struct subscriber *subscriber, struct bytes cursor)
@@ -345,14 +399,14 @@ void replay_start(struct subscriber *subscriber, struct bytes cursor)
     struct subscription *list = subscriber_list(subscriber);
     for (uint32_t i = 0; i < subscriber->topics; i++) list[i].joined_at = order->position;
 
-    uint64_t place = 0;
-    const enum origin origin = find_origin(subscriber, cursor, &place);
+    struct places places = {{0}};
+    const enum origin origin = find_origin(subscriber, cursor, &places);
     if (origin == ORIGIN_NONE)
         start_fresh(subscriber);
     else if (origin == ORIGIN_UNKNOWN)
         start_unknown(subscriber);
     else
-        start_resumed(subscriber, place, origin == ORIGIN_EARLIEST);
+        start_resumed(subscriber, &places, origin == ORIGIN_EARLIEST);
 
     if (subscriber->state != STATE_ENDED) {
         append(subscriber, early);

@@ -126,7 +126,7 @@ void stale_mark(struct subscriber *subscriber, struct topic *topic, struct frame
     struct stale **at = find(subscriber, topic), *stale = *at;
     if (stale) {
         stale->many = true;
-        told_widen(stale->stretch, frame->position);
+        told_widen(stale->stretch, frame->place);
         if (stale->asking || stale->busy) return; /* about the frame that it has */
         frame_unref(stale->frame);
         stale->frame = frame_ref(frame);
@@ -137,7 +137,7 @@ void stale_mark(struct subscriber *subscriber, struct topic *topic, struct frame
                             .topic = topic,
                             .frame = frame_ref(frame),
                             .stretch = told_open(&subscriber->hub->told, subscriber->user,
-                                                 topic->name, frame->position),
+                                                 topic->name, topic->server, frame->place),
                             .pace_ms = PACE_MIN_MS};
     timer_init(&stale->timer, fire);
     wait_a_while(stale);
@@ -148,7 +148,7 @@ bool stale_settle(struct subscriber *subscriber, struct topic *topic)
     if (!subscriber->stale) return false;
     struct stale *stale = *find(subscriber, topic);
     if (!stale) return false;
-    settle(stale, subscriber_position(subscriber));
+    settle(stale, subscriber_reaches(subscriber, topic->server));
     return true;
 }
 
@@ -166,6 +166,6 @@ void stale_drop(struct subscriber *subscriber, struct topic *topic)
     for (struct stale *stale = subscriber->stale, *next; stale; stale = next) {
         next = stale->next;
         if (topic && stale->topic != topic) continue;
-        settle(stale, topic ? 0 : subscriber_position(subscriber));
+        settle(stale, topic ? 0 : subscriber_reaches(subscriber, stale->topic->server));
     }
 }

@@ -306,7 +306,7 @@ void subscriber_resync(struct subscriber *subscriber, const char *reason, struct
         if (!topic || list[i].topic == topic) control_resync_topic(&data, list[i].topic->name);
     offer_control(
         subscriber, SLOT_RESYNC,
-        control_resync_end(subscriber->hub, &data, CONTROL_NO_ID, topic ? topic->name : NULL));
+        control_resync_end(subscriber->hub, &data, NULL, topic ? topic->name : NULL));
 }
 
 void subscriber_control(struct subscriber *subscriber, const char *name, struct bytes data)
@@ -317,15 +317,28 @@ void subscriber_control(struct subscriber *subscriber, const char *name, struct 
 
 /* ---- time ---- */
 
-uint64_t subscriber_id(struct subscriber *subscriber, uint64_t position)
+const struct places *subscriber_show(const struct subscriber *subscriber, const struct places *at)
 {
-    return subscriber->options->ready == READY_HEADER ? CONTROL_NO_ID : position;
+    return subscriber->options->ready == READY_HEADER ? NULL : at;
+}
+
+const struct places *subscriber_id(const struct subscriber *subscriber, uint64_t position,
+                                   struct places *out)
+{
+    const bool known = order_places(subscriber->hub->ports.order, position, out);
+    return subscriber_show(subscriber, known ? out : NULL);
 }
 
 uint64_t subscriber_position(const struct subscriber *subscriber)
 {
     uint64_t fanned = hub_fanned(subscriber->hub);
     return subscriber->seen > fanned ? subscriber->seen : fanned;
+}
+
+uint64_t subscriber_reaches(const struct subscriber *subscriber, uint8_t server)
+{
+    const struct order *order = subscriber->hub->ports.order;
+    return order->shared ? order->heard.at[server] : subscriber_position(subscriber);
 }
 
 static uint64_t due(const struct subscriber *subscriber)
@@ -361,10 +374,10 @@ static void beat(struct subscriber *subscriber)
         clock_after(hub->ports.clock, &subscriber->timer, RETRY_MS);
         return;
     }
-    const uint64_t position =
-        subscriber_shows_ids(subscriber) ? CONTROL_NO_ID : subscriber_position(subscriber);
-    struct frame *frame =
-        control_heartbeat(hub, subscriber->options, subscriber_id(subscriber, position));
+    struct places places;
+    const struct places *at = subscriber_id(subscriber, subscriber_position(subscriber), &places);
+    if (subscriber_shows_ids(subscriber)) at = NULL;
+    struct frame *frame = control_heartbeat(hub, subscriber->options, at);
     note_beat(subscriber);
     struct iovec piece = {frame->bytes, frame->size};
     size_t taken = flush_direct(subscriber, &piece, 1, frame->size);

@@ -67,12 +67,19 @@ struct subscription *subscriber_find_name(struct subscriber *subscriber, const s
 /* Has it a topic whose publisher says the ids? Then no id that the client sees may be ours. */
 bool subscriber_shows_ids(struct subscriber *subscriber);
 
-/* The id of what is no trigger, at this position: none where the client shall see none of ours. */
-uint64_t subscriber_id(struct subscriber *subscriber, uint64_t position);
+/* The id of what is no trigger, for who has everything up to this position, into *out; NULL, no id, where nobody
+ * knows the places (hub/order.h) or the client shall see none of ours. */
+const struct places *subscriber_id(const struct subscriber *subscriber, uint64_t position,
+                                   struct places *out);
+const struct places *subscriber_show(const struct subscriber *subscriber,
+                                     const struct places *at); /* only the latter; takes NULL */
 
 /* The newest position for which the client has everything that it will get, once its queue is
  * out: what a heartbeat may say. */
 uint64_t subscriber_position(const struct subscriber *subscriber);
+
+/* The place of a server up to which the client has something at most. */
+uint64_t subscriber_reaches(const struct subscriber *subscriber, uint8_t server);
 
 /* To be called after a change of blocked or since_ms that brings the next due time nearer. */
 void subscriber_watch(struct subscriber *subscriber);

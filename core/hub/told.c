@@ -9,6 +9,7 @@
 struct stretch {
     struct list node;          /* in _oldest_first, while it has no mark */
     struct atom *user, *topic; /* references; user may be NULL */
+    uint8_t server;            /* the topic's */
     uint32_t marks;
     uint64_t from, to; /* cursors that may not know; to 0: none yet */
 };
@@ -36,10 +37,12 @@ static struct stretch *find(const struct told *told, struct atom *user, struct a
     return lookup_find(&told->_by_key, key_hash(user, topic), is, &key);
 }
 
-static struct stretch *add(struct told *told, struct atom *user, struct atom *topic, uint64_t from)
+static struct stretch *add(struct told *told, struct atom *user, struct atom *topic, uint8_t server,
+                           uint64_t from)
 {
     struct stretch *stretch = xmalloc(sizeof(*stretch));
-    *stretch = (struct stretch){.user = atom_ref(user), .topic = atom_ref(topic), .from = from};
+    *stretch = (struct stretch){
+        .user = atom_ref(user), .topic = atom_ref(topic), .server = server, .from = from};
     list_create(&stretch->node);
     lookup_add(&told->_by_key, stretch);
     return stretch;
@@ -56,7 +59,7 @@ static void drop(struct told *told, struct stretch *stretch)
 
 void told_create(struct told *told)
 {
-    *told = (struct told){._floor = 0};
+    *told = (struct told){._settled = 0};
     lookup_create(&told->_by_key, hash);
     list_create(&told->_oldest_first);
 }
@@ -76,10 +79,11 @@ void told_widen(struct stretch *stretch, uint64_t from)
     if (from < stretch->from) stretch->from = from;
 }
 
-struct stretch *told_open(struct told *told, struct atom *user, struct atom *topic, uint64_t from)
+struct stretch *told_open(struct told *told, struct atom *user, struct atom *topic, uint8_t server,
+                          uint64_t from)
 {
     struct stretch *stretch = find(told, user, topic);
-    if (!stretch) stretch = add(told, user, topic, from);
+    if (!stretch) stretch = add(told, user, topic, server, from);
     told_widen(stretch, from);
     if (!list_empty(&stretch->node)) told->_settled--;
     list_remove(&stretch->node);
@@ -98,15 +102,16 @@ void told_close(struct told *told, struct stretch *stretch, uint64_t to)
     list_append(&told->_oldest_first, &stretch->node);
     if (++told->_settled <= TOLD_MAX) return;
     struct stretch *oldest = CONTAINER(told->_oldest_first.next, struct stretch, node);
-    if (oldest->to > told->_floor) told->_floor = oldest->to;
+    uint64_t *floor = &told->_floors.at[oldest->server];
+    if (oldest->to > *floor) *floor = oldest->to;
     told->_settled--;
     drop(told, oldest);
 }
 
-bool told_concerns(const struct told *told, struct atom *user, struct atom *topic,
-                   uint64_t position)
+bool told_concerns(const struct told *told, struct atom *user, struct atom *topic, uint8_t server,
+                   uint64_t place)
 {
-    if (position <= told->_floor) return true;
+    if (place <= told->_floors.at[server]) return true;
     const struct stretch *stretch = find(told, user, topic);
-    return stretch && stretch->from <= position && (stretch->marks || position <= stretch->to);
+    return stretch && stretch->from <= place && (stretch->marks || place <= stretch->to);
 }

@@ -4,7 +4,7 @@
  * connection for alive, the cursor alone would say that it missed nothing.
  *
  * So the hub keeps a stretch for each (user, topic) with a stale subscriber: from
- * the first position that was withheld to the last that a client can stand at
+ * the first place that was withheld to the last that a client can stand at
  * without having been told. As long as a mark holds it, a stretch has no end.
  * Those without one are bounded; what falls out raises a floor, below which
  * everyone is told. */
@@ -15,6 +15,7 @@
 
 #include "base/atom.h"
 #include "base/list.h"
+#include "event/cursor.h"
 #include "hub/lookup.h"
 
 struct stretch;
@@ -23,7 +24,7 @@ struct told {
     struct lookup _by_key;
     struct list _oldest_first; /* those without a mark */
     uint32_t _settled;         /* so many */
-    uint64_t _floor;
+    struct places _floors;
 };
 
 enum { TOLD_MAX = 4096 };
@@ -32,8 +33,9 @@ void told_create(struct told *told);
 void told_destroy(struct told *told);
 
 /* A mark on the stretch of this user (NULL: of all who are nobody) and topic, which begins, at the
- * latest, at `from`. */
-struct stretch *told_open(struct told *told, struct atom *user, struct atom *topic, uint64_t from);
+ * latest, at `from`, a place of the topic's server. */
+struct stretch *told_open(struct told *told, struct atom *user, struct atom *topic, uint8_t server,
+                          uint64_t from);
 
 /* Something older was withheld as well. */
 void told_widen(struct stretch *stretch, uint64_t from);
@@ -42,6 +44,6 @@ void told_widen(struct stretch *stretch, uint64_t from);
  * nothing that it should have been told. */
 void told_close(struct told *told, struct stretch *stretch, uint64_t to);
 
-/* Whether a client of this user, whose cursor stands at `position`, may not have been told. */
-bool told_concerns(const struct told *told, struct atom *user, struct atom *topic,
-                   uint64_t position);
+/* Whether a client of this user, whose cursor stands at this place of the topic's server, may not have been told. */
+bool told_concerns(const struct told *told, struct atom *user, struct atom *topic, uint8_t server,
+                   uint64_t place);

@@ -145,13 +145,12 @@ static struct bytes write_urn(struct random *random, char out[URN_SIZE + 1])
 }
 
 static struct bytes event_id(const struct topic *topic, const struct emission *emission,
-                             char out[URN_SIZE + 1])
+                             char out[CURSOR_MAX])
 {
     const struct hub_ports *ports = &topic->hub->ports;
-    if (!topic->options->publisher_ids) {
-        cursor_write(&ports->order->epoch, ports->order->position, out);
-        return bytes_run(out, CURSOR_SIZE);
-    }
+    const struct order *order = ports->order;
+    if (!topic->options->publisher_ids)
+        return bytes_run(out, cursor_write(&order->epoch, &order->heard, out));
     return emission->id.size ? emission->id : write_urn(ports->random, out);
 }
 
@@ -159,8 +158,8 @@ uint64_t topic_place(struct topic *topic, const struct emission *emission)
 {
     struct hub *hub = topic->hub;
     struct order *order = hub->ports.order;
-    char id[URN_SIZE + 1];
-    order->position++;
+    char id[CURSOR_MAX];
+    order_next(order);
     struct frame *frame = frame_new(&(struct trigger){
         .topic = topic->name,
         .type = emission->type,
@@ -173,6 +172,8 @@ uint64_t topic_place(struct topic *topic, const struct emission *emission)
         .meta = emission->meta,
         .retry_ms = emission->retry_ms,
         .position = order->position,
+        .place = order->heard.at[topic->server],
+        .server = topic->server,
         .at_ms = hub_now(hub),
         .at_us = clock_turn_us(hub->ports.clock),
     });
@@ -181,7 +182,9 @@ uint64_t topic_place(struct topic *topic, const struct emission *emission)
     hub_note_placed(hub,
                     &(struct placing){.frame = frame,
                                       .topic = topic->name,
-                                      .position = order->position,
+                                      .position = frame->position,
+                                      .place = frame->place,
+                                      .server = frame->server,
                                       .subscribers = topic->present},
                     emission);
     history_add(&topic->history, frame, topic->options->history_size);

@@ -30,6 +30,7 @@ struct topic {
     uint32_t count, capacity; /* of members, with those that left */
     uint32_t present;         /* without */
     uint32_t runs, windows;   /* that wait */
+    uint8_t server;           /* that gives its triggers their places */
     bool fanning;             /* a fan-out has an index into members: nobody moves */
     struct history history;
     struct frame *retained;  /* hub/retain.h; NULL: nothing */

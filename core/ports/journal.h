@@ -44,6 +44,8 @@ struct placing {
     struct frame *frame;
     struct atom *topic;
     uint64_t position;
+    uint64_t place; /* the position, unless servers give the places, */
+    uint8_t server; /* and whose it is */
     uint32_t subscribers; /* that its topic has */
 };
 
@@ -63,7 +65,7 @@ struct journal {
     void (*spared)(struct journal *journal, uint64_t position, const struct subscriber *subscriber,
                    enum spared reason);
 
-    /* It is new, and came back with a cursor at `position`: what is replayed to it is newer. */
+    /* It is new, and came back with a cursor: what is replayed to it is newer than `position`. */
     void (*resumed)(struct journal *journal, uint64_t position,
                     const struct subscriber *subscriber);
 };

@@ -291,9 +291,8 @@ static int l_upstreams(lua_State *L)
 static int l_cursor(lua_State *L)
 {
     struct world *world = rig_world(L);
-    char cursor[CURSOR_SIZE];
-    cursor_write(&world->order.epoch, world->order.position, cursor);
-    lua_pushlstring(L, cursor, sizeof(cursor));
+    char cursor[CURSOR_MAX];
+    lua_pushlstring(L, cursor, cursor_write(&world->order.epoch, &world->order.heard, cursor));
     return 1;
 }
 
@@ -348,14 +347,16 @@ static int l_placed(lua_State *L)
     lua_newtable(L);
     for (size_t i = 0; i < world->placed_count; i++) {
         const struct frame *frame = world->placed[i];
-        char cursor[CURSOR_SIZE];
-        cursor_write(&world->order.epoch, frame->position, cursor);
+        char cursor[CURSOR_MAX];
+        struct places at = {{0}};
+        at.at[frame->server] = frame->place;
+        const size_t size = cursor_write(&world->order.epoch, &at, cursor);
         lua_newtable(L);
         rig_set_number(L, "at", (double)frame->at_ms);
         rig_set_bytes(L, "topic", atom_bytes(frame->topic));
         rig_set_bytes(L, "type", frame->type ? atom_bytes(frame->type) : BYTES("resync"));
         rig_set_bytes(L, "data", frame_data(frame));
-        rig_set_bytes(L, "cursor", bytes_run(cursor, sizeof(cursor)));
+        rig_set_bytes(L, "cursor", bytes_run(cursor, size));
         rig_set_bytes(L, "id", frame_id(frame));
         if (frame->meta) rig_set_bytes(L, "meta", atom_bytes(frame->meta));
         if (frame->user) rig_set_bytes(L, "user", atom_bytes(frame->user));

@@ -85,7 +85,7 @@ struct world *world_new(const struct world_options *options)
     const struct hash_key seal = {next_random(&world->random), next_random(&world->random)};
     const struct hash_key mask = {next_random(&world->random), next_random(&world->random)};
     cursor_epoch_create(&world->order.epoch, options->seed, seal, mask);
-    world->order.position = 1;
+    order_create(&world->order);
     world->ports = (struct engine_ports){.clock = &world->clock,
                                          .later = &world->later,
                                          .random = &world->random,

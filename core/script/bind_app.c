@@ -146,10 +146,9 @@ static int l_forget(lua_State *L)
 
 static int l_cursor(lua_State *L)
 {
-    char cursor[CURSOR_SIZE];
+    char cursor[CURSOR_MAX];
     phase_check(L, CALL_APP, "app:cursor");
-    hub_cursor(app_hub(here_app(L)), cursor);
-    lua_pushlstring(L, cursor, sizeof cursor);
+    lua_pushlstring(L, cursor, hub_cursor(app_hub(here_app(L)), cursor));
     return 1;
 }
 

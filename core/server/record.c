@@ -97,16 +97,18 @@ static void write_beginning(struct entry *entry, const void *ctx)
     const struct node *node = recorder->server->node;
     struct bytes apps[APPS_MAX];
     size_t count = 0;
-    char cursor[CURSOR_SIZE];
+    char cursor[CURSOR_MAX];
+    struct places now;
     for (; count < node_apps(node) && count < APPS_MAX; count++)
         apps[count] = atom_bytes(app_plan(node_app(node, count))->app);
-    cursor_write(&recorder->order->epoch, recorder->order->position, cursor);
+    order_places(recorder->order, recorder->order->position, &now);
+    const size_t size = cursor_write(&recorder->order->epoch, &now, cursor);
     entry_number(entry, "version", 1);
     entry_text(entry, "sluice", BYTES(SLUICE_VERSION));
     entry_number(entry, "wall_ms", (long long)loop_clock(recorder->server->loop)->wall_ms);
     entry_list(entry, "apps", apps, count);
     entry_number(entry, "streams_before", node_counters(node)->streams);
-    entry_text(entry, "cursor", bytes_run(cursor, sizeof(cursor)));
+    entry_text(entry, "cursor", bytes_run(cursor, size));
 }
 
 /* A link that was open once, and is not now, opens again: what its rules hear then is something else

@@ -72,7 +72,7 @@ static void make_ports(struct server *server)
     hash_seed(random_key(random));
     cursor_epoch_create(&parts->order.epoch, random->next(random), random_key(random),
                         random_key(random));
-    parts->order.position = 1;
+    order_create(&parts->order);
     gate_create(&parts->gate, loop_clock(loop), config->link_rate, config->link_burst);
     const struct multi_options fetches = {.keep_alive = FETCH_CONNECTIONS,
                                           .connections_max = FETCH_CONNECTIONS};

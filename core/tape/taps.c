@@ -11,15 +11,17 @@ static void write_trigger(struct entry *entry, const void *ctx)
 {
     const struct placed *placed = ctx;
     const struct frame *frame = placed->frame;
-    char cursor[CURSOR_SIZE];
-    cursor_write(placed->epoch, frame->position, cursor);
+    char text[CURSOR_MAX];
+    struct places at = {{0}}; /* of other servers nothing is said */
+    at.at[frame->server] = frame->place;
+    const struct bytes cursor = bytes_run(text, cursor_write(placed->epoch, &at, text));
     entry_text(entry, "topic", atom_bytes(frame->topic));
     entry_text(entry, "type", frame->type ? atom_bytes(frame->type) : BYTES("resync"));
     entry_body(entry, "data", BYTES(""), frame_data(frame));
     if (frame->user) entry_text(entry, "user", atom_bytes(frame->user));
     if (frame->tag) entry_text(entry, "tag", atom_bytes(frame->tag));
-    entry_text(entry, "cursor", bytes_run(cursor, sizeof(cursor)));
-    if (!bytes_equal(frame_id(frame), bytes_run(cursor, sizeof(cursor))))
+    entry_text(entry, "cursor", cursor);
+    if (!bytes_equal(frame_id(frame), cursor))
         entry_text(entry, "id", frame_id(frame));
     if (frame->meta) entry_body(entry, "meta", BYTES(""), atom_bytes(frame->meta));
 }

@@ -389,7 +389,7 @@ static inline struct world *world_new(void)
     world->random.next = world_random;
     world->log = (struct log){LOG_DEBUG, world_log};
     cursor_epoch_create(&world->order.epoch, 7, (struct hash_key){1, 2}, (struct hash_key){3, 4});
-    world->order.position = 1;
+    order_create(&world->order);
     gate_create(&world->gate, &world->clock, 1000, 100);
     world->transport = (struct transport){wire_open, wire_pause, wire_close};
     world->files.serve = world_serve;

@@ -415,7 +415,7 @@ static void read_snapshot(struct client *client, struct bytes data)
 static void on_event(void *owner, const struct sse_event *event)
 {
     struct client *client = owner;
-    int64_t position = cursor_read(&model.world->order.epoch, event->id);
+    int64_t position = read_cursor(&model.world->order.epoch, event->id);
     assert_int_equal(client->connection->events++ == 0, bytes_is(event->type, "ready"));
     if (bytes_is(event->type, "ready"))
         read_ready(client, event->data);

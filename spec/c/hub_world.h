@@ -8,6 +8,7 @@
 #include "event/parser.h"
 #include "hub/hub.h"
 #include "hub/subscriber.h"
+#include "cursors.h"
 #include "unit.h"
 
 enum { WORLD_TABS = 64 };
@@ -254,7 +255,7 @@ static inline struct world *world_new_with(struct hub_limits limits)
     later_create(&world->later);
     world->random.next = world_random;
     world->log = (struct log){LOG_DEBUG, world_log};
-    world->order.position = 1;
+    order_create(&world->order);
     cursor_epoch_create(&world->order.epoch, 7, (struct hash_key){1, 2}, (struct hash_key){3, 4});
     world->verdicts = (struct verdicts){world_ask, world_cancel};
     world->snapshots = (struct snapshots){world_expose, world_cover};
@@ -375,7 +376,7 @@ static inline void tab_takes(struct tab *tab, size_t room)
 
 static inline uint64_t tab_position(const struct tab *tab)
 {
-    int64_t position = cursor_read(&tab->world->order.epoch, buf_bytes(&tab->parser.last_id));
+    int64_t position = read_cursor(&tab->world->order.epoch, buf_bytes(&tab->parser.last_id));
     return position < 0 ? 0 : (uint64_t)position;
 }
 

@@ -357,7 +357,7 @@ static inline struct world *world_new(void)
     later_create(&world->later);
     world->random.next = world_random;
     world->log = (struct log){LOG_DEBUG, world_log};
-    world->order.position = 1;
+    order_create(&world->order);
     cursor_epoch_create(&world->order.epoch, 7, (struct hash_key){1, 2}, (struct hash_key){3, 4});
     world->fetch = (struct fetch){world_fetch, world_fetch_cancel};
     world->transport = (struct transport){world_wire_open, world_wire_pause, world_wire_close};

@@ -1,6 +1,7 @@
 /* Written, read, forged. */
 #include "event/cursor.c"
 
+#include "cursors.h"
 #include "unit.h"
 
 static struct cursor_epoch epoch;
@@ -22,11 +23,11 @@ static void reads_what_it_wrote(void **state)
     for (size_t i = 0; i < COUNT(positions); i++) {
         char text[CURSOR_SIZE + 1];
         text[CURSOR_SIZE] = '!';
-        cursor_write(&epoch, positions[i], text);
+        write_cursor(&epoch, positions[i], text);
         assert_int_equal(text[CURSOR_SIZE], '!');
         for (int at = 0; at < CURSOR_SIZE; at++)
             assert_non_null(strchr("0123456789abcdef", text[at]));
-        assert_true(cursor_read(&epoch, bytes_run(text, CURSOR_SIZE)) == (int64_t)positions[i]);
+        assert_true(read_cursor(&epoch, bytes_run(text, CURSOR_SIZE)) == (int64_t)positions[i]);
     }
 }
 
@@ -34,7 +35,7 @@ static void one_position_has_one_cursor(void **state)
 {
     (void)state;
     char a[CURSOR_SIZE], b[CURSOR_SIZE];
-    cursor_write(&epoch, 7, a), cursor_write(&epoch, 7, b);
+    write_cursor(&epoch, 7, a), write_cursor(&epoch, 7, b);
     assert_memory_equal(a, b, CURSOR_SIZE);
 }
 
@@ -42,13 +43,13 @@ static void any_change_is_noticed(void **state)
 {
     (void)state;
     char text[CURSOR_SIZE];
-    cursor_write(&epoch, 123456, text);
+    write_cursor(&epoch, 123456, text);
     for (int at = 0; at < CURSOR_SIZE; at++) {
         char kept = text[at];
         for (int c = 0; c < 256; c++) {
             text[at] = (char)c;
             bool whole = text[at] == kept;
-            assert_int_equal(cursor_read(&epoch, bytes_run(text, CURSOR_SIZE)),
+            assert_int_equal(read_cursor(&epoch, bytes_run(text, CURSOR_SIZE)),
                              whole ? 123456 : -1);
         }
         text[at] = kept;
@@ -61,22 +62,22 @@ static void only_one_spelling_is_read(void **state)
     char text[CURSOR_SIZE + 2];
     bool changed = false;
     for (uint64_t position = 0; position < 8; position++) {
-        cursor_write(&epoch, position, text + 1);
+        write_cursor(&epoch, position, text + 1);
         for (int at = 1; at <= CURSOR_SIZE; at++) {
             if (text[at] < 'a') continue;
             text[at] = (char)(text[at] - 'a' + 'A');
             changed = true;
         }
-        assert_int_equal(cursor_read(&epoch, bytes_run(text + 1, CURSOR_SIZE)), -1);
+        assert_int_equal(read_cursor(&epoch, bytes_run(text + 1, CURSOR_SIZE)), -1);
     }
     assert_true(changed);
-    cursor_write(&epoch, 5, text + 1);
+    write_cursor(&epoch, 5, text + 1);
     text[0] = text[CURSOR_SIZE + 1] = '0';
-    assert_int_equal(cursor_read(&epoch, bytes_run(text + 1, CURSOR_SIZE)), 5);
-    assert_int_equal(cursor_read(&epoch, bytes_run(text, CURSOR_SIZE + 1)), -1);
-    assert_int_equal(cursor_read(&epoch, bytes_run(text + 1, CURSOR_SIZE + 1)), -1);
-    assert_int_equal(cursor_read(&epoch, bytes_run(text + 1, CURSOR_SIZE - 1)), -1);
-    assert_int_equal(cursor_read(&epoch, bytes_run(NULL, 0)), -1);
+    assert_int_equal(read_cursor(&epoch, bytes_run(text + 1, CURSOR_SIZE)), 5);
+    assert_int_equal(read_cursor(&epoch, bytes_run(text, CURSOR_SIZE + 1)), -1);
+    assert_int_equal(read_cursor(&epoch, bytes_run(text + 1, CURSOR_SIZE + 1)), -1);
+    assert_int_equal(read_cursor(&epoch, bytes_run(text + 1, CURSOR_SIZE - 1)), -1);
+    assert_int_equal(read_cursor(&epoch, bytes_run(NULL, 0)), -1);
 }
 
 static void another_epoch_or_secret_does_not_verify(void **state)
@@ -88,9 +89,9 @@ static void another_epoch_or_secret_does_not_verify(void **state)
     cursor_epoch_create(&others[1], 42, (struct hash_key){1, 3}, mask);
     cursor_epoch_create(&others[2], 42, seal, (struct hash_key){3, 5});
     for (uint64_t position = 0; position < 1000; position++) {
-        cursor_write(&epoch, position, text);
+        write_cursor(&epoch, position, text);
         for (size_t i = 0; i < COUNT(others); i++)
-            assert_int_equal(cursor_read(&others[i], bytes_run(text, CURSOR_SIZE)), -1);
+            assert_int_equal(read_cursor(&others[i], bytes_run(text, CURSOR_SIZE)), -1);
     }
 }
 
@@ -99,10 +100,11 @@ static void positions_beyond_the_order_are_refused(void **state)
 {
     (void)state;
     char text[CURSOR_SIZE];
-    uint64_t position = (uint64_t)INT64_MAX + 1, proof = seal_of(&epoch, position);
+    const struct places places = {{(uint64_t)INT64_MAX + 1}};
+    const uint64_t proof = seal_of(&epoch, &places);
     write_word(text, proof);
-    write_word(text + 16, position ^ mask_of(&epoch, proof));
-    assert_int_equal(cursor_read(&epoch, bytes_run(text, CURSOR_SIZE)), -1);
+    write_word(text + 16, places.at[0] ^ mask_of(&epoch, proof, 0));
+    assert_int_equal(read_cursor(&epoch, bytes_run(text, CURSOR_SIZE)), -1);
 }
 
 static void neighbours_share_nothing(void **state)
@@ -111,7 +113,7 @@ static void neighbours_share_nothing(void **state)
     unsigned equal = 0;
     char a[CURSOR_SIZE], b[CURSOR_SIZE];
     for (uint64_t position = 0; position < 1000; position++) {
-        cursor_write(&epoch, position, a), cursor_write(&epoch, position + 1, b);
+        write_cursor(&epoch, position, a), write_cursor(&epoch, position + 1, b);
         for (int at = 0; at < CURSOR_SIZE; at++) equal += a[at] == b[at];
     }
     assert_in_range(equal, 1700, 2300); /* chance: a digit in sixteen, 2000 of 32000 */
@@ -120,13 +122,70 @@ static void neighbours_share_nothing(void **state)
 static void write_beyond(void)
 {
     char text[CURSOR_SIZE];
-    cursor_write(&epoch, (uint64_t)INT64_MAX + 1, text);
+    write_cursor(&epoch, (uint64_t)INT64_MAX + 1, text);
 }
 
 static void refuses_to_write_what_it_cannot_read(void **state)
 {
     (void)state;
     assert_aborts(write_beyond);
+}
+
+/* ---- several servers ---- */
+
+static const struct places several = {{5, 5, 0, INT64_MAX, 1 << 20, 5, 7, 8}};
+
+static void holds_a_place_of_each_server(void **state)
+{
+    (void)state;
+    for (epoch.servers = 1; epoch.servers <= CURSOR_SERVERS; epoch.servers++) {
+        char text[CURSOR_MAX + 1];
+        const size_t size = 16 * ((size_t)epoch.servers + 1);
+        struct places places;
+        text[size] = '!';
+        assert_int_equal(cursor_write(&epoch, &several, text), size);
+        assert_int_equal(text[size], '!');
+        assert_true(cursor_read(&epoch, bytes_run(text, size), &places));
+        for (uint32_t i = 0; i < CURSOR_SERVERS; i++)
+            assert_true(places.at[i] == (i < epoch.servers ? several.at[i] : 0));
+        epoch.servers++; /* for whom there are more, or fewer, it is nobody's */
+        assert_false(epoch.servers <= CURSOR_SERVERS &&
+                     cursor_read(&epoch, bytes_run(text, size), &places));
+        epoch.servers--;
+    }
+    epoch.servers = 1;
+}
+
+static void no_part_of_it_can_be_changed(void **state)
+{
+    (void)state;
+    char text[CURSOR_MAX];
+    struct places places;
+    epoch.servers = 3;
+    const struct bytes cursor = bytes_run(text, cursor_write(&epoch, &several, text));
+    for (size_t at = 0; at < cursor.size; at++) {
+        const char kept = text[at];
+        text[at] = kept == '0' ? '1' : '0';
+        assert_false(cursor_read(&epoch, cursor, &places));
+        text[at] = kept;
+    }
+    assert_true(cursor_read(&epoch, cursor, &places));
+    char swapped[16]; /* two servers' places */
+    memcpy(swapped, text + 16, 16), memcpy(text + 16, text + 32, 16), memcpy(text + 32, swapped, 16);
+    assert_false(cursor_read(&epoch, cursor, &places));
+    assert_false(cursor_read(&epoch, bytes_run(text, 48), &places));
+    epoch.servers = 1;
+}
+
+static void equal_places_do_not_show(void **state)
+{
+    (void)state;
+    char text[CURSOR_MAX];
+    epoch.servers = 8;
+    cursor_write(&epoch, &several, text);
+    assert_memory_not_equal(text + 16, text + 32, 16);
+    assert_memory_not_equal(text + 16, text + 16 * 6, 16);
+    epoch.servers = 1;
 }
 
 int main(void)
@@ -140,6 +199,9 @@ int main(void)
         cmocka_unit_test(positions_beyond_the_order_are_refused),
         cmocka_unit_test(neighbours_share_nothing),
         cmocka_unit_test(refuses_to_write_what_it_cannot_read),
+        cmocka_unit_test_setup(holds_a_place_of_each_server, set_up),
+        cmocka_unit_test_setup(no_part_of_it_can_be_changed, set_up),
+        cmocka_unit_test_setup(equal_places_do_not_show, set_up),
     };
     return cmocka_run_group_tests(tests, set_up, NULL);
 }

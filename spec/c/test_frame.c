@@ -93,9 +93,11 @@ static void holds_its_own_references(void **state)
                                                       .meta = atoms[5],
                                                       .data = BYTES("{}"),
                                                       .position = 7,
+                                                      .place = 8,
+                                                      .server = 3,
                                                       .at_ms = 9});
-    struct frame *twin = frame_tagged(frame);
-    const struct frame *both[] = {frame, twin};
+    struct frame *twin = frame_tagged(frame), *other = frame_with_id(frame, BYTES("other"));
+    const struct frame *both[] = {frame, twin, other};
     assert_ptr_not_equal(twin, frame);
     for (size_t i = 0; i < COUNT(both); i++) {
         assert_ptr_equal(both[i]->topic, atoms[0]);
@@ -105,8 +107,11 @@ static void holds_its_own_references(void **state)
         assert_ptr_equal(both[i]->tag, atoms[4]);
         assert_ptr_equal(both[i]->meta, atoms[5]);
         assert_int_equal(both[i]->position, 7);
+        assert_int_equal(both[i]->place, 8);
+        assert_int_equal(both[i]->server, 3);
         assert_int_equal(both[i]->at_ms, 9);
     }
+    frame_unref(other);
     for (size_t i = 0; i < COUNT(atoms); i++) atom_unref(atoms[i]);
     assert_int_equal(atom_live(), 6);
     assert_int_equal(frame_live(), 2);
@@ -118,6 +123,27 @@ static void holds_its_own_references(void **state)
     frame_unref(twin);
     assert_int_equal(atom_live(), 0);
     frame_unref(NULL);
+}
+
+/* Everything but the id line is as it was, with the raw data behind it. */
+static void another_id_changes_nothing_else(void **state)
+{
+    (void)state;
+    static const char *const datas[] = {"", "x", "{\"a\":1}", "a\nb\r\n", "id: fake"};
+    static const char *const ids[] = {"", "1", "a longer id"};
+    for (size_t i = 0; i < COUNT(datas) * COUNT(ids) * COUNT(ids) * 2; i++) {
+        struct trigger trigger = {.data = bytes_of(datas[i % COUNT(datas)]),
+                                  .id = bytes_of(ids[i / 5 % 3]),
+                                  .name = i / 45 ? BYTES("name") : BYTES(""),
+                                  .retry_ms = i / 45 ? 5 : 0};
+        struct frame *frame = frame_new(&trigger);
+        trigger.id = bytes_of(ids[i / 15 % 3]);
+        struct frame *want = frame_new(&trigger), *got = frame_with_id(frame, trigger.id);
+        assert_bytes(bytes_run(got->bytes, got->size), bytes_run(want->bytes, want->size));
+        assert_bytes(frame_data(got), trigger.data);
+        assert_bytes(frame_id(got), trigger.id);
+        frame_unref(frame), frame_unref(want), frame_unref(got);
+    }
 }
 
 static void the_tag_goes_into_objects_only(void **state)
@@ -384,6 +410,7 @@ int main(void)
         cmocka_unit_test_teardown(data_of_one_line_stands_once, tear_down),
         cmocka_unit_test_teardown(names_and_ids_that_break_a_line_are_refused, tear_down),
         cmocka_unit_test_teardown(holds_its_own_references, tear_down),
+        cmocka_unit_test_teardown(another_id_changes_nothing_else, tear_down),
         cmocka_unit_test_teardown(the_tag_goes_into_objects_only, tear_down),
         cmocka_unit_test_teardown(whatever_is_accepted_parses_back, tear_down),
         cmocka_unit_test_teardown(control_frames_dispatch_nothing, tear_down),

@@ -163,7 +163,7 @@ static void a_long_fan_out_yields_and_nothing_of_that_is_seen(void **state)
     /* In the middle: the cursor says what is fanned out, and who joins is not served twice. */
     char cursor[CURSOR_SIZE];
     hub_cursor(world->hub, cursor);
-    assert_int_equal(cursor_read(&world->order.epoch, bytes_run(cursor, CURSOR_SIZE)), first - 1);
+    assert_int_equal(read_cursor(&world->order.epoch, bytes_run(cursor, CURSOR_SIZE)), first - 1);
     struct tab *late = tab_new(world, NULL, NULL, NULL);
     subscriber_join(late->subscriber, topic_of(world, "a"));
     subscriber_start(late->subscriber, (struct bytes){NULL, 0});
@@ -178,7 +178,7 @@ static void a_long_fan_out_yields_and_nothing_of_that_is_seen(void **state)
     assert_read(last, "t 1\nt 2\n");
     assert_int_equal(crowd->served, 2000 + 1900 - 100);
     hub_cursor(world->hub, cursor);
-    assert_int_equal(cursor_read(&world->order.epoch, bytes_run(cursor, CURSOR_SIZE)), second);
+    assert_int_equal(read_cursor(&world->order.epoch, bytes_run(cursor, CURSOR_SIZE)), second);
     crowd_free(crowd);
     world_free(world);
 }

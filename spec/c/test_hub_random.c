@@ -101,7 +101,7 @@ static void start(struct client *client)
         if (client->fresh && client->in[i]) client->since[i] = model.world->order.position;
     if (client->fresh) cursor.size = 0;
     if (!client->fresh && chance_of(4)) cursor = BYTES("0123456789abcdef0123456789abcdef");
-    int64_t position = cursor_read(&model.world->order.epoch, cursor);
+    int64_t position = read_cursor(&model.world->order.epoch, cursor);
     connection->from = model.world->order.position;
     if (!client->fresh && position < 0) happened[FOREIGN]++;
     if (position >= 0) predict(client, position);
@@ -140,7 +140,7 @@ static void connect_client(struct client *client)
     if (got_tag) memcpy(client->tag, got_tag->text, got_tag->size + 1);
     if (got_tag && strcmp(client->tag, client->asked_tag) != 0) happened[RENAMED]++;
     uint64_t cursor = 0;
-    int64_t position = cursor_read(&world->order.epoch, buf_bytes(&client->parser.last_id));
+    int64_t position = read_cursor(&world->order.epoch, buf_bytes(&client->parser.last_id));
     if (position > 0) cursor = (uint64_t)position;
     for (int i = 0; i < TOPICS; i++) {
         if (chance_of(4)) client->in[i] = !client->in[i];

@@ -121,7 +121,7 @@ static void a_cursor_of_another_process_is_told(void **state)
         assert_int_equal(tab_position(tab), 4);
     }
     char future[CURSOR_SIZE]; /* a position that nobody was ever given */
-    cursor_write(&world->order.epoch, 5, future);
+    write_cursor(&world->order.epoch, 5, future);
     struct tab *tab = tab_new(world, NULL, NULL, NULL);
     subscriber_start(tab->subscriber, bytes_run(future, sizeof(future)));
     settle(world);

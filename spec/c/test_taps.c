@@ -4,6 +4,7 @@
 #include "base/buf.h"
 #include "base/check.h"
 #include "event/frame.h"
+#include "cursors.h"
 #include "unit.h"
 
 static struct clock at;
@@ -411,7 +412,7 @@ static void writes_triggers(void **state)
     const struct placing placing = {.frame = frame, .topic = trigger.topic, .position = 3};
     const struct emission emission = {.type = trigger.type, .data = trigger.data};
     char cursor[CURSOR_SIZE + 1] = "", want[256];
-    cursor_write(&epoch, 3, cursor);
+    write_cursor(&epoch, 3, cursor);
     taps.journal.placed(&taps.journal, &placing, &emission);
     record();
     taps.journal.placed(&taps.journal, &placing, &emission);

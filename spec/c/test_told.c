@@ -27,18 +27,18 @@ static int tear_down(void **state)
 
 static bool concerns(struct atom *user, uint64_t position)
 {
-    return told_concerns(&told, user, topic, position);
+    return told_concerns(&told, user, topic, 0, position);
 }
 
 static void from_the_mark_on_who_stands_behind_it(void **state)
 {
     (void)state;
-    struct stretch *stretch = told_open(&told, ann, topic, 10);
+    struct stretch *stretch = told_open(&told, ann, topic, 0, 10);
     assert_false(concerns(ann, 9)); /* is asked about it again in the replay */
     assert_true(concerns(ann, 10));
     assert_true(concerns(ann, 1000)); /* the subscriber lives on, and may be half open */
     assert_false(concerns(bob, 10));
-    assert_false(told_concerns(&told, ann, bob, 10));
+    assert_false(told_concerns(&told, ann, bob, 0, 10));
     told_widen(stretch, 8);
     told_widen(stretch, 12);
     assert_true(concerns(ann, 8));
@@ -52,7 +52,7 @@ static void from_the_mark_on_who_stands_behind_it(void **state)
 static void with_nothing_to_tell_nothing_stays(void **state)
 {
     (void)state;
-    told_close(&told, told_open(&told, NULL, topic, 10), 0);
+    told_close(&told, told_open(&told, NULL, topic, 0, 10), 0);
     assert_false(concerns(NULL, 10));
     assert_int_equal(told._by_key.count, 0);
 }
@@ -60,15 +60,15 @@ static void with_nothing_to_tell_nothing_stays(void **state)
 static void marks_of_several_subscribers_are_one_stretch(void **state)
 {
     (void)state;
-    struct stretch *first = told_open(&told, NULL, topic, 10);
-    assert_ptr_equal(told_open(&told, NULL, topic, 5), first);
+    struct stretch *first = told_open(&told, NULL, topic, 0, 10);
+    assert_ptr_equal(told_open(&told, NULL, topic, 0, 5), first);
     told_close(&told, first, 30);
     assert_true(concerns(NULL, 99));
     told_close(&told, first, 0);
     assert_true(concerns(NULL, 5));
     assert_true(concerns(NULL, 30));
     assert_false(concerns(NULL, 31));
-    told_close(&told, told_open(&told, NULL, topic, 50), 60); /* later, once more */
+    told_close(&told, told_open(&told, NULL, topic, 0, 50), 60); /* later, once more */
     assert_true(concerns(NULL, 5) && concerns(NULL, 40) && concerns(NULL, 60));
     assert_false(concerns(NULL, 61));
 }
@@ -76,16 +76,16 @@ static void marks_of_several_subscribers_are_one_stretch(void **state)
 static void what_falls_out_raises_the_floor(void **state)
 {
     (void)state;
-    struct stretch *held = told_open(&told, ann, topic, 1);
+    struct stretch *held = told_open(&told, ann, topic, 0, 1);
     for (uint64_t i = 0; i < TOLD_MAX; i++) {
         char name[16];
         snprintf(name, sizeof(name), "%d", (int)i);
         struct atom *user = atom_of(name);
-        told_close(&told, told_open(&told, user, topic, 10 + i), 100 + i);
+        told_close(&told, told_open(&told, user, topic, 0, 10 + i), 100 + i);
         atom_unref(user);
     }
     assert_false(concerns(bob, 5));
-    told_close(&told, told_open(&told, bob, topic, 7000), 7001);
+    told_close(&told, told_open(&told, bob, topic, 0, 7000), 7001);
     assert_true(concerns(bob, 100)); /* the oldest stood there */
     assert_false(concerns(bob, 101));
     assert_int_equal(told._settled, TOLD_MAX);

@@ -1,0 +1,69 @@
+#include "hub/order.h"
+
+#include "base/check.h"
+
+void order_create(struct order *order)
+{
+    *order = (struct order){.epoch = order->epoch, .position = 1, .heard = {{1}}};
+}
+
+void order_share(struct order *order, uint32_t servers)
+{
+    CHECK(servers && servers <= CURSOR_SERVERS);
+    order->shared = true;
+    order->epoch.servers = servers;
+    order->heard = (struct places){{0}};
+}
+
+void order_epoch(struct order *order, uint64_t number, struct hash_key seal, struct hash_key mask)
+{
+    const uint32_t servers = order->epoch.servers;
+    cursor_epoch_create(&order->epoch, number, seal, mask);
+    order->epoch.servers = servers;
+}
+
+void order_begin(struct order *order, uint8_t server, uint64_t place)
+{
+    CHECK(order->shared && server < order->epoch.servers);
+    order->heard.at[server] = place;
+}
+
+void order_heard(struct order *order, uint8_t server, uint64_t place)
+{
+    CHECK(order->shared && server < order->epoch.servers);
+    if (place > order->heard.at[server]) order->heard.at[server] = place;
+}
+
+uint64_t order_next(struct order *order)
+{
+    order->position++;
+    if (!order->shared) order->heard.at[0] = order->position;
+    return order->position;
+}
+
+bool order_places(const struct order *order, uint64_t position, struct places *places)
+{
+    if (!order->shared)
+        *places = (struct places){{position}};
+    else
+        *places = order->heard;
+    return !order->shared || position == order->position;
+}
+
+bool order_before(const struct order *order, uint8_t server, uint64_t place, struct bytes id,
+                  struct places *places)
+{
+    const bool known = !order->shared || cursor_read(&order->epoch, id, places);
+    if (!order->shared) *places = (struct places){{0}};
+    places->at[server] = place - 1;
+    return known;
+}
+
+bool order_is_behind(const struct order *order, const struct places *places)
+{
+    for (uint32_t i = 0; i < order->epoch.servers; i++) {
+        const uint64_t heard = order->shared ? order->heard.at[i] : order->position;
+        if (places->at[i] > heard) return true;
+    }
+    return false;
+}
