@@ -10,7 +10,8 @@
 #include "ports/transport.h"
 #include "upstream/gate.h"
 
-struct order; /* hub/hub.h */
+struct databases; /* engine/databases.h */
+struct order;     /* hub/hub.h */
 
 /* What the outside gives; shared by all apps of a node. */
 struct engine_ports {
@@ -23,4 +24,6 @@ struct engine_ports {
     struct gate *gate;
     struct order *order;
     struct journal *journal; /* or NULL */
+    struct redis_opener *redis;  /* for sources; NULL: there are no Redis servers here */
+    struct databases *databases; /* for rules' commands; NULL: they are not sent (a shadow's) */
 };

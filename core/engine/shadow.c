@@ -72,6 +72,7 @@ void shadow_ports_create(struct shadow_ports *shadow, struct engine_ports *live)
     shadow->ports = *live;
     shadow->ports.fetch = &shadow->mirror.shadow;
     shadow->ports.log = &shadow->_log;
+    shadow->ports.databases = NULL; /* what a command does would be done */
 }
 
 void shadow_ports_destroy(struct shadow_ports *shadow)

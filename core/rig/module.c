@@ -11,6 +11,7 @@
 #include "engine/explanation.h"
 #include "engine/fates.h"
 #include "rig/client.h"
+#include "rig/commands.h"
 #include "rig/network.h"
 #include "rig/rules.h"
 #include "rig/values.h"
@@ -51,7 +52,7 @@ static struct toll_limits read_toll(lua_State *L)
 }
 
 /* world{ scripts, seed, streams, streams_per_user, links, link_rate, the toll's, slice_ms, memory, quarantine,
- * audience_permits, explain_triggers, explain_decisions, env, environ, wall_ms, steady } */
+ * audience_permits, explain_triggers, explain_decisions, env, environ, wall_ms, steady, redis } */
 static int l_world(lua_State *L)
 {
     luaL_checktype(L, 1, LUA_TTABLE);
@@ -82,9 +83,12 @@ static int l_world(lua_State *L)
         .slice_ms = (uint32_t)rig_field_number(L, 1, "slice_ms", 500),
         .memory_bytes = (size_t)rig_field_number(L, 1, "memory", 64 << 20),
         .quarantine_after = (uint32_t)rig_field_number(L, 1, "quarantine", 5),
+        .redis = rig_field_bytes(L, 1, "redis", NULL).data,
         .env = read_env,
         .env_ctx = handle};
     handle->world = world_new(&options);
+    lua_getfield(L, 1, "redis");
+    handle->redis = luaL_ref(L, LUA_REGISTRYINDEX);
     return 1;
 }
 
@@ -420,6 +424,7 @@ static bool end_world(lua_State *L, struct rig_handle *handle, struct buf *error
     if (good) xfree(scripts);
     handle->world = NULL;
     luaL_unref(L, LUA_REGISTRYINDEX, handle->env);
+    luaL_unref(L, LUA_REGISTRYINDEX, handle->redis);
     return good;
 }
 
@@ -471,6 +476,7 @@ int luaopen_sluice_core(lua_State *L)
     lua_newtable(L);
     luaL_register(L, NULL, methods);
     rig_network_register(L);
+    rig_commands_register(L);
     rig_rules_register(L);
     lua_setfield(L, -2, "__index");
     lua_pushcfunction(L, l_collect);

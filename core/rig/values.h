@@ -19,6 +19,7 @@ struct rig_handle {
     struct world *world; /* NULL: closed */
     lua_State *L;        /* for env, during load only */
     int env;             /* registry reference of the table that sluice.env sees */
+    int redis;           /* and of the url that rules have which name none */
     bool environ;        /* and behind it the process's environment */
 };
 

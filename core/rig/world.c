@@ -81,6 +81,8 @@ struct world *world_new(const struct world_options *options)
     list_create(&world->news);
     remote_create(&world->remote, &world->clock, &world->later);
     world->remote.patient = options->steady;
+    redises_create(&world->redises, &world->later);
+    databases_create(&world->databases, &world->redises.opener, &world->log);
     gate_create(&world->gate, &world->clock, options->link_rate, options->link_rate);
     const struct hash_key seal = {next_random(&world->random), next_random(&world->random)};
     const struct hash_key mask = {next_random(&world->random), next_random(&world->random)};
@@ -94,7 +96,9 @@ struct world *world_new(const struct world_options *options)
                                          .fetch = &world->remote.fetch,
                                          .gate = &world->gate,
                                          .order = &world->order,
-                                         .journal = &world->journal};
+                                         .journal = &world->journal,
+                                         .redis = &world->redises.opener,
+                                         .databases = &world->databases};
     shadow_ports_create(&world->shadow_ports, &world->ports);
     const struct engine_limits limits = {
         .streams = options->streams,
@@ -123,6 +127,7 @@ static struct loaded *load(struct world *world, const struct engine_ports *ports
                                        .tasks_max = 10000,
                                        .background_max = 1000,
                                        .quarantine_after = world->_options.quarantine_after,
+                                       .redis = world->_options.redis,
                                        .env = world->_options.env,
                                        .env_ctx = world->_options.env_ctx,
                                        .known = client_known};
@@ -231,11 +236,17 @@ bool world_run(struct world *world)
     return false;
 }
 
+/* How often the core has asked somebody outside. */
+static uint64_t asked(const struct world *world)
+{
+    return world->remote.made + world->redises.made;
+}
+
 bool world_advance(struct world *world, uint64_t *ms)
 {
-    const uint64_t end = world->clock.now_ms + *ms, made = world->remote.made;
+    const uint64_t end = world->clock.now_ms + *ms, made = asked(world);
     bool quiet = world_run(world);
-    while (quiet && world->clock.now_ms < end && world->remote.made == made) {
+    while (quiet && world->clock.now_ms < end && asked(world) == made) {
         uint64_t next = wheel_next(&world->clock.wheel);
         if (next > end) next = end;
         if (next <= world->clock.now_ms) next = world->clock.now_ms + 1;
@@ -252,15 +263,16 @@ static bool is_quiet(const struct world *world)
     for (size_t i = 0; i < world->app_count; i++)
         if (!vm_idle(world->loaded[i]->vm)) return false;
     return node_idle(world->node) && list_empty(&world->remote.calls) &&
-           list_empty(&world->remote.wires);
+           list_empty(&world->remote.wires) && list_empty(&world->redises.calls);
 }
 
 static void say_what_stayed(const struct world *world, struct buf *errors)
 {
-    buf_printf(errors, "after the drain there are left: streams %u, links %u, requests %s, wires %s\n",
+    buf_printf(errors, "after the drain there are left: streams %u, links %u, requests %s, wires %s, commands %s\n",
                node_counters(world->node)->streams, node_links(world->node),
                list_empty(&world->remote.calls) ? "none" : "some",
-               list_empty(&world->remote.wires) ? "none" : "some");
+               list_empty(&world->remote.wires) ? "none" : "some",
+               list_empty(&world->redises.calls) ? "none" : "some");
     for (size_t i = 0; i < world->app_count; i++) {
         struct vm_counters counters;
         vm_count(world->loaded[i]->vm, &counters);
@@ -292,6 +304,8 @@ bool world_free(struct world *world, struct buf *errors)
     gate_destroy(&world->gate);
     shadow_ports_destroy(&world->shadow_ports);
     remote_destroy(&world->remote);
+    databases_destroy(&world->databases);
+    CHECK(list_empty(&world->redises.servers));
     const uint32_t timers = world->clock.wheel.count, frames = frame_live(), vms = loaded_live();
     if (timers) buf_printf(errors, "timers still armed: %u\n", timers);
     if (frames) buf_printf(errors, "frames still alive: %u\n", frames);

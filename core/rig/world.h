@@ -9,6 +9,7 @@
 #include "base/buf.h"
 #include "base/list.h"
 #include "engine/app.h"
+#include "engine/databases.h"
 #include "engine/node.h"
 #include "engine/shadow.h"
 #include "ports/clock.h"
@@ -17,6 +18,7 @@
 #include "ports/later.h"
 #include "ports/log.h"
 #include "ports/random.h"
+#include "rig/redis.h"
 #include "rig/remote.h"
 #include "upstream/gate.h"
 
@@ -40,6 +42,7 @@ struct world_options {
     uint32_t slice_ms;
     size_t memory_bytes;
     uint32_t quarantine_after;
+    const char *redis; /* where rules send commands that name no url; NULL: nowhere */
     const char *(*env)(void *ctx, const char *name); /* what sluice.env sees */
     void *env_ctx;
 };
@@ -50,6 +53,8 @@ struct world {
     struct random random;
     struct log log;
     struct remote remote;
+    struct redises redises;
+    struct databases databases;
     struct gate gate;
     struct order order;
     struct files files;

@@ -12,6 +12,7 @@ void bind_jwt(struct lua_State *L);
 void bind_latch(struct lua_State *L);
 void bind_log(struct lua_State *L);
 void bind_plan(struct lua_State *L);
+void bind_redis(struct lua_State *L);
 void bind_sandbox(struct lua_State *L);
 void bind_store(struct lua_State *L);
 void bind_string(struct lua_State *L);

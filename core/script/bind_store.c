@@ -9,14 +9,13 @@
 #include "script/phase.h"
 #include "script/raise.h"
 #include "script/values.h"
-#include "script/vm.h"
 
 enum { KEY_MAX = 2048, TTL_MAX_S = 366 * 86400 };
 
 static struct store *store_at(lua_State *L, const char *name)
 {
     phase_check(L, CALL_STORE, name);
-    return vm_store(vm_of(L));
+    return here_store(L);
 }
 
 static struct bytes key_at(lua_State *L, int index)

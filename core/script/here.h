@@ -10,12 +10,14 @@ struct buf;
 struct engine_ports;
 struct lua_State;
 struct running;
+struct store;
 struct tasks;
 
 /* The app; NULL while the rule file loads. */
 struct app *here_app(struct lua_State *L);
 const struct engine_ports *here_ports(struct lua_State *L);
 struct tasks *here_tasks(struct lua_State *L);
+struct store *here_store(struct lua_State *L); /* the app's, or the shadow's over it */
 
 /* These rules run in the shadow of others: what would reach anybody must not be done. */
 bool here_shadowed(struct lua_State *L);

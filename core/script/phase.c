@@ -30,7 +30,7 @@ static const unsigned allowed[CALL_KINDS] = {
     [CALL_FLUSH] = ACTING & ~AT(HOOK_PUBLISH),
 };
 
-static const char *const waits[] = {"http", "time.sleep", "latch:wait", "sub:subscribe"};
+static const char *const waits[] = {"http", "redis", "time.sleep", "latch:wait", "sub:subscribe"};
 
 static const char *const names[PHASES] = {
     [HOOK_AUTHENTICATE] = "an identity function",

@@ -15,7 +15,7 @@ enum call_kind {
     CALL_DECLARE, /* app:topic, :stream, ..., inbox:on */
     CALL_EMIT,    /* handle:emit, :resync */
     CALL_FLUSH,   /* app:flush: not where all or nothing goes out */
-    CALL_WAIT,    /* http, time.sleep: what suspends */
+    CALL_WAIT,    /* http, redis, time.sleep: what suspends */
     CALL_APP,     /* app:users, :subscribers, :disconnect, :cursor, :presence; handle:subscribers */
     CALL_STORE,
     CALL_SEAT,    /* sub:set, :close, :join, :subscribe, :leave, presence:beat; app:forget */

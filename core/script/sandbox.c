@@ -7,7 +7,6 @@
 #include <lua.h>
 
 #include "script/bind.h"
-#include "script/here.h"
 #include "script/raise.h"
 #include "script/task.h"
 #include "script/vm.h"
@@ -62,7 +61,7 @@ static int l_pairs(lua_State *L)
 /* Is this the task's own coroutine, and not one of the rule's? */
 static int l_at_top(lua_State *L)
 {
-    const struct task *task = here_tasks(L)->running;
+    const struct task *task = vm_tasks(vm_of(L))->running;
     lua_pushboolean(L, !task || task->_co == L);
     return 1;
 }

@@ -19,6 +19,7 @@
 #include "base/alloc.h"
 #include "base/check.h"
 #include "base/hash.h"
+#include "engine/databases.h"
 #include "engine/shadow.h"
 #include "script/bind.h"
 #include "script/call.h"
@@ -57,6 +58,7 @@ struct vm {
     struct hook_slot *hooks;
     uint32_t hook_count, hook_capacity;
     struct fault_pace background_pace;
+    struct database_list databases;
     struct unlisted unlisted;
     size_t collected_bytes;      /* what the last full collection left */
     uint64_t collected_refusals; /* and how often the quota had refused by then */
@@ -99,11 +101,6 @@ struct app *vm_app(const struct vm *vm)
 struct shadow *vm_shadow(const struct vm *vm)
 {
     return vm->shadow;
-}
-
-struct store *vm_store(const struct vm *vm)
-{
-    return vm->shadow ? shadow_store(vm->shadow) : app_store(vm->app);
 }
 
 struct plan *vm_plan(const struct vm *vm)
@@ -157,6 +154,11 @@ struct unlisted *vm_unlisted(struct vm *vm)
     return &vm->unlisted;
 }
 
+struct database_list *vm_databases(struct vm *vm)
+{
+    return &vm->databases;
+}
+
 struct vm_counters *vm_counters(struct vm *vm)
 {
     return &vm->counters;
@@ -188,6 +190,12 @@ const struct engine_ports *here_ports(lua_State *L)
 struct tasks *here_tasks(lua_State *L)
 {
     return &vm_of(L)->tasks;
+}
+
+struct store *here_store(lua_State *L)
+{
+    const struct vm *vm = vm_of(L);
+    return vm->shadow ? shadow_store(vm->shadow) : app_store(vm->app);
 }
 
 bool here_shadowed(lua_State *L)
@@ -331,7 +339,7 @@ static void push_core(lua_State *L)
     static void (*const binds[])(lua_State * L) = {
         bind_json,  bind_encode, bind_frozen, bind_request, bind_event,  bind_seat,
         bind_topic, bind_plan,   bind_app,    bind_store,   bind_http,   bind_time,
-        bind_jwt,   bind_log,    bind_text,   bind_latch,   bind_sandbox, bind_string, bind_channels};
+        bind_jwt,   bind_log,    bind_text,   bind_latch,   bind_redis, bind_sandbox, bind_string, bind_channels};
     lua_newtable(L);
     for (size_t i = 0; i < sizeof binds / sizeof binds[0]; i++) binds[i](L);
 }
@@ -479,6 +487,7 @@ void vm_free(struct vm *vm)
         atom_unref(vm->hooks[i].info.what);
         atom_unref(vm->hooks[i].info.place);
     }
+    database_list_destroy(&vm->databases);
     xfree(vm->hooks);
     unlisted_destroy(&vm->unlisted);
     buf_destroy(&vm->faults);

@@ -17,6 +17,7 @@
 #include "engine/hooks.h"
 
 struct calls;
+struct database_list;
 struct fault_pace;
 struct lua_State;
 struct quota;
@@ -44,6 +45,7 @@ struct vm_options {
     uint32_t quarantine_after;        /* kills in a row; see quarantine.h; 0: never */
     const struct vm_standard *standards; /* what options are that rules leave out; ends with a
                                            NULL name; read while loading only */
+    const char *redis; /* the url of rules that name none: the config's first; NULL: there is none */
     const char *(*env)(void *ctx, const char *name); /* for sluice.env; NULL: the process's */
     void *env_ctx;
     /* Answers a call in the rules' place, borrowed until its `done` has returned; false: they are
@@ -124,7 +126,6 @@ struct calls *vm_calls(struct vm *vm);
 const struct vm_options *vm_options(const struct vm *vm);
 struct app *vm_app(const struct vm *vm); /* NULL before vm_bind */
 struct shadow *vm_shadow(const struct vm *vm); /* whose rules these are; NULL: the live ones */
-struct store *vm_store(const struct vm *vm);   /* the app's, or the shadow's over it */
 struct plan *vm_plan(const struct vm *vm); /* from sluice.app on */
 void vm_set_plan(struct vm *vm, struct plan *plan);
 const char *vm_path(const struct vm *vm); /* the rule file's, as given to vm_load */
@@ -150,6 +151,8 @@ uint64_t vm_digest(const struct vm *vm);
 
 /* vm_shut was called. */
 bool vm_is_shut(const struct vm *vm);
+
+struct database_list *vm_databases(struct vm *vm); /* those that its rules named */
 
 struct unlisted *vm_unlisted(struct vm *vm);
 struct vm_counters *vm_counters(struct vm *vm);

@@ -13,6 +13,7 @@ local core = require "sluice.core"
 local json = require "cjson.safe"
 local Tab = require "sluice.rig.tab"
 local Upstream = require "sluice.rig.upstream"
+local commands = require "sluice.rig.commands"
 local journal = require "sluice.rig.journal"
 local network = require "sluice.rig.network"
 local specs = require "sluice.rig.specs"
@@ -33,7 +34,8 @@ local LIMITS = { "streams_per_address", "connect_rate", "connect_burst", "connec
 -- @param options env (table of what sluice.env sees), environ (the process's environment behind it), seed, wall (the
 -- time of day at the beginning, in seconds since 1970), streams, streams_per_user, links, link_rate,
 -- audience_permits, explain_triggers, explain_decisions, and LIMITS above; what a rule may cost: slice (seconds; 0.5),
--- memory (bytes of an app; 64 MiB), quarantine (kills; 5, 0: never)
+-- memory (bytes of an app; 64 MiB), quarantine (kills; 5, 0: never); redis (the url of rules that name none, as the
+-- config's; false: there is none)
 -- @return world; raises what a start would have said
 function rig.load(files, options)
   options = options or {}
@@ -54,6 +56,7 @@ function rig.load(files, options)
     environ = options.environ,
     wall_ms = options.wall and math.floor(options.wall * 1000 + 0.5),
     steady = options.steady,
+    redis = options.redis == nil and "redis://127.0.0.1:6379" or options.redis or nil,
   }
   for _, name in ipairs(LIMITS) do settings[name] = options[name] end
   local world = setmetatable({
@@ -66,6 +69,7 @@ function rig.load(files, options)
     tab_count = 0,
   }, World)
   world.network = network.new(world.core)
+  world.commands = commands.new(world.core)
   specs.made(world)
   for _, file in ipairs(type(files) == "table" and files or { files }) do
     local good, errors = world.core:load(file)
@@ -112,7 +116,8 @@ function World:run()
   if self.holding then return self end
   repeat
     self.core:run()
-  until not self.network:serve()
+    local answered = self.commands:serve()
+  until not self.network:serve() and not answered
   for _, trigger in ipairs(self.core:placed()) do
     trigger.at = trigger.at / 1000 - 1
     self.topics[trigger.cursor], self.topics[trigger.id] = trigger.topic, trigger.topic
@@ -171,6 +176,51 @@ end
 --- All requests that were made so far, oldest first: { method, path, query, headers, body, json }.
 -- @param request "METHOD /path", or nil for all
 function World:requests(request) return self.network:made(request) end
+
+--- What a Redis command of the rules gets from now on: a text, a number, nil (there is nothing), a list (in which
+-- false is nothing), { err = "WRONGTYPE ..." }, or function(words) that returns one of these. Of several that fit,
+-- the one with the most words.
+-- @param command its first words: "HGET user:ann name", or "HGET" for all of them
+function World:redis(command, answer)
+  self.commands:reply(command, answer)
+  return self
+end
+
+--- Holds a command until `:answer(value)` of what this returns; see also `.count`.
+function World:redis_hold(command) return self.commands:hold(command, self) end
+
+--- Fails a command: "away", "full", "timeout", "lost".
+function World:redis_fail(command, code)
+  self.commands:fail(command, code)
+  return self
+end
+
+--- All commands that were sent so far, oldest first, each a list of words.
+-- @param command its first words, or nil for all
+function World:redis_commands(command) return self.commands:sent(command) end
+
+--- A message on a channel; data is text, or a table that becomes JSON. Returns how many subscriptions took it.
+function World:redis_message(channel, data)
+  self:run()
+  local taken = self.core:redis_publish(channel, rig.json(data))
+  self:run()
+  return taken
+end
+
+--- All Redis servers go, and commands that wait are lost with them; and come again.
+function World:redis_down()
+  self:run()
+  self.core:redis_down(true)
+  return self:run()
+end
+
+function World:redis_up()
+  self.core:redis_down(false)
+  return self:run()
+end
+
+--- The connections to Redis servers: { url, up, channels = names }.
+function World:redis_servers() return self.core:redis_servers() end
 
 --- Opens a stream. Options: headers, cookie, tag, query (table), last_event_id, address, listener, trusted, secure,
 -- and as = { user =, data = }: what the rule's identity would have said; it is not asked then. as.topics, a list of

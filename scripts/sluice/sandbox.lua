@@ -10,7 +10,8 @@ local sandbox = {}
 
 -- What rule files may require, for messages.
 local PUBLIC = { "sluice", "sluice.cache", "sluice.fields", "sluice.http", "sluice.json", "sluice.jwt", "sluice.log",
-                 "sluice.store", "sluice.tags", "sluice.time", "sluice.uri_template", "sluice.watermark" }
+                 "sluice.redis", "sluice.store", "sluice.tags", "sluice.time", "sluice.uri_template",
+                 "sluice.watermark" }
 
 local function copy(module)
   local own = {}

@@ -10,6 +10,7 @@
 
 #include "base/buf.h"
 #include "base/line.h"
+#include "engine/databases.h"
 #include "engine/generation.h"
 #include "engine/node.h"
 #include "event/parser.h"
@@ -55,6 +56,7 @@ struct world {
     struct fetch fetch;
     struct transport transport;
     struct gate gate;
+    struct databases databases; /* without an opener, until a test gives one */
     struct engine_ports ports;
     struct vm_options options;
     struct vm *vm;
@@ -362,6 +364,7 @@ static inline struct world *world_new(void)
     world->fetch = (struct fetch){world_fetch, world_fetch_cancel};
     world->transport = (struct transport){world_wire_open, world_wire_pause, world_wire_close};
     gate_create(&world->gate, &world->clock, 1000, 1000);
+    databases_create(&world->databases, NULL, &world->log);
     world->ports = (struct engine_ports){.clock = &world->clock,
                                          .later = &world->later,
                                          .random = &world->random,
@@ -369,7 +372,8 @@ static inline struct world *world_new(void)
                                          .transport = &world->transport,
                                          .fetch = &world->fetch,
                                          .gate = &world->gate,
-                                         .order = &world->order};
+                                         .order = &world->order,
+                                         .databases = &world->databases};
     world->options = (struct vm_options){.ports = &world->ports,
                                          .scripts_dir = "scripts",
                                          .memory_bytes = 32 << 20,
@@ -470,6 +474,7 @@ static inline void world_free(struct world *world)
         xfree(world->wires[i].url);
     }
     gate_destroy(&world->gate);
+    databases_destroy(&world->databases);
     buf_destroy(&world->errors);
     buf_destroy(&world->lines);
     assert_int_equal(world->clock.wheel.count, 0);

@@ -6,6 +6,7 @@
 #include <lua.h>
 
 #include "script/call.h"
+#include "rig/redis.c"
 #include "script/loaded.h"
 #include "script_world.h"
 
@@ -15,6 +16,7 @@ static const struct awaitable {
     bool acts; /* it may be called only where rules may act */
 } AWAITABLES[] = {
     {"http", "http.get 'http://x/'", "http.get 'http://x/'", false},
+    {"redis", "db:get 'x'", "db:get 'x'", false},
     {"time.sleep", "time.sleep(20)", "pcall(time.sleep, 3000)", false},
     /* For the post of another task. */
     {"latch:wait", "read:advance('ann', 'bob', 2)",
@@ -44,6 +46,7 @@ static const char RULES[] =
     "local http, time, log = require 'sluice.http', require 'sluice.time', require 'sluice.log'\n"
     "local watermark = require 'sluice.watermark'\n"
     "local app, where = sluice.app 'demo', \"%s\"\n"
+    "local db = require 'sluice.redis'.connect 'redis://x'\n"
     "local all, filtered, watched = app:topic 'all', nil, nil\n"
     "local read = watermark.new(app, 'read', { wait = 20, post = function() http.post 'http://read/' end })\n"
     "local function at(phase, emits)\n"
@@ -205,6 +208,17 @@ static const struct stage STAGES[PHASES] = {
 
 /* ---- the world ---- */
 
+static struct redises redises;
+
+/* Every command gets a 1. */
+static void serve_redis(void)
+{
+    static const struct redis_value one = {.kind = REDIS_NUMBER, .number = 1};
+    static const struct redis_answer answer = {.value = &one};
+    LIST_EACH(node, &redises.calls)
+        redises_answer(&redises, CONTAINER(node, struct redis_call, node)->number, &answer);
+}
+
 static struct loaded *load(struct cell *cell, const char *where)
 {
     struct world *world = cell->world;
@@ -226,6 +240,7 @@ static void serve(struct cell *cell, uint64_t ms)
     for (uint64_t passed = 0; passed <= ms; passed += 500) {
         for (int i = 0; i < world->fetch_count; i++)
             if (world->fetches[i].open) reply(world, &world->fetches[i], 200, "[1]");
+        serve_redis();
         advance(world, 500);
     }
 }
@@ -233,6 +248,8 @@ static void serve(struct cell *cell, uint64_t ms)
 static void begin_cell(struct cell *cell)
 {
     struct world *world = cell->world = world_new();
+    redises_create(&redises, &world->later);
+    world->databases._opener = &redises.opener;
     world->options.deadline_ms = 30000;
     world->options.end_ms = 60000;
     cell->loaded = load(cell, phase_name(cell->phase));
@@ -261,7 +278,9 @@ static void end_cell(struct cell *cell)
     assert_true(node_idle(world->node));
     assert_true(vm_idle(cell->loaded->vm));
     assert_int_equal(fetches_open(world), 0);
+    assert_true(list_empty(&redises.calls));
     world_free(world);
+    assert_true(list_empty(&redises.servers));
     assert_int_equal(loaded_live(), 0);
 }
 

@@ -59,7 +59,7 @@ describe("docs/rules.md", function()
 
   it("names every function of the library", function()
     local page = tree.read(PAGE)
-    for _, module in ipairs { "http", "json", "log", "store", "tags", "time" } do
+    for _, module in ipairs { "http", "json", "log", "redis", "store", "tags", "time" } do
       local text = tree.read("scripts/sluice/" .. module .. ".lua")
       for name in text:gmatch("\n%s*function " .. module .. "%.([%w_]+)") do
         assert.truthy(page:find(module .. "." .. name, 1, true), module .. "." .. name)
