@@ -60,6 +60,7 @@ BENCH_O  := $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard bench/*.c))
 UNITS    := $(patsubst spec/c/%.c,$(BUILD)/spec/%,$(wildcard spec/c/test_$(T).c))
 FUZZERS  := $(patsubst spec/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard spec/fuzz/fuzz_$(T).c))
 BENCHES  := $(patsubst bench/%.c,$(BUILD)/bench/%,$(shell grep -l '^int main' bench/*.c 2>/dev/null))
+SWARM_O  := $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard spec/swarm/*.c))
 SPECS     = $(or $(shell find spec -name '$(T)_spec.lua' $1 -path 'spec/e2e/*'),no-spec-named-$(T))
 MODULES  := $(patsubst %/package-lock.json,%/node_modules,$(wildcard examples/*/package-lock.json spec/*/package-lock.json))
 
@@ -114,6 +115,10 @@ $(BUILD)/spec/%: $(BUILD)/obj/spec/c/%.o $(BUILD)/core.a
 
 $(BUILD)/fuzz/%: $(BUILD)/obj/spec/fuzz/%.o $(BUILD)/core.a
 	$(call link,-fsanitize=fuzzer $(LIBS))
+
+# What plays with a cluster's nodes, on the benchmark's sockets.
+$(BUILD)/swarm: $(SWARM_O) $(BUILD)/bench.a
+	$(call link)
 
 # Of the benchmark, the sinks alone know core/.
 $(BUILD)/bench/sinks: $(BUILD)/core.a
@@ -179,7 +184,7 @@ test: deps-test ## lint, unit, spec, e2e, soak-short, browser, stale docs and pa
 	@WERROR=1 spec/run lint unit spec e2e soak-short browser docs-check mutants-check
 
 lint: ## clang -Werror, headers that compile alone, luacheck
-	$(call sub,clang) all units benches
+	$(call sub,clang) all units benches build/clang/swarm
 	@spec/lint
 
 unit: ## C unit tests under ASan and UBSan; T=buf runs one
@@ -187,10 +192,11 @@ unit: ## C unit tests under ASan and UBSan; T=buf runs one
 	@spec/c/run $(patsubst spec/c/%.c,build/asan/spec/%,$(wildcard spec/c/test_$(T).c))
 
 spec: all ## busted, all but end-to-end; T=posta runs one
+	$(call sub,plain) build/swarm
 	@$(BUSTED) $(call SPECS,-not)
 
 e2e: all ## busted, end-to-end, against the real binary; T=resume runs one
-	$(call sub,plain) benches
+	$(call sub,plain) benches build/swarm
 	@$(BUSTED) $(SPECS)
 
 reload-storm: ## 5,000 streams, 500 events a second, a reload every 200 ms, for SECONDS (60)
