@@ -31,15 +31,23 @@
 #include "base/bytes.h"
 #include "cluster/cluster.h"
 
-enum { CLAIMS_LEASE_MS = 6000, CLAIMS_RENEW_MS = 2000, CLAIMS_MARGIN_MS = 1000 };
+enum {
+    CLAIMS_LEASE_MS = 6000,
+    CLAIMS_RENEW_MS = 2000,
+    CLAIMS_MARGIN_MS = 1000,
+    CLAIMS_WISH_MS = 10000, /* a wish counts that was not said again; it is said once a lease */
+    CLAIMS_KEPT_MS = 60000  /* the memo of a holder that died while nobody else wished the name */
+};
 
 struct claim;
 struct claims;
 
+/* Each may be told from within claim_pass_on, and else from answers, letters and timers; each may free claims,
+ * this one, too. */
 struct claim_events {
     /* It is held. The memo is what the last holder left; data NULL: there was none, or it is too long ago. `ever`: the
-     * name was held before by somebody. */
-    void (*held)(void *owner, struct bytes memo);
+     * name was held before by somebody; without a memo nobody knows what that one did last. */
+    void (*held)(void *owner, struct bytes memo, bool ever);
 
     /* It is not, from now on: nothing more may be done in its name. The claim wishes it again by itself. */
     void (*lost)(void *owner, const char *why);
@@ -48,12 +56,18 @@ struct claim_events {
     void (*others)(void *owner, uint32_t count);
 };
 
+/* Before anybody else watches the cluster: so that in a fresh epoch what is held is registered before
+ * something is published in its name. */
 struct claims *claims_new(struct cluster *cluster, const struct cluster_ports *ports);
 
 /* All claims are gone. */
 void claims_free(struct claims *claims);
 
-/* Wishes a name. `server` is where its record stands (mostly cluster_server_of). Events come later, never before
+/* A process that may have been stopped calls it when a turn begins that is much later than the last one, before
+ * it looks at a descriptor: what is over by the clock as it is now is told `lost`. */
+void claims_check(struct claims *claims);
+
+/* Wishes a name, one claim of a name at a time. `server` is where its record stands (mostly cluster_server_of). Events come later, never before
  * this returns. */
 struct claim *claim_new(struct claims *claims, uint32_t server, struct bytes name,
                         const struct claim_events *events, void *owner);

@@ -15,6 +15,7 @@ TAKE_IN(enter, FILE_OF(enter));
 TAKE_IN(beat, FILE_OF(epoch) FILE_OF(beat));
 TAKE_IN(publish, FILE_OF(epoch) FILE_OF(publish));
 TAKE_IN(load, FILE_OF(epoch) FILE_OF(load));
+TAKE_IN(claim, FILE_OF(epoch) FILE_OF(claim));
 
 #define SCRIPT(name) {#name, cluster_lua_##name, cluster_lua_##name##_end}
 
@@ -23,4 +24,5 @@ const struct cluster_script cluster_scripts[SCRIPTS] = {
     [SCRIPT_BEAT] = SCRIPT(beat),
     [SCRIPT_PUBLISH] = SCRIPT(publish),
     [SCRIPT_LOAD] = SCRIPT(load),
+    [SCRIPT_CLAIM] = SCRIPT(claim),
 };

@@ -9,6 +9,7 @@ enum {
     SCRIPT_BEAT,
     SCRIPT_PUBLISH,
     SCRIPT_LOAD,
+    SCRIPT_CLAIM,
     SCRIPTS
 };
 
