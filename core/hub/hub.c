@@ -113,6 +113,12 @@ void hub_free(struct hub *hub)
 
 void hub_lose(struct hub *hub, struct bytes name)
 {
+    struct bus *bus = hub->ports.bus;
+    if (bus) {
+        hub->counters.lost++;
+        bus->lose(bus, name);
+        return;
+    }
     struct atom *lost = atom_get(name);
     forgotten_put(&hub->forgotten, lost, order_next(hub->ports.order));
     hub->counters.lost++;

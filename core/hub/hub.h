@@ -32,6 +32,7 @@
 #include "ports/snapshot.h"
 #include "ports/verdict.h"
 
+struct bus;
 struct hub;
 struct topic;
 
@@ -53,6 +54,7 @@ struct hub_ports {
     struct snapshots *snapshots; /* or NULL: no topic has them */
     struct journal *journal;   /* or NULL */
     struct attendance *attendance; /* or NULL */
+    struct bus *bus;           /* ports/bus.h; NULL: what is emitted is placed at once. Else the order is shared */
 };
 
 struct hub_limits {
@@ -122,9 +124,11 @@ void hub_set_limits(struct hub *hub, const struct hub_limits *limits);
 /* All subscribers must have ended. */
 void hub_free(struct hub *hub);
 
-/* The topic of this name, made if it is not there. Lives on while it has subscribers or history
- * or an open window, retains a trigger or counts against its limit; a pointer is good until the end of the turn. options must outlive the topic
- * (see hub_topics_each and topic_set_options for a new generation). NULL above limits. */
+/* The topic of this name, made if it is not there. With a bus it lives on while it has subscribers, somebody waits for
+ * it or the bus holds it (hub/carried.h), a window is open or it counts against its limit; else while it has
+ * subscribers or history or an open window, retains a trigger or counts against its limit. A pointer is good until the
+ * end of the turn. options must outlive the topic (see hub_topics_each and topic_set_options for a new
+ * generation). NULL above limits. */
 struct topic *hub_topic(struct hub *hub, struct bytes name, const struct topic_options *options);
 
 /* A trigger of a topic that hub_topic had no room for: it gets its place in the order and is lost.
@@ -134,8 +138,8 @@ void hub_lose(struct hub *hub, struct bytes name);
 struct topic *hub_topic_find(struct hub *hub, struct bytes name); /* or NULL */
 void hub_topics_each(struct hub *hub, void (*each)(void *ctx, struct topic *topic), void *ctx);
 
-/* Emits one trigger. Returns its position, or 0 if it waits in a window or the topic's limit is
- * reached: then the topic is told to re-read, at most once a second ("limited"). */
+/* Emits one trigger. Returns its position, or 0 if it waits in a window, was handed to the bus, or the topic's limit
+ * is reached: then the topic is told to re-read, at most once a second ("limited"). */
 uint64_t topic_emit(struct topic *topic, const struct emit *emit);
 
 /* Tells every subscriber of the topic to re-read: a trigger with a place in the order and in

@@ -10,6 +10,7 @@
 #include "hub/lookup.h"
 #include "hub/told.h"
 #include "hub/window.h"
+#include "ports/bus.h"
 #include "ports/later.h"
 
 struct hub {

@@ -10,8 +10,8 @@ bool newcomer_gets(struct subscriber *subscriber)
     struct subscription *list = subscriber_list(subscriber);
     bool gets = false;
     for (uint32_t i = 0; i < subscriber->topics; i++) {
-        if (!list[i].newcomer) continue;
         struct topic *topic = list[i].topic;
+        if (!list[i].newcomer || !topic->loaded) continue; /* once it is, it is greeted */
         list[i].newcomer = topic->options->snapshot || retain_frame(topic);
         gets |= list[i].newcomer;
     }
@@ -23,7 +23,7 @@ static struct topic *take_next(struct subscriber *subscriber)
 {
     struct subscription *list = subscriber_list(subscriber);
     for (uint32_t i = 0; i < subscriber->topics; i++) {
-        if (!list[i].newcomer) continue;
+        if (!list[i].newcomer || !list[i].topic->loaded) continue;
         list[i].newcomer = false;
         return list[i].topic;
     }

@@ -53,8 +53,9 @@ bool order_places(const struct order *order, uint64_t position, struct places *p
 bool order_before(const struct order *order, uint8_t server, uint64_t place, struct bytes id,
                   struct places *places)
 {
-    const bool known = !order->shared || cursor_read(&order->epoch, id, places);
-    if (!order->shared) *places = (struct places){{0}};
+    const bool alone = order->epoch.servers == 1;
+    const bool known = alone || cursor_read(&order->epoch, id, places);
+    if (alone) *places = (struct places){{0}};
     places->at[server] = place - 1;
     return known;
 }

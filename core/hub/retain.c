@@ -23,7 +23,8 @@ void retain_placed(struct topic *topic, struct frame *frame)
     topic->retained = frame_ref(frame);
 }
 
-static struct frame *make(const struct topic *topic, const struct emission *emission)
+static struct frame *make(const struct topic *topic, const struct emission *emission,
+                          uint64_t at_ms)
 {
     struct frame *frame =
         frame_new(&(struct trigger){.topic = topic->name,
@@ -34,16 +35,21 @@ static struct frame *make(const struct topic *topic, const struct emission *emis
                                     .user = emission->user,
                                     .tag = emission->tag,
                                     .meta = emission->meta,
-                                    .at_ms = topic_now(topic)});
+                                    .at_ms = at_ms});
     CHECK(frame);
     return frame;
 }
 
-void retain_refused(struct topic *topic, const struct emission *emission)
+void retain_loaded(struct topic *topic, const struct emission *emission, uint64_t at_ms)
 {
     if (!topic->options->retain || !emission->type) return;
     retain_drop(topic);
-    topic->retained = make(topic, emission);
+    topic->retained = make(topic, emission, at_ms);
+}
+
+void retain_refused(struct topic *topic, const struct emission *emission)
+{
+    retain_loaded(topic, emission, topic_now(topic));
 }
 
 struct frame *retain_frame(struct topic *topic)
@@ -56,7 +62,8 @@ struct frame *retain_frame(struct topic *topic)
                                                      .replaces = frame->replaces,
                                                      .user = frame->user,
                                                      .tag = frame->tag,
-                                                     .meta = frame->meta});
+                                                     .meta = frame->meta},
+                           topic_now(topic));
     return topic->bare;
 }
 

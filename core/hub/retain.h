@@ -22,6 +22,9 @@ struct topic;
 /* The trigger has its place. */
 void retain_placed(struct topic *topic, struct frame *frame);
 
+/* It comes with the topic, from elsewhere; see hub/carried.h. */
+void retain_loaded(struct topic *topic, const struct emission *emission, uint64_t at_ms);
+
 /* It got none. */
 void retain_refused(struct topic *topic, const struct emission *emission);
 

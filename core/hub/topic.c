@@ -22,7 +22,12 @@ static struct topic *topic_new(struct hub *hub, struct bytes name,
     topic->hub = hub;
     topic->name = atom_get(name);
     topic->options = options;
-    history_create(&topic->history, forgotten_take(&hub->forgotten, topic->name));
+    struct bus *bus = hub->ports.bus;
+    if (bus) topic->server = bus->server_of(bus, name);
+    topic->loaded = !bus;
+    history_create(&topic->history,
+                   bus ? UINT64_MAX : forgotten_take(&hub->forgotten, topic->name));
+    list_create(&topic->waiters);
     timer_init(&topic->expiry, expire);
     list_create(&topic->node);
     list_create(&topic->unused);
@@ -53,7 +58,7 @@ void topic_destroy(struct topic *topic)
     history_destroy(&topic->history);
     retain_drop(topic);
     limiter_drop(topic);
-    if (topic->history.lost) forgotten_put(&hub->forgotten, topic->name, topic->history.lost);
+    if (topic->history.lost && !hub->ports.bus) forgotten_put(&hub->forgotten, topic->name, topic->history.lost);
     atom_unref(topic->name);
     xfree(topic->members);
     xfree(topic);
@@ -62,8 +67,9 @@ void topic_destroy(struct topic *topic)
 
 static bool is_unused(const struct topic *topic)
 {
-    return !topic->present && !topic->runs && !topic->windows && !topic->history.count &&
-           !topic->retained && !topic->limiter;
+    if (topic->present || topic->runs || topic->windows || topic->limiter) return false;
+    if (topic->hub->ports.bus) return !topic->holds && list_empty(&topic->waiters);
+    return !topic->history.count && !topic->retained;
 }
 
 void topic_release(struct topic *topic)
@@ -86,6 +92,11 @@ uint64_t topic_now(const struct topic *topic)
     return hub_now(topic->hub);
 }
 
+const struct hub_ports *topic_ports(const struct topic *topic)
+{
+    return &topic->hub->ports;
+}
+
 struct bytes topic_event_name(const struct topic *topic, const struct atom *type)
 {
     if (!type) return BYTES("resync");
@@ -101,7 +112,7 @@ struct bytes topic_event_name(const struct topic *topic, const struct atom *type
 }
 
 /* Expiry is exact where it is looked at; the timer frees memory, and may be late for that. */
-static void watch_expiry(struct topic *topic)
+void topic_watch_expiry(struct topic *topic)
 {
     const uint64_t ttl = topic->options->history_ttl_ms, retained = retain_due_ms(topic);
     if (timer_armed(&topic->expiry)) return;
@@ -128,7 +139,7 @@ static void expire(struct timer *timer)
 {
     struct topic *topic = CONTAINER(timer, struct topic, expiry);
     topic_expire(topic);
-    watch_expiry(topic);
+    topic_watch_expiry(topic);
 }
 
 enum { URN_SIZE = 45 };
@@ -145,39 +156,57 @@ static struct bytes write_urn(struct random *random, char out[URN_SIZE + 1])
 }
 
 static struct bytes event_id(const struct topic *topic, const struct emission *emission,
-                             char out[CURSOR_MAX])
+                             const struct places *id, char out[CURSOR_MAX])
 {
-    const struct hub_ports *ports = &topic->hub->ports;
-    const struct order *order = ports->order;
+    const struct hub_ports *ports = topic_ports(topic);
     if (!topic->options->publisher_ids)
-        return bytes_run(out, cursor_write(&order->epoch, &order->heard, out));
+        return bytes_run(out, cursor_write(&ports->order->epoch, id, out));
     return emission->id.size ? emission->id : write_urn(ports->random, out);
 }
 
-uint64_t topic_place(struct topic *topic, const struct emission *emission)
+struct frame *topic_frame(struct topic *topic, const struct emission *emission,
+                          const struct places *id, uint64_t at_ms)
 {
-    struct hub *hub = topic->hub;
-    struct order *order = hub->ports.order;
-    char id[CURSOR_MAX];
-    order_next(order);
+    const struct hub_ports *ports = topic_ports(topic);
+    char text[CURSOR_MAX];
     struct frame *frame = frame_new(&(struct trigger){
         .topic = topic->name,
         .type = emission->type,
         .name = topic_event_name(topic, emission->type),
         .data = emission->data,
-        .id = event_id(topic, emission, id),
+        .id = event_id(topic, emission, id, text),
         .replaces = emission->replaces,
         .user = emission->user,
         .tag = emission->tag,
         .meta = emission->meta,
         .retry_ms = emission->retry_ms,
-        .position = order->position,
-        .place = order->heard.at[topic->server],
+        .position = ports->order->position,
+        .place = id->at[topic->server],
         .server = topic->server,
-        .at_ms = hub_now(hub),
-        .at_us = clock_turn_us(hub->ports.clock),
+        .at_ms = at_ms,
+        .at_us = clock_turn_us(ports->clock),
     });
     CHECK(frame);
+    return frame;
+}
+
+void topic_keep(struct topic *topic, struct frame *frame)
+{
+    history_add(&topic->history, frame, topic->options->history_size);
+    if (topic->options->publisher_ids) history_index(&topic->history);
+}
+
+uint64_t topic_newest(const struct topic *topic)
+{
+    const struct history *history = &topic->history;
+    return history->count ? history_at(history, history->count - 1)->place : history->lost;
+}
+
+void topic_put(struct topic *topic, const struct emission *emission)
+{
+    struct hub *hub = topic->hub;
+    struct frame *frame =
+        topic_frame(topic, emission, &hub->ports.order->heard, hub_now(hub));
     hub->counters.emitted++;
     hub_note_placed(hub,
                     &(struct placing){.frame = frame,
@@ -187,14 +216,24 @@ uint64_t topic_place(struct topic *topic, const struct emission *emission)
                                       .server = frame->server,
                                       .subscribers = topic->present},
                     emission);
-    history_add(&topic->history, frame, topic->options->history_size);
-    if (topic->options->publisher_ids) history_index(&topic->history);
+    topic_keep(topic, frame);
     retain_placed(topic, frame);
-    watch_expiry(topic);
+    topic_watch_expiry(topic);
     if (topic->present) fanout_add(hub, topic, frame);
     frame_unref(frame);
     topic_release(topic);
-    return order->position;
+}
+
+uint64_t topic_place(struct topic *topic, const struct emission *emission)
+{
+    const struct hub_ports *ports = topic_ports(topic);
+    if (ports->bus) {
+        ports->bus->publish(ports->bus, topic, emission);
+        return 0;
+    }
+    order_next(ports->order);
+    topic_put(topic, emission);
+    return ports->order->position;
 }
 
 uint64_t topic_admit(struct topic *topic, const struct emission *emission)
@@ -202,7 +241,7 @@ uint64_t topic_admit(struct topic *topic, const struct emission *emission)
     if (limiter_admits(topic)) return topic_place(topic, emission);
     retain_refused(topic, emission);
     limiter_refuse(topic, emission);
-    watch_expiry(topic);
+    topic_watch_expiry(topic);
     return 0;
 }
 
@@ -267,7 +306,9 @@ uint32_t topic_add(struct topic *topic, struct subscriber *subscriber, uint32_t 
     topic->members[topic->count] = (struct member){subscriber, subscription};
     if (!topic->present++) topic->hub->counters.channels++;
     attend(topic, subscriber, true);
-    return topic->count++;
+    const uint32_t index = topic->count++;
+    topic_review_wants(topic);
+    return index;
 }
 
 static void move_member(struct topic *topic, uint32_t from, uint32_t to)
@@ -284,6 +325,7 @@ void topic_remove(struct topic *topic, uint32_t index)
     attend(topic, topic->members[index].subscriber, false);
     topic->members[index].subscriber = NULL;
     if (!topic->fanning && index != --topic->count) move_member(topic, topic->count, index);
+    topic_review_wants(topic);
     topic_release(topic);
 }
 
@@ -323,7 +365,7 @@ void topic_set_options(struct topic *topic, const struct topic_options *options)
     retain_changed(topic);
     clock_cancel(topic->hub->ports.clock, &topic->expiry);
     topic_expire(topic);
-    watch_expiry(topic);
+    topic_watch_expiry(topic);
 }
 
 uint32_t topic_kept(const struct topic *topic)

@@ -1,7 +1,8 @@
 /* topic_state: what a topic is made of, for the rooms of the hub.
  *
  * A topic lives on while anything holds it: a seat, a run, a window, history
- * with frames in it, what it retains, a limiter. Whoever lets go of the last calls topic_release; the memory
+ * with frames in it, what it retains, a limiter. With a bus, which has these for all, not history nor what is
+ * retained, but the bus itself, and who waits for it. Whoever lets go of the last calls topic_release; the memory
  * goes at the end of the turn, if it is still unused then. */
 #pragma once
 
@@ -31,6 +32,10 @@ struct topic {
     uint32_t present;         /* without */
     uint32_t runs, windows;   /* that wait */
     uint8_t server;           /* that gives its triggers their places */
+    bool loaded, wanted;      /* hub/carried.h; without a bus it always is loaded */
+    uint32_t holds;           /* of the bus */
+    struct list waiters;      /* for it to be loaded */
+    void *carrier;            /* the bus's */
     bool fanning;             /* a fan-out has an index into members: nobody moves */
     struct history history;
     struct frame *retained;  /* hub/retain.h; NULL: nothing */
@@ -41,8 +46,9 @@ struct topic {
     struct list unused;  /* in hub->unused, when it may be */
 };
 
-/* The time of its hub. */
+/* The time of its hub, and what it reaches the outside by. */
 uint64_t topic_now(const struct topic *topic);
+const struct hub_ports *topic_ports(const struct topic *topic);
 
 /* What stands in `event:` of a trigger of this type; NULL: of a resync. */
 struct bytes topic_event_name(const struct topic *topic, const struct atom *type);
@@ -50,8 +56,25 @@ struct bytes topic_event_name(const struct topic *topic, const struct atom *type
 /* Gives a trigger its place, unless the topic's limit forbids it (hub/limiter.h): then 0. */
 uint64_t topic_admit(struct topic *topic, const struct emission *emission);
 
-/* Gives a trigger its place in the order, in history and in the fan-out; returns its position. */
+/* Gives a trigger its place in the order, in history and in the fan-out; returns its position. With a bus, hands
+ * it over: 0. */
 uint64_t topic_place(struct topic *topic, const struct emission *emission);
+
+/* The rest of that, once the order has the trigger's position and place. */
+void topic_put(struct topic *topic, const struct emission *emission);
+
+/* The frame of a trigger at the newest position; its place is that of its server in `id`. */
+struct frame *topic_frame(struct topic *topic, const struct emission *emission,
+                          const struct places *id, uint64_t at_ms);
+
+void topic_keep(struct topic *topic, struct frame *frame); /* in history */
+uint64_t topic_newest(const struct topic *topic); /* the newest place that it has, or had */
+
+/* Has what the topic keeps dropped in time. */
+void topic_watch_expiry(struct topic *topic);
+
+/* Members came or went, or who waits: the bus hears whether the topic is wanted. */
+void topic_review_wants(struct topic *topic);
 
 /* Adds a member; returns its index. */
 uint32_t topic_add(struct topic *topic, struct subscriber *subscriber, uint32_t subscription);

@@ -247,7 +247,9 @@ static inline void advance(struct world *world, uint64_t ms)
 
 /* ---- life ---- */
 
-static inline struct world *world_new_with(struct hub_limits limits)
+/* With a bus, so many servers give the places. */
+static inline struct world *world_new_on(struct bus *bus, uint32_t servers,
+                                         struct hub_limits limits)
 {
     struct world *world = xcalloc(1, sizeof(*world));
     world->clock.now_ms = 1000000;
@@ -257,6 +259,7 @@ static inline struct world *world_new_with(struct hub_limits limits)
     world->log = (struct log){LOG_DEBUG, world_log};
     order_create(&world->order);
     cursor_epoch_create(&world->order.epoch, 7, (struct hash_key){1, 2}, (struct hash_key){3, 4});
+    if (bus) order_share(&world->order, servers);
     world->verdicts = (struct verdicts){world_ask, world_cancel};
     world->snapshots = (struct snapshots){world_expose, world_cover};
     list_create(&world->askings);
@@ -267,9 +270,15 @@ static inline struct world *world_new_with(struct hub_limits limits)
                                       .log = &world->log,
                                       .order = &world->order,
                                       .verdicts = &world->verdicts,
-                                      .snapshots = &world->snapshots};
+                                      .snapshots = &world->snapshots,
+                                      .bus = bus};
     world->hub = hub_new(&world->ports, &limits);
     return world;
+}
+
+static inline struct world *world_new_with(struct hub_limits limits)
+{
+    return world_new_on(NULL, 1, limits);
 }
 
 static inline struct world *world_new(void)

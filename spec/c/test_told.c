@@ -93,6 +93,25 @@ static void what_falls_out_raises_the_floor(void **state)
     told_close(&told, held, 0);
 }
 
+/* The places of one server say nothing of another's. */
+static void each_server_has_a_floor_of_its_own(void **state)
+{
+    (void)state;
+    struct atom *other = atom_of("other");
+    told_close(&told, told_open(&told, ann, other, 3, 10), 5000);
+    for (uint64_t i = 0; i < TOLD_MAX; i++) {
+        char name[16];
+        snprintf(name, sizeof(name), "%d", (int)i);
+        struct atom *user = atom_of(name);
+        told_close(&told, told_open(&told, user, topic, 0, 10), 20);
+        atom_unref(user);
+    }
+    assert_true(told_concerns(&told, bob, other, 3, 5000));
+    assert_false(told_concerns(&told, bob, other, 3, 5001));
+    assert_false(told_concerns(&told, bob, topic, 0, 1));
+    atom_unref(other);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -101,6 +120,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(marks_of_several_subscribers_are_one_stretch, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(what_falls_out_raises_the_floor, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(each_server_has_a_floor_of_its_own, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
