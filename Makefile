@@ -71,6 +71,7 @@ VALGRIND    := valgrind -q --error-exitcode=97 --leak-check=full --errors-for-le
                --show-leak-kinds=definite,indirect --suppressions=$(CURDIR)/spec/valgrind.supp
 
 SOAK   := @VARIANT=asan SLUICE_PATIENCE=4
+CLUSTER := @CLUSTER_STREAMS=$(or $(CLUSTER_STREAMS),3000)
 EXPORT := -Wl,-E
 PINNED := -shared -Wl,-z,nodelete
 Q   := $(if $(V),,@)
@@ -84,7 +85,7 @@ endef
 
 .DEFAULT_GOAL := all
 .PHONY: all help units fuzzers benches modules run run-board run-inventory run-rooms install clean test lint unit spec e2e \
-        browser asan valgrind mutants fuzz bench reload-storm soak soak-short docs clean-room deps-run deps-test docs-check mutants-check FORCE
+        browser asan valgrind mutants fuzz bench reload-storm soak soak-short cluster docs clean-room deps-run deps-test docs-check mutants-check FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -207,6 +208,9 @@ soak: ## ten minutes (SOAK_SECONDS) of random clients, publishes and reloads und
 
 soak-short: ## the same: three seeds, 20 s each
 	$(SOAK) SOAK_SECONDS=20 SOAK_SEEDS="1 2 3" $(MAKE) --no-print-directory e2e T=soak
+
+cluster: all ## two minutes (CLUSTER_SECONDS) of 3,000 subscribers while nodes and links meet faults (CLUSTER_SEEDS)
+	$(CLUSTER) CLUSTER_SECONDS=$(or $(CLUSTER_SECONDS),120) CLUSTER_SEEDS="$(or $(CLUSTER_SEEDS),1)" $(MAKE) --no-print-directory e2e T='cluster_*'
 
 browser: all ## Node's runner: the chat in a real browser; T=chat runs one
 	@SLUICE_BUILD=$(BUILD) node --test --test-reporter=spec $(or $(wildcard spec/browser/$(T).test.mjs),no-such-test)

@@ -162,6 +162,28 @@ describe("the swarm", function()
     assert.equal(1, swarm:state().overlaps)
   end)
 
+  it("sees a watermark that falls, and counts what it is told twice", function()
+    local swarm = swarms.start { path = "/chat", streams = 1, rooms = 0, users = 2, linked = true }
+    local conn = tcp.connect(swarm.feed:match "//(.*)")
+    local function read(user, row)
+      conn:send(("POST /read/u%d/%d HTTP/1.1\r\nHost: a\r\n\r\n"):format(user, row))
+      return conn:read_until("\r\n\r\n"):match " (%d+) "
+    end
+    swarm:tell "last"
+    swarm:tell "last"
+    assert.same({ "204", "204", "204" }, { read(1, 0), read(1, 1), read(1, 1) })
+    assert.same({ 3, 1, 2 }, { swarm:state().reads, swarm:state().reads_again, swarm:state().unread })
+    swarm:tell("refuse", 1)
+    assert.equal("503", read(1, 2))
+    swarm:tell("refuse", 0)
+    read(1, 2)
+    assert.same({ 0, 1 }, { swarm:state().fault_count, swarm:state().unread })
+    read(1, 1)
+    assert.same({ "the watermark of user 1 fell from 2 to 1" }, swarm:state().faults)
+    read(0, 3)
+    assert.equal("user 0 is told to have read 3", swarm:state().faults[2])
+  end)
+
   it("goes on with a user's events from the id that a link was opened with", function()
     local swarm = swarms.start { path = "/mine", streams = 1, rooms = 1, users = 1, linked = true }
     swarm:tell "last"

@@ -98,7 +98,7 @@ acts["redis connections"] = function(self)
   return 0.5, function() end, redis
 end
 
-faults.of_a_node    = { "kill", "stop", "stop long", "reload" }
+faults.of_a_node    = { "kill", "stop", "reload" }
 faults.of_a_cluster = { "kill", "stop", "stop long", "reload", "cut", "cut long", "redis restart", "redis stop",
                         "redis flush", "redis connections" }
 

@@ -26,7 +26,9 @@ struct upstream {
     struct source source;
     struct swarm *swarm;
     struct wire_link *links;
-    unsigned *live; /* of each user */
+    unsigned *live;     /* of each user */
+    uint32_t *read;     /* of each user, the newest row that was told as read, and 1 */
+    uint32_t refuse_in; /* one in so many of these is refused; 0: none */
     uint32_t every_ms;
     uint64_t next_ms;
     bool excused;
@@ -82,6 +84,31 @@ static const char *header(const char *request, const char *name)
     return at ? at + strlen(name) : NULL;
 }
 
+/* POST /read/USER/ROW: a watermark, which never falls. */
+static void take_read(struct wire_link *link, unsigned user, uint32_t row)
+{
+    static const char NO[] = "HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n";
+    static const char YES[] = "HTTP/1.1 204 Yes\r\n\r\n";
+    struct upstream *upstream = link->upstream;
+    struct swarm *swarm = upstream->swarm;
+    bool refused = upstream->refuse_in > 0 && swarm_random(swarm, upstream->refuse_in) == 0;
+
+    link->length = 0;
+    if (user >= swarm->user_count || row > swarm->users[user].begun)
+        swarm_fault(swarm, "user %u is told to have read %u", user, row);
+    else if (row + 1 < upstream->read[user])
+        swarm_fault(swarm, "the watermark of user %u fell from %u to %u", user,
+                    upstream->read[user] - 1, row);
+    else if (!refused) {
+        swarm->counts.reads++;
+        swarm->counts.reads_again += row + 1 == upstream->read[user];
+        upstream->read[user] = row + 1;
+    }
+    swarm->counts.reads_refused += refused;
+    if (!wire_send(link->source.fd, refused ? NO : YES, refused ? sizeof NO - 1 : sizeof YES - 1))
+        drop(link);
+}
+
 static void answer(struct wire_link *link)
 {
     static const char HEAD[] =
@@ -89,8 +116,13 @@ static void answer(struct wire_link *link)
     struct upstream *upstream = link->upstream;
     struct swarm *swarm = upstream->swarm;
     const char *id = header(link->request, "\r\nlast-event-id:");
+    unsigned row;
     int user;
 
+    if (sscanf(link->request, "POST /read/u%d/%u ", &user, &row) == 2) {
+        take_read(link, (unsigned)user, row);
+        return;
+    }
     if (sscanf(link->request, "GET /feed/u%d ", &user) != 1 || user < 0 ||
         (unsigned)user >= swarm->user_count) {
         swarm_fault(swarm, "the upstream was asked for %.40s", link->request);
@@ -154,7 +186,8 @@ struct upstream *upstream_new(struct swarm *swarm)
     *upstream = (struct upstream){.source.ready = on_listener,
                                   .swarm = swarm,
                                   .next_ms = UINT64_MAX,
-                                  .live = zalloc(swarm->user_count, sizeof *upstream->live)};
+                                  .live = zalloc(swarm->user_count, sizeof *upstream->live),
+                                  .read = zalloc(swarm->user_count, sizeof *upstream->read)};
     loop_add(&swarm->loop, &upstream->source, net_listen(0), EPOLLIN);
     return upstream;
 }
@@ -201,6 +234,20 @@ void upstream_last(struct upstream *upstream)
 {
     upstream_set_every(upstream, 0);
     for (unsigned user = 0; user < upstream->swarm->user_count; user++) emit(upstream, user);
+}
+
+void upstream_refuse(struct upstream *upstream, uint32_t one_in)
+{
+    upstream->refuse_in = one_in;
+}
+
+unsigned upstream_unread(const struct upstream *upstream)
+{
+    unsigned unread = 0;
+
+    for (unsigned user = 0; user < upstream->swarm->user_count; user++)
+        unread += upstream->read[user] <= upstream->swarm->users[user].acked;
+    return unread;
 }
 
 void upstream_excuse(struct upstream *upstream, bool excused)

@@ -84,15 +84,15 @@ static void tell_state(struct player *player)
     struct swarm *swarm = &player->swarm;
     char first[160] = "";
     unsigned missing = tabs_missing(player->tabs, first, sizeof first);
-    int size =
-        snprintf(answer, sizeof answer,
-                 "{\"streams\":%u,\"open\":%u,\"missing\":%u,\"first\":\"%s\",\"posting\":%u,"
-                 "\"links_open\":%u,"
-                 "\"doubled\":%u,\"said\":%lu,\"again\":%lu,\"cpu\":%.2f,\"fault_count\":%u",
-                 player->streams, tabs_open(player->tabs), missing, first,
-                 posts_under_way(player->posts), upstream_open(player->upstream),
-                 upstream_doubled(player->upstream), (unsigned long)swarm->ledger.said,
-                 (unsigned long)swarm->ledger.again, proc_own_cpu_seconds(), swarm->fault_count);
+    int size = snprintf(
+        answer, sizeof answer,
+        "{\"streams\":%u,\"open\":%u,\"missing\":%u,\"first\":\"%s\",\"posting\":%u,"
+        "\"links_open\":%u,"
+        "\"doubled\":%u,\"unread\":%u,\"said\":%lu,\"again\":%lu,\"cpu\":%.2f,\"fault_count\":%u",
+        player->streams, tabs_open(player->tabs), missing, first, posts_under_way(player->posts),
+        upstream_open(player->upstream), upstream_doubled(player->upstream),
+        upstream_unread(player->upstream), (unsigned long)swarm->ledger.said,
+        (unsigned long)swarm->ledger.again, proc_own_cpu_seconds(), swarm->fault_count);
 #define X(name)                                                                                    \
     size += snprintf(answer + size, sizeof answer - (size_t)size, ",\"%s\":%lu", #name,            \
                      (unsigned long)swarm->counts.name);
@@ -149,6 +149,8 @@ static void obey(struct player *player, const char *word, const char *text)
         upstream_cut(player->upstream, number);
     } else if (strcmp(word, "excuse") == 0) {
         upstream_excuse(player->upstream, number != 0);
+    } else if (strcmp(word, "refuse") == 0) {
+        upstream_refuse(player->upstream, number);
     } else if (strcmp(word, "epoch") == 0) {
         swarm->ledger.epoch++;
     } else if (strcmp(word, "open") == 0) {

@@ -162,7 +162,7 @@ static void on_event(void *owner, const char *type, const char *data)
         on_resync(tab, data);
     else if (strcmp(type, "say") == 0)
         on_trigger(tab, data);
-    else if (strcmp(type, "presence") != 0)
+    else
         swarm_fault(tab->tabs->swarm, "tab %u: an event \"%s\", which nobody sent", tab->number,
                     type);
 }
@@ -302,7 +302,9 @@ struct tabs *tabs_new(struct swarm *swarm, unsigned count)
         tab->node = swarm_random(swarm, SWARM_NODES);
         tab->due_ms = UINT64_MAX;
         if (swarm->linked) tab->places[tab->place_count++].topic = &swarm->users[tab->user];
-        for (unsigned left = 1 + swarm_random(swarm, ROOMS_MAX); left > 0; left--) add_room(tab);
+        for (unsigned left = swarm->room_count ? 1 + swarm_random(swarm, ROOMS_MAX) : 0; left > 0;
+             left--)
+            add_room(tab);
     }
     return tabs;
 }

@@ -1,0 +1,111 @@
+--- An ordeal: a swarm and the nodes that it is played against, under random faults for a while, then in calm until
+-- everybody has everything. What is asserted of all ordeals is here; what one of them is about is its spec's.
+--
+-- CLUSTER_SEEDS says which schedules, CLUSTER_SECONDS how long each, CLUSTER_STREAMS how many subscribers.
+
+local clusters      = require "spec.support.cluster"
+local fault_lists   = require "spec.support.faults"
+local redis_server  = require "spec.support.redis"
+local swarms        = require "spec.support.swarm"
+local wait          = require "spec.support.wait"
+
+local ordeal = {
+  seconds = tonumber(os.getenv "CLUSTER_SECONDS" or 20),
+  streams = tonumber(os.getenv "CLUSTER_STREAMS" or 1000),
+}
+
+local WAKING = 3 -- seconds in which a node that was stopped closes what is another's by then
+
+--- Each seed that there is to be a test of.
+function ordeal.seeds() return (os.getenv "CLUSTER_SEEDS" or "1"):gmatch "%d+" end
+
+-- Two links of one user at a time are no fault while somebody who may hold one is stopped, and until that one has
+-- woken and closed it.
+local function watch_overlaps(world)
+  local now, swarm = wait.now(), world.swarm
+  local stopped = world.faults:last "^stop"
+  if stopped and not world.excused then
+    world.excused = true
+    swarm:tell("excuse", 1)
+  end
+  if stopped or not world.excused then
+    world.awake_by = nil
+    return
+  end
+  world.awake_by = world.awake_by or now + WAKING
+  local doubled = swarm:state().doubled
+  if doubled == 0 then
+    world.excused, world.awake_by = nil, nil
+    swarm:tell("excuse", 0)
+  elseif now > world.awake_by then
+    error(("%d links are held by two nodes, %d s after all woke"):format(doubled, WAKING), 0)
+  end
+end
+
+local function assert_occurred(state, names)
+  local never = {}
+  for _, what in ipairs(names) do
+    if state[what] == 0 then never[#never + 1] = what end
+  end
+  assert(#never == 0, "never occurred: " .. table.concat(never, ", "))
+end
+
+local function tell(world, state)
+  local words = {}
+  for _, name in ipairs(swarms.words) do
+    if state[name] > 0 then words[#words + 1] = ("%s %d"):format(name, state[name]) end
+  end
+  print(("\nseed %d: %s; %s; cpu %.1f s"):format(world.seed, world.faults:report(), table.concat(words, ", "),
+    state.cpu))
+end
+
+--- Starts all, for the test: `nodes`, `path`, `seed`; `redis`: on one Redis, each with a wire of its own; `linked`,
+-- `rooms` (60), `users` (300), `streams`, `rules` (spec/fixtures/cluster.lua),
+-- `errors` (of e2e.server).
+function ordeal.begin(options)
+  local world = { seed = tonumber(options.seed), linked = options.linked }
+  local streams = options.streams or ordeal.streams
+  world.swarm = swarms.start { path = options.path, streams = streams, rooms = options.rooms or 60,
+    users = options.users or 300, seed = options.seed, linked = options.linked }
+  world.redis = options.redis and redis_server.start()
+  world.cluster = clusters.start { nodes = options.nodes, rules = options.rules or "spec/fixtures/cluster.lua",
+    redis = world.redis, wired = true, errors = options.errors, conf = "drain_timeout = 5",
+    env = { SWARM_KEY = swarms.key, SWARM_FEED = world.swarm.feed } }
+  for _, node in ipairs(world.cluster.nodes) do world.swarm:node(node.address) end
+  world.cluster:wait_ready()
+  world.swarm:open(streams)
+  return world
+end
+
+--- Has it happen. `kinds` of faults; `publish`, `feed`: each room's and user's mean interval in ms; `cut_links`: so
+-- many links are cut, now and then; `turn(world)`; `occur`: what the swarm must have met.
+function ordeal.run(world, options)
+  local swarm, ends = world.swarm, wait.now() + ordeal.seconds
+  world.faults = fault_lists.new { seed = world.seed, cluster = world.cluster, swarm = swarm, kinds = options.kinds }
+  swarm:explain_with(world.faults.log)
+  swarm:tell("publish", options.publish or 1500)
+  swarm:tell("feed", options.feed or 0)
+  swarm:tell("cuts", 30)
+  local next_cut = wait.now() + 1
+  while wait.now() < ends do
+    world.faults:turn()
+    if world.linked then watch_overlaps(world) end
+    if options.cut_links and wait.now() > next_cut then
+      swarm:tell("cut-links", options.cut_links)
+      next_cut = wait.now() + 2
+    end
+    if options.turn then options.turn(world) end
+    wait.turn(10)
+  end
+  world.faults:calm()
+  while world.excused do
+    watch_overlaps(world)
+    wait.turn(10)
+  end
+  local state = swarm:finish()
+  tell(world, state)
+  assert_occurred(state, options.occur)
+  return state
+end
+
+return ordeal
