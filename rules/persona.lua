@@ -173,6 +173,12 @@ local function relay(ev, bus)
   if not ok then ev:drop(tostring(why)) end
 end
 
+local REDIS = sluice.env("PERSONA_REDIS", "")           -- redis://host:6379; without, apps publish over HTTP alone
+if REDIS ~= "" then
+  local bus = app:redis("bus", { url = REDIS, pattern = "realtime:*", topics = { channel, mine } })
+  bus:on("message", function(ev) relay(ev, ev.channel) end)
+end
+
 local realtime = app:ingest("realtime", {
   about     = 'For apps: the type is "message", the topic realtime:channel:{id} or realtime:user:{id}, the data one of'
     .. " the types above. What makes no sense is dropped and counted.",

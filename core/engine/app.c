@@ -15,6 +15,7 @@
 #include "engine/seats.h"
 #include "engine/shadow.h"
 #include "engine/snapshots.h"
+#include "engine/sources.h"
 #include "engine/verdicts.h"
 
 struct app {
@@ -29,6 +30,7 @@ struct app {
     struct rule_snapshots snapshots;
     struct audience audience;
     struct feeds feeds;
+    struct sources sources;
     struct ingests ingests;
     struct seats seats;
     struct list arrivals;
@@ -80,12 +82,15 @@ struct app *app_new(const struct engine_ports *ports, const struct engine_limits
     presence_create(&app->presence, ports, app->hub, &app->generation, &limits->presence_entries);
     drain_create(&app->drain, app);
     reviews_create(&app->reviews, app);
+    sources_create(&app->sources, app);
+    sources_swap(&app->sources);
     return app;
 }
 
 bool app_idle(const struct app *app)
 {
     return app->seats.count == 0 && !drain_busy(&app->drain) && feeds_idle(&app->feeds) &&
+           sources_idle(&app->sources) &&
            app->visits == 0 && presence_idle(&app->presence) && hub_idle(app->hub);
 }
 
@@ -96,6 +101,7 @@ void app_free(struct app *app)
     presence_destroy(&app->presence);
     reviews_destroy(&app->reviews);
     feeds_destroy(&app->feeds);
+    sources_destroy(&app->sources);
     ingests_destroy(&app->ingests);
     audience_destroy(&app->audience);
     hub_free(app->hub);
@@ -275,6 +281,11 @@ struct list *app_arrivals(struct app *app)
 struct seats *app_seats(struct app *app)
 {
     return &app->seats;
+}
+
+struct sources *app_sources(struct app *app)
+{
+    return &app->sources;
 }
 
 struct shadow *app_shadow(const struct app *app)

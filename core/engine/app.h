@@ -45,6 +45,7 @@ struct presence;
 struct reviews;
 struct shadow;
 struct seats;
+struct sources;
 
 /* For engine/reload.h alone; takes the reference of the generation. */
 void app_set_generation(struct app *app, struct generation *generation);
@@ -78,6 +79,7 @@ struct presence *app_presence(struct app *app);
 struct ingests *app_ingests(struct app *app);
 struct reviews *app_reviews(struct app *app);
 struct seats *app_seats(struct app *app);
+struct sources *app_sources(struct app *app);
 struct census *app_census(struct app *app);
 struct explain *app_explain(struct app *app);
 

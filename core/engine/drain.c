@@ -7,6 +7,7 @@
 #include "engine/presence.h"
 #include "engine/seat.h"
 #include "engine/seats.h"
+#include "engine/sources.h"
 
 enum { RETRY_MIN_MS = 1000, AGAIN_MS = 20 };
 
@@ -29,6 +30,7 @@ static void walked(struct drain *drain)
     drain->_over = true;
     hub_windows_flush(app_hub(drain->_app));
     feeds_close(app_feeds(drain->_app));
+    sources_close(app_sources(drain->_app));
 }
 
 static void send_away(struct drain *drain, struct seat *seat)

@@ -60,7 +60,8 @@ struct event {
     struct bytes data;
     struct bytes id;     /* empty: none */
     struct bytes tag;    /* empty: none */
-    struct bytes key;    /* the link's key */
+    struct bytes key;    /* the link's key, or a source's channel: */
+    bool channel;        /* then it is nobody's */
     /* Of one that was published: */
     struct bytes user;   /* whose tab caused it; data NULL: nobody's */
     struct bytes *topics;

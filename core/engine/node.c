@@ -10,6 +10,7 @@
 #include "engine/guard.h"
 #include "engine/ingest.h"
 #include "engine/route.h"
+#include "engine/sources.h"
 #include "engine/visit.h"
 
 struct node {
@@ -24,6 +25,7 @@ struct node {
     struct timer look; /* whether they are */
     struct hub_counters gone_hub; /* what those that went had counted */
     struct feeds_counters gone_feeds;
+    struct sources_counters gone_sources;
     struct census census;
 };
 
@@ -213,6 +215,7 @@ static void look(struct timer *timer)
         }
         hub_counters_add(&node->gone_hub, hub_counters(app_hub(app)));
         feeds_counters_add(&node->gone_feeds, &app_feeds(app)->counters);
+        sources_counters_add(&node->gone_sources, &app_sources(app)->counters);
         app_free(app);
     }
     node->leaving_count = left;
@@ -253,6 +256,16 @@ void node_sum(const struct node *node, struct hub_counters *hub, struct feeds_co
             i < node->app_count ? node->apps[i] : node->leaving[i - node->app_count];
         hub_counters_add(hub, hub_counters(app_hub(app)));
         feeds_counters_add(feeds, &app_feeds(app)->counters);
+    }
+}
+
+void node_sum_sources(const struct node *node, struct sources_counters *sources)
+{
+    *sources = node->gone_sources;
+    for (size_t i = 0; i < node->app_count + node->leaving_count; i++) {
+        struct app *app =
+            i < node->app_count ? node->apps[i] : node->leaving[i - node->app_count];
+        sources_counters_add(sources, &app_sources(app)->counters);
     }
 }
 

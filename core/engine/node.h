@@ -13,6 +13,7 @@
 #include "ports/files.h"
 
 struct node;
+struct sources_counters;
 
 struct node *node_new(const struct engine_ports *ports, const struct engine_limits *limits,
                       struct files *files);
@@ -48,6 +49,7 @@ uint32_t node_links(const struct node *node);
 
 /* What all apps counted, those that are gone too. */
 void node_sum(const struct node *node, struct hub_counters *hub, struct feeds_counters *feeds);
+void node_sum_sources(const struct node *node, struct sources_counters *sources);
 
 size_t node_apps(const struct node *node);
 struct app *node_app(const struct node *node, size_t index);

@@ -11,6 +11,7 @@
 #include "upstream/gate.h"
 
 struct databases; /* engine/databases.h */
+struct holdings;  /* engine/holding.h */
 struct order;     /* hub/hub.h */
 
 /* What the outside gives; shared by all apps of a node. */
@@ -26,4 +27,5 @@ struct engine_ports {
     struct journal *journal; /* or NULL */
     struct redis_opener *redis;  /* for sources; NULL: there are no Redis servers here */
     struct databases *databases; /* for rules' commands; NULL: they are not sent (a shadow's) */
+    struct holdings *holdings;   /* NULL: this node is alone */
 };

@@ -11,6 +11,7 @@
 #include "engine/presence.h"
 #include "engine/seat.h"
 #include "engine/seats.h"
+#include "engine/sources.h"
 #include "hub/recheck.h"
 
 /* What a topic that nobody declares has until it is gone: it keeps nothing, and there is no owner who
@@ -52,6 +53,7 @@ void reload_app(struct app *app, struct generation *generation)
     hub_recheck(app_hub(app));
     move_seats(app);
     feeds_swap(app_feeds(app));
+    sources_swap(app_sources(app));
     ingests_swap(app_ingests(app));
     beats_swap(app_beats(app));
 }

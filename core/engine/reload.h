@@ -7,6 +7,8 @@
  *                where no declaration has its name, its subscribers leave it and
  *                are told to re-read (reload)
  *   link         stays, its policy is the new one; without an upstream it closes
+ *   source       stays with what waits; with another channel or server it is subscribed anew, which
+ *                is a gap; without an app:redis it is closed
  *   beat         keeps its due time; without an app:every it is dropped
  *   store        stays
  *

@@ -185,7 +185,9 @@ static struct hook_call call_of(struct shadowed *shadowed)
 {
     const struct plan *plan = generation_plan(shadowed->shadow->generation);
     const struct plan_upstream *upstream = plan_upstream_named(plan, shadowed->event.source);
-    const hook run = !upstream ? 0
+    const struct plan_source *source = plan_source_named(plan, shadowed->event.source);
+    const hook run = shadowed->event.channel ? source ? plan_message_handler_of(source) : 0
+                     : !upstream             ? 0
                      : shadowed->life
                          ? plan_life_handler_of(upstream, shadowed->event.type)
                          : plan_handler_of(upstream, shadowed->event.type);
@@ -249,6 +251,7 @@ static void copy(struct shadowed *shadowed, const struct event *event)
                                 &shadowed->event.tag, &shadowed->event.key};
     for (size_t i = 0; i < 5; i++) buf_add_bytes(&shadowed->bytes, fields[i]);
     const char *at = buf_text(&shadowed->bytes);
+    shadowed->event.channel = event->channel;
     shadowed->event.source = atom_ref(event->source); /* its plan may go before us */
     shadowed->size = shadowed->bytes.size;
     for (size_t i = 0; i < 5; i++) {

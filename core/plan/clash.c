@@ -62,6 +62,22 @@ static void check_upstreams(const struct plan *plan, struct buf *errors)
     }
 }
 
+/* An event's source is an upstream, an ingest or one of these. */
+static void check_sources(const struct plan *plan, struct buf *errors)
+{
+    for (size_t i = 0; i < plan->source_count; i++) {
+        const struct plan_source *source = plan->sources[i];
+        const struct plan_upstream *upstream = plan_upstream_named(plan, source->name);
+        const struct plan_ingest *ingest = plan_ingest_named(plan, source->name);
+        if (upstream || ingest)
+            fault(errors, &source->place, "the name \"%s\" is taken already, at %s",
+                  source->name->text, upstream ? upstream->place.text : ingest->at.place.text);
+        for (size_t j = 0; j < i; j++)
+            check_name("redis", source->name, &source->place, plan->sources[j]->name,
+                       &plan->sources[j]->place, errors);
+    }
+}
+
 static void check_everys(const struct plan *plan, struct buf *errors)
 {
     for (size_t i = 0; i < plan->every_count; i++)
@@ -175,6 +191,7 @@ bool plan_finish(struct plan *plan, struct buf *errors)
     size_t before = errors->size;
     check_topics(plan, errors);
     check_upstreams(plan, errors);
+    check_sources(plan, errors);
     check_everys(plan, errors);
     check_endpoints(plan, errors);
     check_ingests(plan, errors);

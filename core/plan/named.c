@@ -23,6 +23,13 @@ struct plan_upstream *plan_upstream_named(const struct plan *plan, const struct 
     return NULL;
 }
 
+struct plan_source *plan_source_named(const struct plan *plan, const struct atom *name)
+{
+    for (size_t i = 0; i < plan->source_count; i++)
+        if (plan->sources[i]->name == name) return plan->sources[i];
+    return NULL;
+}
+
 struct plan_ingest *plan_ingest_named(const struct plan *plan, const struct atom *name)
 {
     for (size_t i = 0; i < plan->ingest_count; i++)

@@ -33,6 +33,11 @@ struct plan_upstream *plan_add_upstream(struct plan *plan)
     return add(&plan->upstreams, &plan->upstream_count, sizeof(struct plan_upstream));
 }
 
+struct plan_source *plan_add_source(struct plan *plan)
+{
+    return add(&plan->sources, &plan->source_count, sizeof(struct plan_source));
+}
+
 struct plan_stream *plan_add_stream(struct plan *plan)
 {
     return add(&plan->streams, &plan->stream_count, sizeof(struct plan_stream));
@@ -89,6 +94,16 @@ static void upstream_free(struct plan_upstream *upstream)
     xfree(upstream);
 }
 
+static void source_free(struct plan_source *source)
+{
+    atom_unref(source->name);
+    atom_unref(source->url);
+    atom_unref(source->channel);
+    xfree(source->topics);
+    handlers_free(source->handlers, source->handler_count);
+    xfree(source);
+}
+
 static void ingest_free(struct plan_ingest *ingest)
 {
     endpoint_destroy(&ingest->at);
@@ -128,6 +143,7 @@ void plan_free(struct plan *plan)
     if (!plan) return;
     for (size_t i = 0; i < plan->topic_count; i++) topic_free(plan->topics[i]);
     for (size_t i = 0; i < plan->upstream_count; i++) upstream_free(plan->upstreams[i]);
+    for (size_t i = 0; i < plan->source_count; i++) source_free(plan->sources[i]);
     for (size_t i = 0; i < plan->stream_count; i++) stream_free(plan->streams[i]);
     for (size_t i = 0; i < plan->ingest_count; i++) ingest_free(plan->ingests[i]);
     for (size_t i = 0; i < plan->static_count; i++) static_free(plan->statics[i]);
@@ -141,6 +157,7 @@ void plan_free(struct plan *plan)
     }
     xfree(plan->topics);
     xfree(plan->upstreams);
+    xfree(plan->sources);
     xfree(plan->streams);
     xfree(plan->ingests);
     xfree(plan->statics);
@@ -220,6 +237,12 @@ hook plan_handler_of(const struct plan_upstream *upstream, struct bytes type)
 hook plan_life_handler_of(const struct plan_upstream *upstream, struct bytes type)
 {
     return handler_named(upstream->handlers, upstream->handler_count, type);
+}
+
+hook plan_message_handler_of(const struct plan_source *source)
+{
+    const hook own = handler_named(source->handlers, source->handler_count, BYTES("message"));
+    return own ? own : handler_named(source->handlers, source->handler_count, BYTES("*"));
 }
 
 hook plan_published_handler_of(const struct plan_ingest *ingest, struct bytes type)

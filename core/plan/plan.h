@@ -76,6 +76,19 @@ struct plan_upstream {
     size_t handler_count;
 };
 
+/* Foreign messages: what others publish on a Redis server. */
+struct plan_source {
+    struct atom *name;
+    struct plan_place place;
+    struct atom *url, *channel;
+    bool pattern; /* the channel is one, as Redis has them: "realtime:*" */
+    struct plan_topic **topics; /* whom a gap concerns; none: all of the app */
+    size_t topic_count;
+    uint32_t queue_max; /* messages that wait for their handler; what comes above is a gap */
+    struct plan_handler *handlers; /* of "message", or "*" */
+    size_t handler_count;
+};
+
 /* What streams and routes have in common. */
 struct plan_endpoint {
     struct atom *name;
@@ -153,6 +166,8 @@ struct plan {
     size_t topic_count;
     struct plan_upstream **upstreams;
     size_t upstream_count;
+    struct plan_source **sources;
+    size_t source_count;
     struct plan_stream **streams;
     size_t stream_count;
     struct plan_route **routes;
@@ -173,6 +188,7 @@ void plan_free(struct plan *plan);
  * arrays and texts. */
 struct plan_topic *plan_add_topic(struct plan *plan);
 struct plan_upstream *plan_add_upstream(struct plan *plan);
+struct plan_source *plan_add_source(struct plan *plan);
 struct plan_stream *plan_add_stream(struct plan *plan);
 struct plan_route *plan_add_route(struct plan *plan);
 struct plan_ingest *plan_add_ingest(struct plan *plan);
@@ -210,12 +226,16 @@ bool plan_topic_has_type(const struct plan_topic *topic, struct bytes type);
 /* The declaration of this name, or NULL. */
 struct plan_stream *plan_stream_named(const struct plan *plan, const struct atom *name);
 struct plan_upstream *plan_upstream_named(const struct plan *plan, const struct atom *name);
+struct plan_source *plan_source_named(const struct plan *plan, const struct atom *name);
 struct plan_ingest *plan_ingest_named(const struct plan *plan, const struct atom *name);
 struct plan_every *plan_every_named(const struct plan *plan, const struct atom *name);
 
 /* The handler of an event that a link brought: the exact one, else "*", else 0. An upstream cannot
  * speak for the link: what it calls "@open" is for "*" at most. */
 hook plan_handler_of(const struct plan_upstream *upstream, struct bytes type);
+
+/* That of a source's messages. */
+hook plan_message_handler_of(const struct plan_source *source);
 
 /* The same for an event that was published. */
 hook plan_published_handler_of(const struct plan_ingest *ingest, struct bytes type);

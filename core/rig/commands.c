@@ -2,6 +2,8 @@
 
 #include <lauxlib.h>
 
+#include "engine/sources.h"
+#include "rig/grants.h"
 #include "rig/redis.h"
 #include "rig/values.h"
 #include "rig/world.h"
@@ -138,10 +140,45 @@ static int l_redis_servers(lua_State *L)
     return 1;
 }
 
+/* :hold_elsewhere(flag, told): another node holds what this one did, or not any more */
+static int l_hold_elsewhere(lua_State *L)
+{
+    grants_move(&rig_world(L)->grants, lua_toboolean(L, 2), lua_toboolean(L, 3));
+    return 0;
+}
+
+/* :held() -> the names that this node wishes, by what they are: true where it holds them */
+static int l_held(lua_State *L)
+{
+    struct world *world = rig_world(L);
+    lua_newtable(L);
+    LIST_EACH(node, &world->grants.all) {
+        const struct holding *holding = CONTAINER(node, struct holding, node);
+        lua_pushboolean(L, world->grants.holdings.holds(holding));
+        lua_setfield(L, -2, holding->name);
+    }
+    return 1;
+}
+
+/* :redis_counters() -> { messages, failed, gaps, lost } of the apps' sources */
+static int l_redis_counters(lua_State *L)
+{
+    struct sources_counters counters;
+    node_sum_sources(rig_world(L)->node, &counters);
+    lua_newtable(L);
+    rig_set_number(L, "messages", (double)counters.messages);
+    rig_set_number(L, "failed", (double)counters.failed);
+    rig_set_number(L, "gaps", (double)counters.gaps);
+    rig_set_number(L, "lost", (double)counters.lost);
+    return 1;
+}
+
 static const luaL_Reg methods[] = {
     {"commands", l_commands},           {"command_answer", l_command_answer},
     {"redis_publish", l_redis_publish}, {"redis_down", l_redis_down},
-    {"redis_servers", l_redis_servers}, {NULL, NULL},
+    {"redis_servers", l_redis_servers}, {"hold_elsewhere", l_hold_elsewhere},
+    {"held", l_held},                   {"redis_counters", l_redis_counters},
+    {NULL, NULL},
 };
 
 void rig_commands_register(lua_State *L)

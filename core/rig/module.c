@@ -52,7 +52,8 @@ static struct toll_limits read_toll(lua_State *L)
 }
 
 /* world{ scripts, seed, streams, streams_per_user, links, link_rate, the toll's, slice_ms, memory, quarantine,
- * audience_permits, explain_triggers, explain_decisions, env, environ, wall_ms, steady, redis } */
+ * audience_permits, explain_triggers, explain_decisions, env, environ, wall_ms, steady, redis,
+ * clustered } */
 static int l_world(lua_State *L)
 {
     luaL_checktype(L, 1, LUA_TTABLE);
@@ -83,6 +84,7 @@ static int l_world(lua_State *L)
         .slice_ms = (uint32_t)rig_field_number(L, 1, "slice_ms", 500),
         .memory_bytes = (size_t)rig_field_number(L, 1, "memory", 64 << 20),
         .quarantine_after = (uint32_t)rig_field_number(L, 1, "quarantine", 5),
+        .clustered = rig_field_flag(L, 1, "clustered"),
         .redis = rig_field_bytes(L, 1, "redis", NULL).data,
         .env = read_env,
         .env_ctx = handle};

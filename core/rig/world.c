@@ -82,6 +82,7 @@ struct world *world_new(const struct world_options *options)
     remote_create(&world->remote, &world->clock, &world->later);
     world->remote.patient = options->steady;
     redises_create(&world->redises, &world->later);
+    grants_create(&world->grants, &world->later);
     databases_create(&world->databases, &world->redises.opener, &world->log);
     gate_create(&world->gate, &world->clock, options->link_rate, options->link_rate);
     const struct hash_key seal = {next_random(&world->random), next_random(&world->random)};
@@ -98,7 +99,8 @@ struct world *world_new(const struct world_options *options)
                                          .order = &world->order,
                                          .journal = &world->journal,
                                          .redis = &world->redises.opener,
-                                         .databases = &world->databases};
+                                         .databases = &world->databases,
+                                         .holdings = options->clustered ? &world->grants.holdings : NULL};
     shadow_ports_create(&world->shadow_ports, &world->ports);
     const struct engine_limits limits = {
         .streams = options->streams,

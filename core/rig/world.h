@@ -18,6 +18,7 @@
 #include "ports/later.h"
 #include "ports/log.h"
 #include "ports/random.h"
+#include "rig/grants.h"
 #include "rig/redis.h"
 #include "rig/remote.h"
 #include "upstream/gate.h"
@@ -42,6 +43,7 @@ struct world_options {
     uint32_t slice_ms;
     size_t memory_bytes;
     uint32_t quarantine_after;
+    bool clustered; /* other nodes may hold what this one wishes to */
     const char *redis; /* where rules send commands that name no url; NULL: nowhere */
     const char *(*env)(void *ctx, const char *name); /* what sluice.env sees */
     void *env_ctx;
@@ -55,6 +57,7 @@ struct world {
     struct remote remote;
     struct redises redises;
     struct databases databases;
+    struct grants grants;
     struct gate gate;
     struct order order;
     struct files files;

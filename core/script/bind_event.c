@@ -20,7 +20,7 @@ struct event_handle {
     const struct event *event; /* NULL: it is a trigger */
 };
 
-enum field { TYPE = 1, DATA, ID, KEY, SOURCE, TAG, USER, TOPIC, META, TOPICS, PUBLISHER };
+enum field { TYPE = 1, DATA, ID, KEY, SOURCE, TAG, USER, TOPIC, META, TOPICS, PUBLISHER, CHANNEL };
 
 static int get(lua_State *L, void *handle, int field);
 static int l_json(lua_State *L);
@@ -30,6 +30,7 @@ static const struct handle_member members[] = {
     {"type", TYPE, NULL},     {"data", DATA, NULL}, {"id", ID, NULL},     {"key", KEY, NULL},
     {"source", SOURCE, NULL}, {"tag", TAG, NULL},   {"user", USER, NULL}, {"topic", TOPIC, NULL},
     {"meta", META, NULL},     {"topics", TOPICS, NULL}, {"publisher", PUBLISHER, NULL},
+    {"channel", CHANNEL, NULL},
     {"json", 0, l_json},      {"drop", 0, l_drop},  {NULL, 0, NULL}};
 
 static const struct handle_kind kind = {"event", members, get, HANDLE_EVENT};
@@ -65,6 +66,8 @@ static struct bytes event_field(const struct event *event, int field)
         return event->user;
     case TOPIC:
         return event->topic_count ? event->topics[0] : (struct bytes){NULL, 0};
+    case CHANNEL:
+        return event->channel ? event->key : (struct bytes){NULL, 0};
     case META:
     case TOPICS:
     case PUBLISHER:
@@ -93,6 +96,7 @@ static struct bytes frame_field(const struct frame *frame, int field)
     case META:
     case TOPICS:
     case PUBLISHER:
+    case CHANNEL:
         break;
     }
     return (struct bytes){NULL, 0};

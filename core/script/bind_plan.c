@@ -111,6 +111,26 @@ static int l_upstream(lua_State *L)
     return 1;
 }
 
+static void read_topic(lua_State *L, void *item)
+{
+    *(struct plan_topic **)item = topic_declared_at(L, -1);
+}
+
+static int l_source(lua_State *L)
+{
+    struct plan_source *source = plan_add_source(plan_of(L));
+    source->name = field_atom(L, "name");
+    field_place(L, &source->place);
+    source->url = field_atom(L, "url");
+    source->channel = field_atom(L, "channel");
+    source->pattern = field_flag(L, "pattern");
+    source->queue_max = (uint32_t)field_number(L, "queue");
+    source->topic_count =
+        field_list(L, "topics", (void **)&source->topics, sizeof *source->topics, read_topic);
+    lua_pushlightuserdata(L, source);
+    return 1;
+}
+
 static int add_handler(lua_State *L, struct plan_handler **handlers, size_t *count)
 {
     struct bytes type;
@@ -126,6 +146,13 @@ static int l_handler(lua_State *L)
 {
     struct plan_upstream *upstream = lua_touserdata(L, 1);
     return add_handler(L, &upstream->handlers, &upstream->handler_count);
+}
+
+/* source_handler(source, type, hook) */
+static int l_source_handler(lua_State *L)
+{
+    struct plan_source *source = lua_touserdata(L, 1);
+    return add_handler(L, &source->handlers, &source->handler_count);
 }
 
 /* ingest_handler(ingest, type, hook) */
@@ -350,6 +377,7 @@ void bind_plan(lua_State *L)
 {
     static const luaL_Reg functions[] = {{"app", l_app},           {"topic", l_topic},
                                          {"upstream", l_upstream}, {"handler", l_handler},
+                                         {"source", l_source},     {"source_handler", l_source_handler},
                                          {"ingest", l_ingest},     {"ingest_handler", l_ingest_handler},
                                          {"stream", l_stream},     {"stream_hooks", l_stream_hooks},
                                          {"route", l_route},       {"static", l_static},

@@ -77,7 +77,7 @@ struct bytes request_user(const struct running *running)
 {
     const struct hook_call *call = &running->call;
     if (call->publication) return call->event ? call->event->user : (struct bytes){NULL, 0};
-    if (call->event) return call->event->key;
+    if (call->event) return call->event->channel ? (struct bytes){NULL, 0} : call->event->key;
     const struct identity *who = identity_of(call);
     return who ? atom_bytes(who->user) : (struct bytes){NULL, 0};
 }

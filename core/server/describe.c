@@ -111,6 +111,15 @@ static void describe_upstream(struct buf *out, const struct plan_upstream *upstr
     buf_add_char(out, '\n');
 }
 
+static void describe_source(struct buf *out, const struct plan_source *source)
+{
+    buf_printf(out, "  %-10s %-39s %s %s, for ", "redis", source->name->text,
+               source->pattern ? "channels" : "channel", source->channel->text);
+    for (size_t i = 0; i < source->topic_count; i++)
+        buf_printf(out, "%s%s", i ? ", " : "", source->topics[i]->name->text);
+    buf_add_text(out, source->topic_count ? "\n" : "all topics\n");
+}
+
 static void describe_ingest(struct buf *out, const struct plan_ingest *ingest)
 {
     describe_place(out, "ingest", &ingest->at,
@@ -142,6 +151,7 @@ static void describe_plan(struct buf *out, const struct plan *plan, const char *
     for (size_t i = 0; i < plan->static_count; i++) describe_static(out, plan->statics[i]);
     for (size_t i = 0; i < plan->topic_count; i++) describe_topic(out, plan->topics[i]);
     for (size_t i = 0; i < plan->upstream_count; i++) describe_upstream(out, plan->upstreams[i]);
+    for (size_t i = 0; i < plan->source_count; i++) describe_source(out, plan->sources[i]);
     for (size_t i = 0; i < plan->every_count; i++)
         buf_printf(out, "  %-10s %-39s every %.15g s\n", "timer", plan->everys[i]->name->text,
                    seconds(plan->everys[i]->period_ms));

@@ -3,6 +3,7 @@
 #include "base/alloc.h"
 #include "engine/audience.h"
 #include "engine/feeds.h"
+#include "engine/sources.h"
 #include "engine/node.h"
 #include "engine/presence.h"
 #include "http/http.h"
@@ -31,6 +32,15 @@
         struct feeds_counters feeds;                                                               \
         node_sum(server->node, &hub, &feeds);                                                      \
         return (double)feeds.member;                                                               \
+    }
+
+#define SOURCES_SUM(function, member)                                                              \
+    static double function(const struct server *server, size_t index)                             \
+    {                                                                                              \
+        (void)index;                                                                               \
+        struct sources_counters sources;                                                           \
+        node_sum_sources(server->node, &sources);                                                  \
+        return (double)sources.member;                                                             \
     }
 
 #define HTTP_READ(function, member)                                                                \
@@ -117,12 +127,18 @@ NODE_READ(read_ends, ends[index])
 NODE_READ(read_refused, refused[index])
 NODE_READ(read_routes_limited, routes_limited)
 
-enum { FROM_UPSTREAM, FROM_INGEST, SOURCES };
+SOURCES_SUM(read_messages, messages)
+SOURCES_SUM(read_messages_failed, failed)
+SOURCES_SUM(read_gaps, gaps)
+SOURCES_SUM(read_sources_lost, lost)
+
+enum { FROM_UPSTREAM, FROM_INGEST, FROM_REDIS, SOURCES };
 
 static double read_events_in(const struct server *server, size_t index)
 {
-    return index == FROM_INGEST ? (double)node_counters(server->node)->ingest_events
-                                : read_events(server, 0);
+    return index == FROM_INGEST  ? (double)node_counters(server->node)->ingest_events
+           : index == FROM_REDIS ? read_messages(server, 0)
+                                 : read_events(server, 0);
 }
 
 static double read_rate_keys(const struct server *server, size_t index)
@@ -224,7 +240,7 @@ static const char *outcome_label(const struct server *server, size_t index)
 
 static const char *source_label(const struct server *server, size_t index)
 {
-    static const char *const sources[SOURCES] = {"upstream", "ingest"};
+    static const char *const sources[SOURCES] = {"upstream", "ingest", "redis"};
     (void)server;
     return sources[index];
 }
@@ -307,8 +323,15 @@ const struct family families[] = {
      NULL, read_unhandled},
     {"sluice_upstream_events_failed_total", "counter", "Events whose handler failed.", NULL, 1,
      NULL, read_failed},
+    {"sluice_redis_messages_failed_total", "counter", "Messages of app:redis whose handler failed.",
+     NULL, 1, NULL, read_messages_failed},
+    {"sluice_redis_gaps_total", "counter",
+     "Times that messages of app:redis may have been missed; their topics were told to re-read.", NULL,
+     1, NULL, read_gaps},
+    {"sluice_redis_sources_lost_total", "counter", "Connections of app:redis that were lost.", NULL, 1,
+     NULL, read_sources_lost},
     {"sluice_events_dropped_total", "counter",
-     "Events that their handler dropped (ev:drop): published, or of links, and not what they should be.", NULL, 1,
+     "Events that their handler dropped (ev:drop): published, or of links or app:redis, and not what they should be.", NULL, 1,
      NULL, read_events_dropped},
     {"sluice_links_opened_total", "counter", "Openings of links, first and later ones.", NULL, 1,
      NULL, read_opened},

@@ -9,7 +9,7 @@ local app = {}
 
 local App = {}
 
-for _, noun in ipairs { "topic", "stream", "upstream", "ingest", "route", "static", "every", "limit" } do
+for _, noun in ipairs { "topic", "stream", "upstream", "redis", "ingest", "route", "static", "every", "limit" } do
   local declare = require("sluice.declare_" .. noun)
   App[noun] = function(self, ...)
     core.declaring("app:" .. noun)

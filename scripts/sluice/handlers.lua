@@ -16,7 +16,8 @@ end
 -- @param noun what it is, for messages
 -- @param life set of the types that begin with '@' that it knows; nil: '@' is a letter like others
 -- @param register function(declaration, type, hook)
-function handlers.class(noun, life, register)
+-- @param only set of the types that there are; nil: there may be any
+function handlers.class(noun, life, register, only)
   local Class = {}
   Class.__index = function(self, name)
     return Class[name] or fail.raise("the %s '%s' has no '%s'; handlers are added by :on(type, fn)", noun,
@@ -26,6 +27,9 @@ function handlers.class(noun, life, register)
   local function add(self, kind, run)
     if type(kind) ~= "string" or kind == "" or core.breaks_line(kind) then
       return fail.fault("%s:on: expected an event type, got %s", self.name, fail.show(kind))
+    end
+    if only and not only[kind] then
+      return fail.fault("%s:on: unknown '%s'; there are: %s", self.name, kind, table.concat(names_of(only), ", "))
     end
     if life and kind:sub(1, 1) == "@" and not life[kind] then
       return fail.fault("%s:on: unknown '%s'%s", self.name, kind, fail.hint(kind, names_of(life)))

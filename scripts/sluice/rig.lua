@@ -35,7 +35,8 @@ local LIMITS = { "streams_per_address", "connect_rate", "connect_burst", "connec
 -- time of day at the beginning, in seconds since 1970), streams, streams_per_user, links, link_rate,
 -- audience_permits, explain_triggers, explain_decisions, and LIMITS above; what a rule may cost: slice (seconds; 0.5),
 -- memory (bytes of an app; 64 MiB), quarantine (kills; 5, 0: never); redis (the url of rules that name none, as the
--- config's; false: there is none)
+-- config's; false: there is none), redis_down (true: until world:redis_up), clustered (true: this is one node of
+-- several, see world:elsewhere)
 -- @return world; raises what a start would have said
 function rig.load(files, options)
   options = options or {}
@@ -56,6 +57,7 @@ function rig.load(files, options)
     environ = options.environ,
     wall_ms = options.wall and math.floor(options.wall * 1000 + 0.5),
     steady = options.steady,
+    clustered = options.clustered,
     redis = options.redis == nil and "redis://127.0.0.1:6379" or options.redis or nil,
   }
   for _, name in ipairs(LIMITS) do settings[name] = options[name] end
@@ -70,6 +72,7 @@ function rig.load(files, options)
   }, World)
   world.network = network.new(world.core)
   world.commands = commands.new(world.core)
+  world.core:redis_down(options.redis_down)
   specs.made(world)
   for _, file in ipairs(type(files) == "table" and files or { files }) do
     local good, errors = world.core:load(file)
@@ -80,6 +83,8 @@ function rig.load(files, options)
     end
   end
   rig.last = world
+  -- Connected, as a server is before its first request.
+  if options.clustered or #world.core:redis_servers() > 0 then world:run() end
   return world
 end
 
@@ -218,6 +223,20 @@ function World:redis_up()
   self.core:redis_down(false)
   return self:run()
 end
+
+--- Of all Redis sources: { messages, failed, gaps, lost }.
+function World:redis_counters() return self.core:redis_counters() end
+
+--- In a clustered world: another node holds what this one did (links' keys, Redis sources), or, with false, it does
+-- again. With "untold" it was stopped meanwhile, and has not heard of it yet.
+function World:elsewhere(away, untold)
+  self:run()
+  self.core:hold_elsewhere(away, untold ~= "untold")
+  return self:run()
+end
+
+--- What this node wishes to hold, by name: true where it does.
+function World:held() return self.core:held() end
 
 --- The connections to Redis servers: { url, up, channels = names }.
 function World:redis_servers() return self.core:redis_servers() end

@@ -90,6 +90,15 @@ function kinds.topic(value)
   return nil, "what app:topic gives"
 end
 
+function kinds.topics(value)
+  local list = core.is_topic(value) and { value } or value
+  for _, topic in ipairs(type(list) == "table" and list or {}) do
+    if not core.is_topic(topic) then return nil, "what app:topic gives, or a list of those" end
+  end
+  if type(list) == "table" and #list > 0 then return list end
+  return nil, "what app:topic gives, or a list of those"
+end
+
 function kinds.upstream(value)
   if type(value) == "table" and value.is_upstream then return value end
   return nil, "what app:upstream gives"

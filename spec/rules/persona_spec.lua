@@ -279,6 +279,27 @@ describe("persona", function()
     end)
   end)
 
+  -- What the bus may bring and makes no sense: { channel, message }.
+  local channel, good = "realtime:channel:general", { type = "chat", userId = "bob", content = "hello" }
+  local SENSELESS = {
+    { channel, "{" }, { channel, "null" }, { channel, "7" }, { channel, '"text"' }, { channel, "[]" },
+    { channel, "" },
+    { channel, {} }, { channel, { type = "shout", userId = "bob", content = "x" } }, { channel, { type = 7 } },
+    { channel, { type = { "chat" }, userId = "bob", content = "x" } },
+    { channel, { type = "chat", userId = "bob" } }, { channel, { type = "chat", content = "x" } },
+    { channel, { type = "chat", userId = 7, content = "x" } },
+    { channel, { type = "chat", userId = "b", content = {} } },
+    { channel, { type = "generation_progress", jobId = "j", progress = "half" } },
+    { channel, { type = "generation_progress", progress = 1 } }, { channel, { type = "generation_complete" } },
+    { channel, { type = "presence", userId = "bob" } },
+    { channel, { type = "presence", userId = "bob", status = "away" } },
+    { channel, '{"type":"generation_progress","jobId":"j","progress":1e999}' },
+    { channel, '{"type":"generation_complete","jobId":"j","result":{"a":[1e999]}}' },
+    { "realtime:group:general", good }, { "channel:general", good }, { "realtime:channel:", good },
+    { "realtime:channel", good }, { "xrealtime:channel:general", good }, { "realtime:channel:a b", good },
+    { "realtime:channel:" .. ("a"):rep(65), good }, { "realtime:user:" .. ("a"):rep(300), good },
+  }
+
   describe("the bus", function()
     it("is for who has its key", function()
       local message = { type = "chat", userId = "bob", content = "hello" }
@@ -291,37 +312,67 @@ describe("persona", function()
 
     it("drops what makes no sense, counts it, and goes on", function()
       local ann = connect("ann", { "channel:general", "user:ann" })
-      local good, channel = { type = "chat", userId = "bob", content = "hello" }, "realtime:channel:general"
-      local bad = {
-        { channel, "{" }, { channel, "null" }, { channel, "7" }, { channel, '"text"' }, { channel, "[]" },
-        { channel, "" },
-        { channel, {} }, { channel, { type = "shout", userId = "bob", content = "x" } }, { channel, { type = 7 } },
-        { channel, { type = { "chat" }, userId = "bob", content = "x" } },
-        { channel, { type = "chat", userId = "bob" } }, { channel, { type = "chat", content = "x" } },
-        { channel, { type = "chat", userId = 7, content = "x" } },
-        { channel, { type = "chat", userId = "b", content = {} } },
-        { channel, { type = "generation_progress", jobId = "j", progress = "half" } },
-        { channel, { type = "generation_progress", progress = 1 } }, { channel, { type = "generation_complete" } },
-        { channel, { type = "presence", userId = "bob" } },
-        { channel, { type = "presence", userId = "bob", status = "away" } },
-        { channel, '{"type":"generation_progress","jobId":"j","progress":1e999}' },
-        { channel, '{"type":"generation_complete","jobId":"j","result":{"a":[1e999]}}' },
-        { "realtime:group:general", good }, { "channel:general", good }, { "realtime:channel:", good },
-        { "realtime:channel", good }, { "xrealtime:channel:general", good }, { "realtime:channel:a b", good },
-        { "realtime:channel:" .. ("a"):rep(65), good }, { "realtime:user:" .. ("a"):rep(300), good },
-      }
-      for i, one in ipairs(bad) do
+      for i, one in ipairs(SENSELESS) do
         local answer = bus(one[1], one[2])
         assert.same({ i, 200, 0 }, { i, answer.status, answer.json.triggers })
         assert.same({ i, i }, { i, world:counters().events_dropped })
       end
       bus(nil, good)
-      assert.equal(#bad + 1, world:counters().events_dropped)
+      assert.equal(#SENSELESS + 1, world:counters().events_dropped)
       assert.equal(0, world:counters().failures)
       bus(channel, good)
       assert.same({ "chat" }, types(ann))
       local line = 'msg="event dropped" app=persona in="realtime:on \\"message\\"" why="it is no JSON object"'
       assert.truthy(world:log():find(line, 1, true))
+    end)
+  end)
+
+  describe("Redis", function()
+    before_each(function()
+      world:close()
+      local env = { PERSONA_REDIS = "redis://127.0.0.1:6379" }
+      for name, value in pairs(ENV) do env[name] = value end
+      load { env = env }
+    end)
+
+    it("brings messages as the bus does", function()
+      local ann, bob = connect("ann", { "channel:general", "user:ann" }), connect("bob", "channel:other")
+      world:redis_message("realtime:channel:general", { type = "chat", userId = "bob", content = "to all", x = 1 })
+      world:redis_message("realtime:user:ann", { type = "generation_complete", jobId = "j1" })
+      world:redis_message("realtime:channel:other", { type = "chat", userId = "eve", content = "elsewhere" })
+      assert.equal(0, world:redis_message("realtimes", good))
+      assert.same({ { type = "chat", userId = "bob", content = "to all", channel = "channel:general",
+                      timestamp = "2026-09-21T14:13:20Z" },
+                    { type = "generation_complete", jobId = "j1", channel = "user:ann",
+                      timestamp = "2026-09-21T14:13:20Z" } }, came(ann))
+      assert.same({ "chat" }, types(bob))
+    end)
+
+    it("may bring what makes no sense: it is dropped and counted, and nobody is told of it", function()
+      local ann, dropped = connect("ann", { "channel:general", "user:ann" }), 0
+      for _, one in ipairs(SENSELESS) do
+        dropped = dropped + world:redis_message(one[1], one[2])
+        assert.equal(dropped, world:counters().events_dropped)
+      end
+      assert.is_true(dropped > #SENSELESS - 5)                -- all but those that the pattern does not take
+      assert.same({ 0, 0 }, { world:counters().failures, world:redis_counters().failed })
+      world:redis_message(channel, good)
+      assert.same({ "chat" }, types(ann))
+      assert.truthy(world:log():find('in="bus:on \\"message\\"" why="it is no JSON object"', 1, true))
+    end)
+
+    it("that was away has its channels told to read again", function()
+      local ann, eve = connect("ann", { "channel:general", "user:ann" }), connect("eve", "channel:other")
+      world:redis_down()
+      assert.same({}, came(ann))
+      world:redis_up()
+      local told = {}
+      for _, message in ipairs(came(ann)) do told[#told + 1] = message.reason .. " " .. message.topics[1] end
+      table.sort(told)
+      assert.same({ "upstream channel:general", "upstream user:ann" }, told)
+      assert.same({ { reason = "upstream", missed = json.null, topics = { "channel:other" } } }, came(eve))
+      world:redis_message(channel, good)
+      assert.equal("chat", came(ann)[3].type)
     end)
   end)
 
