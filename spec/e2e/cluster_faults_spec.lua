@@ -5,7 +5,7 @@
 local fault_lists = require "spec.support.faults"
 local ordeal      = require "spec.support.ordeal"
 
-local OCCUR = { "acknowledged", "duplicates", "unanswered", "publishes_lost", "cuts", "refused", "ends", "resumed",
+local OCCUR = { "acknowledged", "publishes_lost", "cuts", "refused", "ends", "resumed",
                 "resync_epoch", "said" }
 
 describe("one node under faults", function()

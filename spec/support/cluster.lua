@@ -1,10 +1,11 @@
 --- Nodes of one cluster, and what can befall them.
 --
---   local cluster = clusters.start { nodes = 3, rules = "spec/fixtures/cluster.lua", redis = redis, env = { ... } }
+--   local cluster = clusters.start { nodes = 3, rules = "spec/fixtures/cluster.lua", servers = { redis } }
 --   cluster.nodes[1].address
 --   clusters.kill(node); clusters.revive(node)     -- at the same address
 --   clusters.stop(node); clusters.continue(node)   -- SIGSTOP and SIGCONT
---   cluster.wires[1]:hold(); cluster.wires[1]:release()   -- its way to Redis (spec/support/proxy.lua)
+--   clusters.cut(node); clusters.mend(node)        -- off from Redis, but from nothing else
+--   node.wire                                      -- its way to the one Redis server (spec/support/proxy.lua)
 
 local busted = require "busted"
 local e2e    = require "spec.support.e2e"
@@ -18,22 +19,25 @@ Cluster.__index = Cluster
 
 local stopped = {}
 
---- Starts them. `options`: those of e2e.server, and `nodes`, how many; `redis` (spec/support/redis.lua), without which
--- each is on its own; `wired`: each has a wire of its own to Redis, which can be cut.
+-- Where a node finds the Redis servers: one at the end of a wire of its own; several where they are, because nodes
+-- share the names out among servers by their urls.
+local function redis_line(servers)
+  if #servers == 0 then return "" end
+  local wires, urls = {}, {}
+  if #servers == 1 then wires[1] = proxy.open(servers[1].address) end
+  for i, server in ipairs(servers) do urls[i] = ('"redis://%s"'):format((wires[i] or server).address) end
+  return ("redis = { %s }\n"):format(table.concat(urls, ", ")), wires[1]
+end
+
+--- Starts them. `options`: those of e2e.server, and `nodes`, how many; `servers`: a list of spec/support/redis.lua,
+-- without which each node is on its own.
 function clusters.start(options)
-  local self = setmetatable({ nodes = {}, wires = {}, redis = options.redis }, Cluster)
+  local self = setmetatable({ nodes = {}, servers = options.servers or {} }, Cluster)
   for number = 1, options.nodes do
-    local conf = (options.conf or "") .. '\nlisten = "127.0.0.1:0"\n'
-    if options.redis then
-      local at = options.redis.address
-      if options.wired then
-        self.wires[number] = proxy.open(at)
-        at = self.wires[number].address
-      end
-      conf = conf .. ('redis = "redis://%s"\n'):format(at)
-    end
+    local line, wire = redis_line(self.servers)
+    local conf = ('%s\nlisten = "127.0.0.1:0"\n%s'):format(options.conf or "", line)
     local node = e2e.server { rules = options.rules, conf = conf, env = options.env, errors = options.errors }
-    node.number = number
+    node.number, node.wire = number, wire
     self.nodes[number] = node
   end
   return self
@@ -68,6 +72,9 @@ function clusters.continue(node)
   stopped[node] = nil
   node.process:signal "CONT"
 end
+
+function clusters.cut(node) node.wire:hold() end
+function clusters.mend(node) node.wire:release() end
 
 function clusters.reload(node) node.process:signal "HUP" end
 

@@ -28,12 +28,17 @@ local function well_node(self)
   return well[self.draw(#well)]
 end
 
+local function well_redis(self)
+  local redis = self.cluster.servers[self.draw(#self.cluster.servers)]
+  return not self.busy[redis] and redis
+end
+
 local function between(self, from, to) return from + (to - from) * self.draw(1000) / 1000 end
 
 function acts.kill(self)
   local node = well_node(self)
   if not node then return nil end
-  if not self.cluster.redis then self.swarm:tell "epoch" end
+  if #self.cluster.servers == 0 then self.swarm:tell "epoch" end
   clusters.kill(node)
   return between(self, 0.2, 4), function() clusters.revive(node) end, node
 end
@@ -60,8 +65,8 @@ end
 local function cut(self, from, to)
   local node = well_node(self)
   if not node then return nil end
-  self.cluster.wires[node.number]:hold()
-  return between(self, from, to), function() self.cluster.wires[node.number]:release() end, node
+  clusters.cut(node)
+  return between(self, from, to), function() clusters.mend(node) end, node
 end
 
 -- The node is cut off from Redis, but not from its subscribers, its publishers and its upstreams.
@@ -69,36 +74,38 @@ function acts.cut(self) return cut(self, 0.5, 3) end
 acts["cut long"] = function(self) return cut(self, 7, 12) end
 
 acts["redis restart"] = function(self)
-  local redis = self.cluster.redis
-  if self.busy[redis] then return nil end
+  local redis = well_redis(self)
+  if not redis then return nil end
   self.swarm:tell "epoch"
   if self.draw(2) == 1 then redis:stop() else redis:kill() end
   return between(self, 0.1, 4), function() redis:start() end, redis
 end
 
 acts["redis stop"] = function(self)
-  local redis = self.cluster.redis
-  if self.busy[redis] then return nil end
+  local redis = well_redis(self)
+  if not redis then return nil end
   redis:pause()
   return between(self, 0.2, 6), function() redis:continue() end, redis
 end
 
 acts["redis flush"] = function(self)
-  local redis = self.cluster.redis
-  if self.busy[redis] then return nil end
+  local redis = well_redis(self)
+  if not redis then return nil end
   self.swarm:tell "epoch"
   redis:flush()
   return 0.5, function() end, redis
 end
 
 acts["redis connections"] = function(self)
-  local redis = self.cluster.redis
-  if self.busy[redis] then return nil end
+  local redis = well_redis(self)
+  if not redis then return nil end
   redis:kill_clients(({ "normal", "pubsub", false })[self.draw(3)] or nil)
   return 0.5, function() end, redis
 end
 
 faults.of_a_node    = { "kill", "stop", "reload" }
+faults.of_servers   = { "kill", "stop", "stop long", "reload", "redis restart", "redis stop", "redis flush",
+                        "redis connections" }
 faults.of_a_cluster = { "kill", "stop", "stop long", "reload", "cut", "cut long", "redis restart", "redis stop",
                         "redis flush", "redis connections" }
 

@@ -59,7 +59,7 @@ local function tell(world, state)
     state.cpu))
 end
 
---- Starts all, for the test: `nodes`, `path`, `seed`; `redis`: on one Redis, each with a wire of its own; `linked`,
+--- Starts all, for the test: `nodes`, `path`, `seed`; `redis`: how many Redis servers; `linked`,
 -- `rooms` (60), `users` (300), `streams`, `rules` (spec/fixtures/cluster.lua),
 -- `errors` (of e2e.server).
 function ordeal.begin(options)
@@ -67,9 +67,10 @@ function ordeal.begin(options)
   local streams = options.streams or ordeal.streams
   world.swarm = swarms.start { path = options.path, streams = streams, rooms = options.rooms or 60,
     users = options.users or 300, seed = options.seed, linked = options.linked }
-  world.redis = options.redis and redis_server.start()
+  world.servers = {}
+  for number = 1, options.redis or 0 do world.servers[number] = redis_server.start() end
   world.cluster = clusters.start { nodes = options.nodes, rules = options.rules or "spec/fixtures/cluster.lua",
-    redis = world.redis, wired = true, errors = options.errors, conf = "drain_timeout = 5",
+    servers = world.servers, errors = options.errors, conf = "drain_timeout = 5",
     env = { SWARM_KEY = swarms.key, SWARM_FEED = world.swarm.feed } }
   for _, node in ipairs(world.cluster.nodes) do world.swarm:node(node.address) end
   world.cluster:wait_ready()
