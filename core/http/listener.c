@@ -12,13 +12,13 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
 #include "http/conn.h"
 #include "http/request.h"
 #include "http/response.h"
+#include "http/socket.h"
 
 enum { ACCEPT_BATCH = 64 };
 
@@ -131,119 +131,49 @@ static void limit(const struct http *http, int fd)
     set_option(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, (int)http->limits.stall_timeout_ms);
 }
 
-static int open_socket(const struct http *http, const struct address *address)
-{
-    int family = address->name.ss_family;
-    int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (fd < 0 || family == AF_UNIX) return fd;
-    set_option(fd, SOL_SOCKET, SO_REUSEADDR, 1);
-    set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
-    limit(http, fd);
-    if (family == AF_INET6) set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, !address->every);
-    return fd;
-}
-
-/* A socket file that refuses connections was left behind by a process that is no more. */
-static bool is_stale(const struct address *address)
-{
-    struct stat file;
-    if (lstat(address_path(address), &file) != 0 || !S_ISSOCK(file.st_mode)) return false;
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (fd < 0) return false;
-    int status = connect(fd, (const struct sockaddr *)&address->name, address->size);
-    bool refused = status != 0 && errno == ECONNREFUSED;
-    close(fd);
-    return refused;
-}
-
-static int bind_socket(int fd, const struct address *address)
-{
-    const struct sockaddr *name = (const struct sockaddr *)&address->name;
-    if (bind(fd, name, address->size) == 0) return 0;
-    if (errno != EADDRINUSE || !address_path(address)) return -1;
-    if (!is_stale(address)) {
-        errno = EADDRINUSE;
-        return -1;
-    }
-    unlink(address_path(address));
-    return bind(fd, name, address->size);
-}
-
-/* Returns the listening descriptor, or -1 with errno. */
-static int listen_at(const struct http *http, struct address *address)
-{
-    int fd = open_socket(http, address);
-    if (fd < 0) return -1;
-    if (bind_socket(fd, address) == 0 && listen(fd, SOMAXCONN) == 0) return fd;
-    int error = errno;
-    close(fd);
-    errno = error;
-    return -1;
-}
-
-static void explain(struct buf *error, const struct address *address, const char *text, int number)
-{
-    buf_printf(error, "cannot listen on %s: ", text);
-    if (number == EADDRINUSE && address_path(address))
-        buf_add_text(error, "another process answers there, or the file is no socket");
-    else if (number == EADDRINUSE)
-        buf_add_text(error, "the port is taken");
-    else if (number == EADDRNOTAVAIL)
-        buf_add_text(error, "this machine has no such address");
-    else if (number == EACCES && !address_path(address))
-        buf_add_text(error, "ports below 1024 need a privilege");
-    else
-        buf_add_text(error, strerror(number));
-}
-
-/* What the kernel made of it: the port, the file. */
-static void note_bound(struct listener *listener, int fd)
-{
-    struct buf bound = BUF_EMPTY;
-    struct stat file;
-    const char *path = address_path(&listener->address);
-    if (!path) {
-        listener->address.size = sizeof(listener->address.name);
-        getsockname(fd, (struct sockaddr *)&listener->address.name, &listener->address.size);
-    } else if (lstat(path, &file) == 0) {
-        listener->device = file.st_dev;
-        listener->inode = file.st_ino;
-    }
-    address_write(&listener->address, &bound);
-    listener->bound = buf_take(&bound);
-}
-
 static struct listener *begin(struct http *http, int fd, const char *text,
                               const struct address *address, struct http_handler *handler)
 {
     struct listener *listener = xcalloc(1, sizeof(*listener));
+    struct buf bound = BUF_EMPTY;
     listener->http = http;
     listener->handler = handler;
     listener->name = xstrdup(text);
     listener->address = *address;
     list_create(&listener->conns);
     list_append(&http->listeners, &listener->node);
-    note_bound(listener, fd);
+    address_write(address, &bound);
+    listener->bound = buf_take(&bound);
+    if (address->name.ss_family != AF_UNIX) {
+        set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+        limit(http, fd);
+    }
     watch_create(&listener->watch, http->loop, fd, on_ready);
     watch_set(&listener->watch, WATCH_READ);
+    return listener;
+}
+
+static struct listener *open_new(struct http *http, const char *text, enum socket_use use,
+                                 struct http_handler *handler, struct buf *error)
+{
+    struct address address;
+    const int fd = socket_open(text, use, &address, error);
+    if (fd < 0) return NULL;
+    struct listener *listener = begin(http, fd, text, &address, handler);
+    socket_file_note(&listener->file, &address);
     return listener;
 }
 
 struct listener *listener_open(struct http *http, const char *text, struct http_handler *handler,
                                struct buf *error)
 {
-    struct address address;
-    if (!address_read(&address, text, error)) return NULL;
-    int fd = listen_at(http, &address);
-    if (fd < 0 && address.every && (errno == EAFNOSUPPORT || errno == EADDRNOTAVAIL)) {
-        address_every4(&address);
-        fd = listen_at(http, &address);
-    }
-    if (fd < 0) {
-        explain(error, &address, text, errno);
-        return NULL;
-    }
-    return begin(http, fd, text, &address, handler);
+    return open_new(http, text, SOCKET_LISTEN, handler, error);
+}
+
+struct listener *listener_share(struct http *http, const char *text, struct http_handler *handler,
+                                struct buf *error)
+{
+    return open_new(http, text, SOCKET_SHARE, handler, error);
 }
 
 struct listener *listener_take(struct http *http, int fd, const char *text,
@@ -263,13 +193,7 @@ struct listener *listener_take(struct http *http, int fd, const char *text,
         return NULL;
     }
     fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
-    if (address.name.ss_family != AF_UNIX) {
-        set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
-        limit(http, fd);
-    }
-    struct listener *listener = begin(http, fd, text, &address, handler);
-    listener->inode = 0; /* the file is not ours to remove */
-    return listener;
+    return begin(http, fd, text, &address, handler); /* the file is not ours to remove */
 }
 
 void listener_trust(struct listener *listener)
@@ -296,13 +220,9 @@ static void free_if_done(struct listener *listener)
 
 static void stop_listening(struct listener *listener)
 {
-    struct stat file;
-    const char *path = address_path(&listener->address);
     if (listener->closed) return;
     listener->closed = true;
-    if (path && lstat(path, &file) == 0 && file.st_dev == listener->device &&
-        file.st_ino == listener->inode)
-        unlink(path);
+    socket_file_remove(&listener->file, &listener->address);
     watch_stop(&listener->watch);
     close(watch_fd(&listener->watch));
 }

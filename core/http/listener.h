@@ -4,6 +4,7 @@
 
 #include "http/address.h"
 #include "http/http.h"
+#include "http/socket.h"
 #include "loop/watch.h"
 #include "ports/exchange.h"
 
@@ -20,8 +21,7 @@ struct listener {
     char *bound;       /* the same with the real port */
     struct address address;
     struct watch watch;
-    dev_t device; /* of the Unix socket's file: what is removed at the end is ours */
-    ino_t inode;
+    struct socket_file file; /* what is removed at the end is ours */
     bool closed;
     bool trusted; /* who sends here has been let in by a router of ours */
 };
@@ -30,6 +30,10 @@ struct listener {
  * exchanges. A Unix socket's file that nobody answers on is replaced. */
 struct listener *listener_open(struct http *http, const char *address, struct http_handler *handler,
                                struct buf *error);
+
+/* The same beside others that share the port: see SOCKET_SHARE. */
+struct listener *listener_share(struct http *http, const char *address, struct http_handler *handler,
+                                struct buf *error);
 
 /* Its requests are `trusted` (ports/exchange.h) from now on. */
 void listener_trust(struct listener *listener);
