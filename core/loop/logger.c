@@ -13,15 +13,16 @@ static void write_line(struct log *log, enum log_level level, const char *messag
 {
     static const char *const levels[] = {"error", "warn", "info", "debug"};
     struct logger *logger = logger_of(log);
-    struct line_field copies[LOGGER_FIELDS];
+    struct line_field all[LOGGER_FIELDS + 1];
     CHECK(count <= LOGGER_FIELDS);
-    for (size_t i = 0; i < count; i++)
-        copies[i] = (struct line_field){fields[i].name, fields[i].text, fields[i].number};
+    all[0] = logger->own;
+    const size_t own = logger->own.name ? 1 : 0;
+    for (size_t i = 0; i < count; i++) all[own + i] = fields[i];
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
     uint64_t wall_ms = (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
     struct buf line = BUF_EMPTY;
-    line_write(&line, logger->form, wall_ms, levels[level], message, copies, count);
+    line_write(&line, logger->form, wall_ms, levels[level], message, all, own + count);
     if (level == LOG_ERROR) logger->errors++;
     /* A log that cannot be written has nowhere to say so. */
     ssize_t written = write(logger->fd, line.data, line.size);

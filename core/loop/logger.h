@@ -12,6 +12,7 @@ struct logger {
     struct log log;
     enum line_form form;
     int fd;
+    struct log_field own; /* is in each line, before its others; name NULL: none */
     bool owned; /* it is a file that logger_open opened */
     uint64_t errors; /* lines of LOG_ERROR written */
 };
