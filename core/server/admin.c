@@ -13,6 +13,7 @@
 #include "server/rules.h"
 #include "server/server.h"
 #include "server/shadow.h"
+#include "server/worker.h"
 
 bool admin_wants_text(const struct http_request *request)
 {
@@ -115,6 +116,16 @@ static void add_apps(const struct server *server, struct buf *body)
     buf_add_char(body, ']');
 }
 
+/* null: it is not one of several. */
+static void add_worker(const struct server *server, struct buf *body)
+{
+    if (server->worker)
+        buf_printf(body, "{\"index\":%u,\"count\":%u},", worker_index(server->worker),
+                   worker_count(server->worker));
+    else
+        buf_add_text(body, "null,");
+}
+
 static void answer_ready(struct server *server, struct exchange *exchange)
 {
     const struct node *node = server->node;
@@ -129,9 +140,10 @@ static void answer_ready(struct server *server, struct exchange *exchange)
     }
     buf_printf(&body,
                "{\"ready\":%s,\"mode\":\"%s\",\"generation\":%u,\"subscribers\":%u,\"users\":%u,"
-               "\"topics\":%u,\"links\":%u,\"redis\":null,",
+               "\"topics\":%u,\"links\":%u,\"redis\":null,\"worker\":",
                ready ? "true" : "false", ready ? "serving" : "draining",
                rules_generation(server->rules), subscribers, users, topics, node_links(node));
+    add_worker(server, &body);
     add_apps(server, &body);
     buf_add_text(&body, ",\"reload\":");
     write_reload(&server->reload, &body);

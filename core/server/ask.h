@@ -11,19 +11,19 @@ struct config;
 /* The same of the command's config; NULL: its faults are on stderr. xfree it. */
 char *ask_public_address(const struct arguments *arguments);
 
-/* What every such command takes: -c FILE, or --admin ADDRESS with the key in SLUICE_ADMIN_KEY. */
-#define ASK_OPTIONS "-c=", "--admin="
+/* What every such command takes: -c FILE, or --admin ADDRESS with the key in SLUICE_ADMIN_KEY; with
+ * workers, which of them is asked. */
+#define ASK_OPTIONS "-c=", "--admin=", "--worker="
 
 /* Where the config's clients are served: its first listener. */
 const char *ask_public(const struct config *config);
 
-/* As call_make, with the sentence on stderr. */
-int ask_server(const struct arguments *arguments, const char *method, const char *target,
-               call_take_f *take, void *ctx);
-
-/* The same for an answer that goes on: see struct call for go_on. */
+/* As call_make, with the sentence on stderr: GET, for an answer that goes on (see struct call for go_on) of one
+ * worker: the first, where none is named. */
 int ask_stream(const struct arguments *arguments, const char *target, call_take_f *take,
                bool (*go_on)(void *ctx), void *ctx);
 
-/* The same, printing the answer: a good one to stdout, another to stderr. */
+/* Asks all workers one after the other, or that which is named, and prints the answers: good ones to stdout, others
+ * to stderr; under a line that says whose it is, unless the command was given --json. Returns the worst status; 0:
+ * somebody did not answer. */
 int ask_and_print(const struct arguments *arguments, const char *method, const char *target);

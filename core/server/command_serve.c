@@ -5,8 +5,10 @@
 #include "server/commands.h"
 #include "server/config.h"
 #include "server/keys.h"
+#include "server/master.h"
 #include "server/metrics.h"
 #include "server/server.h"
+#include "server/worker.h"
 
 struct config *command_config(const struct arguments *arguments)
 {
@@ -41,11 +43,9 @@ struct server *command_server(const struct arguments *arguments)
     return server;
 }
 
-/* Makes a server of the config and hands it to `use`. */
-static int with_server(const struct arguments *arguments, bool check,
-                       int (*use)(struct server *server))
+/* Makes a server of the config (NULL: was not read) and hands it to `use`. */
+static int with_server(struct config *config, bool check, int (*use)(struct server *server))
 {
-    struct config *config = command_config(arguments);
     struct buf errors = BUF_EMPTY;
     struct server *server = config ? server_new(config, check, &errors) : NULL;
     int code = server ? use(server) : EXIT_WRONG;
@@ -71,12 +71,14 @@ static int describe(struct server *server)
 
 int command_run(const struct arguments *arguments)
 {
-    return with_server(arguments, false, server_run);
+    struct config *config = command_config(arguments);
+    if (config && config->workers > 1 && !worker_is_told()) return master_run(config);
+    return with_server(config, false, server_run);
 }
 
 int command_check(const struct arguments *arguments)
 {
-    return with_server(arguments, true, describe);
+    return with_server(command_config(arguments), true, describe);
 }
 
 /* ---- what is written of the tables; `make docs` keeps it ---- */

@@ -4,7 +4,6 @@
 #include "base/alloc.h"
 #include "script/tool.h"
 #include "server/commands.h"
-#include "server/config.h"
 #include "server/places.h"
 
 static int run_tool(const char *name, const struct arguments *arguments)

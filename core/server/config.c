@@ -11,6 +11,7 @@
 #include "http/proxies.h"
 #include "script/settings.h"
 #include "server/keys.h"
+#include "server/worker.h"
 
 struct reading {
     struct config *config;
@@ -109,7 +110,8 @@ static void take_number(struct reading *reading, const struct key *key,
                         const struct setting *setting)
 {
     static const char *const units[] = {
-        [KEY_COUNT] = "a whole number", [KEY_BYTES] = "a number of bytes", [KEY_SECONDS] = "seconds"};
+        [KEY_COUNT] = "a whole number", [KEY_BYTES] = "a number of bytes", [KEY_SECONDS] = "seconds",
+        [KEY_PROCESSES] = "a whole number"};
     if (setting->type != SETTING_NUMBER) {
         expected(reading, setting, units[key->type]);
         return;
@@ -224,9 +226,32 @@ static void check_proxies(struct reading *reading, const struct config_list *lis
     proxies_destroy(&proxies);
 }
 
+/* Each worker has an admin listener of its own, which worker_admin finds. */
+static void check_workers(struct reading *reading)
+{
+    const struct config *config = reading->config;
+    if (config->workers < 2) return;
+    for (size_t i = 0; i < config->admin.count; i++) {
+        struct buf last = BUF_EMPTY;
+        const char *address = config->admin.items[i];
+        if (address_is_passed(address))
+            buf_printf(reading->errors,
+                       "%s: admin = \"%s\" is one socket, and each of %llu workers needs its own; set an "
+                       "address or a Unix socket\n",
+                       config->path, address, (unsigned long long)config->workers);
+        else if (!worker_admin(address, (unsigned)config->workers - 1, &last))
+            buf_printf(reading->errors,
+                       "%s: admin = \"%s\" is that of the first of %llu workers, and the last one's would be "
+                       "%s\n",
+                       config->path, address, (unsigned long long)config->workers, buf_text(&last));
+        buf_destroy(&last);
+    }
+}
+
 static void check_whole(struct reading *reading)
 {
     const struct config *config = reading->config;
+    const size_t before = reading->errors->size;
     if (!config->rules.count)
         buf_printf(reading->errors, "%s: no rules: set rules = \"rules/app.lua\" (or a list)\n",
                    config->path);
@@ -236,6 +261,7 @@ static void check_whole(struct reading *reading)
     check_addresses(reading, "listen_trusted", &config->listen_trusted);
     check_addresses(reading, "admin", &config->admin);
     check_proxies(reading, &config->trusted_proxies);
+    if (reading->errors->size == before) check_workers(reading);
     for (size_t i = 0; i < config->admin.count; i++)
         if (!is_loopback(config->admin.items[i]) && !config->admin_key)
             buf_printf(reading->errors,
@@ -292,6 +318,11 @@ void config_free(struct config *config)
 int config_line(const struct config *config, const char *key)
 {
     return config->lines[key_find(key) - keys];
+}
+
+char *config_log_file(const struct config *config)
+{
+    return config->log_file ? config_resolve(config, config->log_file) : NULL;
 }
 
 char *config_resolve(const struct config *config, const char *path)

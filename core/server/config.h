@@ -9,21 +9,18 @@
 #include <stdint.h>
 
 #include "base/buf.h"
+#include "server/config_list.h"
 
 struct engine_limits;
 struct http_limits;
 struct proxies;
-
-struct config_list {
-    char **items;
-    size_t count;
-};
 
 struct config {
     char *path; /* of the file; its folder is where relative paths begin */
     int *lines; /* by key, in the table's order: where it is set; 0: it has its default */
     struct config_list listen, listen_trusted, admin, rules, record_secrets, trusted_proxies;
     char *admin_key, *scripts, *log_level, *log_format, *log_file, *proxy_header;
+    uint64_t workers;
     uint64_t streams, streams_per_user, connections, links, link_rate, link_burst;
     uint64_t streams_per_address, connections_per_address, rate_keys;
     uint64_t connect_rate, connect_burst, connect_rate_per_address, connect_burst_per_address;
@@ -62,6 +59,9 @@ void config_proxies(const struct config *config, struct proxies *proxies);
 
 /* The line that sets a key; 0: it has its default. */
 int config_line(const struct config *config, const char *key);
+
+/* The log_file; NULL: stderr. xfree it. */
+char *config_log_file(const struct config *config);
 
 /* A path as the file means it: relative ones begin where the file is. xfree it. */
 char *config_resolve(const struct config *config, const char *path);

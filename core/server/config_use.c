@@ -76,24 +76,34 @@ static bool same_list(const struct config_list *a, const struct config_list *b)
     return true;
 }
 
-static void write_list(struct buf *out, const struct config_list *list)
+static void write_value(struct buf *out, const struct config *config, const struct key *key)
 {
+    if (!key_is_list(key)) {
+        const uint64_t *number = (const void *)((const char *)config + key->offset);
+        buf_printf(out, "%llu", (unsigned long long)*number);
+        return;
+    }
+    const struct config_list *list = list_of(config, key);
     for (size_t i = 0; i < list->count; i++)
         buf_printf(out, "%s\"%s\"", i ? ", " : "", list->items[i]);
     if (!list->count) buf_add_text(out, "nothing");
+}
+
+static bool same_value(const struct config *a, const struct config *b, const struct key *key)
+{
+    if (key_is_list(key)) return same_list(list_of(a, key), list_of(b, key));
+    return memcmp((const char *)a + key->offset, (const char *)b + key->offset, sizeof(uint64_t)) == 0;
 }
 
 bool config_follows(const struct config *running, const struct config *fresh, struct buf *errors)
 {
     const size_t before = errors->size;
     for (size_t i = 0; i < key_count; i++) {
-        if (keys[i].type != KEY_ADDRESSES) continue;
-        const struct config_list *was = list_of(running, &keys[i]), *is = list_of(fresh, &keys[i]);
-        if (same_list(was, is)) continue;
+        if (!key_restarts(&keys[i]) || same_value(running, fresh, &keys[i])) continue;
         buf_printf(errors, "%s: %s is ", fresh->path, keys[i].name);
-        write_list(errors, is);
+        write_value(errors, fresh, &keys[i]);
         buf_add_text(errors, " now, and runs as ");
-        write_list(errors, was);
+        write_value(errors, running, &keys[i]);
         buf_add_text(errors, ": that takes a restart; put it back to reload the rest\n");
     }
     return errors->size == before;

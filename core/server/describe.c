@@ -166,6 +166,9 @@ void describe(const struct config *config, const struct rules *rules, struct buf
     if (config->listen_trusted.count)
         describe_list(out, "trusted", &config->listen_trusted);
     describe_list(out, "admin", &config->admin);
+    if (config->workers > 1)
+        buf_printf(out, "%-10s%llu; the admin listener and the limits are each worker's\n", "workers",
+                   (unsigned long long)config->workers);
     describe_limits(out, config);
     for (size_t i = 0; (plan = rules_plan(rules, i, &path)); i++) describe_plan(out, plan, path);
 }

@@ -19,6 +19,12 @@ const struct key keys[] = {
      "said who it is.",
      "A Unix socket that only the router may open. Whoever reaches it is whom the rules take from "
      "its headers."},
+    {"workers", KEY_PROCESSES, AT(workers), "1", 1, 64, {0},
+     "Processes that serve the listeners together, each a node of its own; more than 1 need redis, and are "
+     "kept by a small master process.",
+     "One uses one core: as many as there are cores that Redis, the proxy and the app leave. Limits, rates and "
+     "descriptors are each worker's, and so is the admin listener: that of the second is at the next port, or "
+     "at the path with .1 behind it."},
     {"trusted_proxies", KEY_LIST, AT(trusted_proxies), "{}", 0, 0, {0},
      "Proxies whose word about a client's address, and whether it came over TLS, is taken: addresses, networks such as "
      "\"10.0.0.0/8\", \"unix\" for peers on Unix sockets.",
@@ -241,6 +247,7 @@ static const char *const type_texts[] = {
     [KEY_LIST] = "a text or a list of texts", [KEY_TEXT] = "a text",
     [KEY_CHOICE] = "one of", [KEY_COUNT] = "a whole number",
     [KEY_BYTES] = "bytes", [KEY_SECONDS] = "seconds",
+    [KEY_PROCESSES] = "a whole number",
 };
 
 static void write_range(struct buf *out, const struct key *key)
@@ -285,7 +292,7 @@ void keys_write_conf(struct buf *out)
         struct buf range = BUF_EMPTY;
         buf_add_text(&range, "Takes ");
         write_range(&range, &keys[i]);
-        buf_add_text(&range, keys[i].type == KEY_ADDRESSES ? "; at a restart only." : ".");
+        buf_add_text(&range, key_restarts(&keys[i]) ? "; at a restart only." : ".");
         buf_add_char(out, '\n');
         write_comment(out, keys[i].text);
         write_comment(out, keys[i].why);
@@ -312,6 +319,6 @@ void keys_write_page(struct buf *out)
         write_range(out, &keys[i]);
         buf_printf(out, "\n- default: %s%s%s\n", keys[i].standard ? "`" : "",
                    keys[i].standard ? keys[i].standard : "none", keys[i].standard ? "`" : "");
-        if (keys[i].type == KEY_ADDRESSES) buf_add_text(out, "- takes effect at a restart only\n");
+        if (key_restarts(&keys[i])) buf_add_text(out, "- takes effect at a restart only\n");
     }
 }

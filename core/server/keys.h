@@ -15,6 +15,7 @@ enum key_type {
     KEY_COUNT,
     KEY_BYTES,
     KEY_SECONDS,
+    KEY_PROCESSES, /* a whole number; another one takes a restart */
 };
 
 struct key {
@@ -31,6 +32,11 @@ struct key {
 static inline bool key_is_list(const struct key *key)
 {
     return key->type == KEY_ADDRESSES || key->type == KEY_LIST;
+}
+
+static inline bool key_restarts(const struct key *key)
+{
+    return key->type == KEY_ADDRESSES || key->type == KEY_PROCESSES;
 }
 
 extern const struct key keys[];

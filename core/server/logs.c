@@ -20,6 +20,11 @@ void logs_set(struct log *log, const char *level, const char *format)
     logger_of(log)->form = strcmp(format, "json") == 0 ? LINE_JSON : LINE_PAIRS;
 }
 
+void logs_name_worker(struct log *log, unsigned index)
+{
+    logger_of(log)->own = (struct log_field)F_NUMBER("worker", index);
+}
+
 bool logs_open(struct log *log, const char *path, struct buf *errors)
 {
     if (logger_open(logger_of(log), path)) return true;

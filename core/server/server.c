@@ -12,9 +12,7 @@
 #include "base/text.h"
 #include "engine/node.h"
 #include "engine/shadow.h"
-#include "http/address.h"
 #include "http/http.h"
-#include "http/listener.h"
 #include "http/static.h"
 #include "loop/loop.h"
 #include "peers/fetch.h"
@@ -25,10 +23,12 @@
 #include "server/describe.h"
 #include "server/doubts.h"
 #include "server/limits.h"
+#include "server/listeners.h"
 #include "server/logs.h"
 #include "server/record.h"
 #include "server/rules.h"
 #include "server/service.h"
+#include "server/worker.h"
 #include "upstream/gate.h"
 
 enum { DRAIN_LOOK_MS = 20, ADMIN_CONNECTIONS = 100, FETCH_CONNECTIONS = 256,
@@ -41,9 +41,8 @@ struct parts {
     struct transport *transport;
     struct fetch *fetch;
     struct static_files files;
-    struct listener **listeners; /* the public ones first */
+    struct listeners listeners;
     struct service *service;
-    size_t public_count, listener_count;
     struct gate gate;
     struct order order;
     struct engine_ports ports;
@@ -61,6 +60,13 @@ static struct hash_key random_key(struct random *random)
     return (struct hash_key){random->next(random), random->next(random)};
 }
 
+/* How many there are was settled when their master started; what the file says by now takes a restart. */
+static void be_worker(struct server *server)
+{
+    server->config->workers = worker_count(server->worker);
+    logs_name_worker(loop_log(server->loop), worker_index(server->worker));
+}
+
 static void make_ports(struct server *server)
 {
     struct parts *parts = server->_parts;
@@ -69,6 +75,7 @@ static void make_ports(struct server *server)
     struct random *random = loop_random(loop);
     struct log *log = loop_log(loop);
     logs_set(log, config->log_level, config->log_format);
+    if (server->worker) be_worker(server);
     hash_seed(random_key(random));
     cursor_epoch_create(&parts->order.epoch, random->next(random), random_key(random),
                         random_key(random));
@@ -119,46 +126,9 @@ static struct node *make_node(struct parts *parts, const struct config *config)
 
 static bool open_log(struct server *server, struct buf *errors)
 {
-    const char *file = server->config->log_file;
-    char *path = file ? config_resolve(server->config, file) : NULL;
+    char *path = config_log_file(server->config);
     const bool good = logs_open(server->_parts->ports.log, path, errors);
     xfree(path);
-    return good;
-}
-
-static bool keep_listener(struct parts *parts, struct listener *listener, bool trusted)
-{
-    const size_t count = parts->listener_count + 1;
-    if (!listener) return false;
-    if (trusted) listener_trust(listener);
-    parts->listeners = xrealloc(parts->listeners, count * sizeof(struct listener *));
-    parts->listeners[parts->listener_count++] = listener;
-    return true;
-}
-
-/* All that systemd passed for this address. */
-static bool take_passed(struct parts *parts, struct http *http, const char *address,
-                        struct http_handler *handler, bool trusted, struct buf *errors)
-{
-    int fd = service_take(parts->service, address);
-    if (fd < 0) service_explain(parts->service, address, errors);
-    bool good = fd >= 0;
-    for (; good && fd >= 0; fd = service_take(parts->service, address))
-        good = keep_listener(parts, listener_take(http, fd, address, handler, errors), trusted);
-    return good;
-}
-
-static bool listen_on(struct parts *parts, struct http *http, const struct config_list *list,
-                      struct http_handler *handler, bool trusted, struct buf *errors)
-{
-    bool good = true;
-    for (size_t i = 0; good && i < list->count; i++) {
-        const char *address = list->items[i];
-        good = address_is_passed(address)
-                   ? take_passed(parts, http, address, handler, trusted, errors)
-                   : keep_listener(parts, listener_open(http, address, handler, errors), trusted);
-    }
-    if (!good) buf_add_char(errors, '\n');
     return good;
 }
 
@@ -167,19 +137,13 @@ static bool open_listeners(struct server *server, struct buf *errors)
     struct parts *parts = server->_parts;
     const struct config *config = server->config;
     struct http_handler *handler = &recorder_taps(server->recorder)->handler;
-    if (!listen_on(parts, server->http, &config->listen, handler, false, errors) ||
-        !listen_on(parts, server->http, &config->listen_trusted, handler, true, errors))
-        return false;
-    parts->public_count = parts->listener_count;
-    return listen_on(parts, parts->admin_http, &config->admin, &server->admin.handler, false, errors);
-}
-
-static void log_listeners(const struct parts *parts)
-{
-    for (size_t i = 0; i < parts->listener_count; i++)
-        LOG(parts->ports.log, LOG_INFO, "listening",
-            F_TEXT("address", listener_address(parts->listeners[i])),
-            F_TEXT("listener", i < parts->public_count ? "public" : "admin"));
+    const struct listeners_plan plan = {
+        .service = parts->service,
+        .worker = server->worker,
+        .open = {&config->listen, server->http, handler},
+        .trusted = {&config->listen_trusted, server->http, handler},
+        .admin = {&config->admin, parts->admin_http, &server->admin.handler}};
+    return listeners_open(&parts->listeners, &plan, errors);
 }
 
 struct server *server_new(struct config *config, bool check, struct buf *errors)
@@ -187,6 +151,7 @@ struct server *server_new(struct config *config, bool check, struct buf *errors)
     struct server *server = xcalloc(1, sizeof(*server));
     struct parts *parts = server->_parts = xcalloc(1, sizeof(*parts));
     server->config = config;
+    server->worker = check ? NULL : worker_new();
     parts->server = server;
     server->loop = loop_new();
     make_ports(server);
@@ -262,7 +227,7 @@ static void on_drain(struct timer *timer)
 static void begin_drain(struct server *server)
 {
     struct parts *parts = server->_parts;
-    for (size_t i = 0; i < parts->public_count; i++) listener_close(parts->listeners[i]);
+    listeners_close_public(&parts->listeners);
     rules_unshadow(server->rules);
     parts->drained = node_counters(server->node)->streams;
     parts->drain_from_ms = parts->ports.clock->now_ms;
@@ -272,14 +237,22 @@ static void begin_drain(struct server *server)
     clock_after(parts->ports.clock, &parts->drain, DRAIN_LOOK_MS);
 }
 
+static void on_at_once_signal(void *owner, int signum)
+{
+    struct server *server = owner;
+    struct parts *parts = server->_parts;
+    (void)signum;
+    log_cut(parts, "ended at once by a second signal");
+    clock_cancel(parts->ports.clock, &parts->drain);
+    loop_stop(server->loop);
+}
+
 static void on_end_signal(void *owner, int signum)
 {
     struct server *server = owner;
     struct parts *parts = server->_parts;
     if (node_draining(server->node)) {
-        log_cut(parts, "ended at once by a second signal");
-        clock_cancel(parts->ports.clock, &parts->drain);
-        loop_stop(server->loop);
+        if (!server->worker) on_at_once_signal(server, signum);
         return;
     }
     LOG(parts->ports.log, LOG_INFO, "draining", F_TEXT("signal", signum == SIGINT ? "INT" : "TERM"),
@@ -409,7 +382,8 @@ int server_run(struct server *server)
     loop_signal(server->loop, SIGINT, on_end_signal, server);
     loop_signal(server->loop, SIGHUP, on_reload_signal, server);
     loop_signal(server->loop, SIGUSR1, on_log_signal, server);
-    log_listeners(parts);
+    if (server->worker) loop_signal(server->loop, WORKER_AT_ONCE, on_at_once_signal, server);
+    listeners_log(&parts->listeners, parts->ports.log);
     say_ready(server);
     LOG(parts->ports.log, LOG_INFO, "serving", F_NUMBER("apps", node_apps(server->node)));
     loop_run(server->loop);
@@ -443,7 +417,8 @@ void server_free(struct server *server)
     loop_free(server->loop);
     buf_destroy(&server->reload.lines);
     config_free(server->config);
-    xfree(parts->listeners);
+    listeners_destroy(&parts->listeners);
+    worker_free(server->worker);
     xfree(parts);
     xfree(server);
 }

@@ -15,6 +15,7 @@ struct node;
 struct recorder;
 struct rules;
 struct server;
+struct worker;
 
 /* The rooms that the admin listener and the metrics read. */
 struct server {
@@ -24,6 +25,7 @@ struct server {
     struct http *http; /* of the public listeners */
     struct loop *loop;
     struct recorder *recorder;
+    struct worker *worker; /* NULL: not one of several */
     struct admin admin;
     struct last_reload {
         enum { RELOAD_NONE, RELOAD_GOOD, RELOAD_REFUSED } outcome;

@@ -1,5 +1,7 @@
 #include "server/service.h"
 
+#include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <systemd/sd-daemon.h>
@@ -94,4 +96,39 @@ void service_stopping(struct service *service, const char *status)
 {
     (void)service;
     sd_notifyf(0, "STOPPING=1\nSTATUS=%s", status);
+}
+
+uint64_t service_patience_ms(const struct service *service)
+{
+    return service->pace_ms * 2;
+}
+
+static void set_number(const char *name, unsigned long long number)
+{
+    char text[24];
+    snprintf(text, sizeof(text), "%llu", number);
+    setenv(name, text, 1);
+}
+
+static void pass_sockets(const struct service *service)
+{
+    struct buf names = BUF_EMPTY;
+    if (!service->count) return;
+    for (int i = 0; i < service->count; i++) {
+        buf_printf(&names, "%s%s", i ? ":" : "", service->names[i]);
+        fcntl(SD_LISTEN_FDS_START + i, F_SETFD, 0);
+    }
+    set_number("LISTEN_PID", (unsigned long long)getpid());
+    set_number("LISTEN_FDS", (unsigned long long)service->count);
+    setenv("LISTEN_FDNAMES", buf_text(&names), 1);
+    buf_destroy(&names);
+}
+
+void service_pass_on(const struct service *service, const char *manager)
+{
+    pass_sockets(service);
+    setenv("NOTIFY_SOCKET", manager, 1);
+    if (!service->pace_ms) return;
+    set_number("WATCHDOG_PID", (unsigned long long)getpid());
+    set_number("WATCHDOG_USEC", (unsigned long long)service->pace_ms * 2000);
 }

@@ -25,3 +25,10 @@ void service_explain(const struct service *service, const char *address, struct 
 void service_ready(struct service *service, const char *status);
 void service_reloading(struct service *service);
 void service_stopping(struct service *service, const char *status);
+
+/* For who has others serve in its place. How long systemd waits for a sign of life; 0: it does not wait. */
+uint64_t service_patience_ms(const struct service *service);
+
+/* In a process that was forked and is about to be another program: passes on what was not taken, and that
+ * `manager`, a notify socket ("@name"), is to hear what systemd would: signs of life, too, where it wants them. */
+void service_pass_on(const struct service *service, const char *manager);
