@@ -46,6 +46,7 @@ struct crew {
     struct clock *clock;
     struct log *log;
     struct crew_options options;
+    char *config; /* a copy of its path */
     pid_t master;
     int program; /* as it was when the master began: workers are of one version */
     struct watch notices;
@@ -70,7 +71,7 @@ static void restore_signals(void)
 static void become(const struct crew *crew, unsigned index)
 {
     char *words[] = {program_invocation_name, (char *)"run", (char *)"-c",
-                     (char *)crew->options.config, NULL};
+                     crew->config, NULL};
     struct buf told = BUF_EMPTY;
     prctl(PR_SET_PDEATHSIG, SIGTERM);
     if (getppid() != crew->master) _exit(EXIT_FAILED);
@@ -266,6 +267,7 @@ struct crew *crew_new(struct loop *loop, const struct crew_options *options)
     crew->clock = loop_clock(loop);
     crew->log = loop_log(loop);
     crew->options = *options;
+    crew->config = xstrdup(options->config);
     crew->master = getpid();
     crew->program = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
     crew->members = xcalloc(options->count, sizeof(*crew->members));
@@ -291,6 +293,7 @@ void crew_free(struct crew *crew)
         buf_destroy(&crew->members[i].status);
     }
     xfree(crew->members);
+    xfree(crew->config);
     xfree(crew);
 }
 

@@ -19,7 +19,7 @@ struct crew_events {
 };
 
 struct crew_options {
-    const char *config; /* the file's path; all are borrowed */
+    const char *config; /* the file's path; it is copied, what follows borrowed */
     unsigned count;
     const struct held *held;
     const struct service *service;

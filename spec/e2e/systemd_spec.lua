@@ -1,93 +1,60 @@
 -- As systemd runs it: what it says to the manager, the sockets that it is passed, the unit files.
 
-local e2e    = require "spec.support.e2e"
-local http   = require "spec.support.http"
-local proc   = require "spec.support.proc"
-local socket = require "posix.sys.socket"
-local unistd = require "posix.unistd"
-local tcp    = require "spec.support.tcp"
-local wait   = require "spec.support.wait"
+local e2e     = require "spec.support.e2e"
+local http    = require "spec.support.http"
+local manager = require "spec.support.manager"
+local proc    = require "spec.support.proc"
+local tcp     = require "spec.support.tcp"
+local wait    = require "spec.support.wait"
 
 local RULES = [[
-local app = require("sluice").app "unit"
+local app     = require("sluice").app "unit"
 app:route("ping", "GET /ping", { run = function() return 200, "pong" end })
 app:route("sleep", "POST /sleep", { run = function() require("sluice.time").sleep(1) return 204 end })
 ]]
 
--- A manager's notify socket: `take()` returns what was said so far, a text a message.
-local function manager()
-  local path = e2e.folder() .. "/notify"
-  local fd = assert(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM, 0))
-  assert(socket.bind(fd, { family = socket.AF_UNIX, path = path }))
-  assert(socket.setsockopt(fd, socket.SOL_SOCKET, socket.SO_RCVTIMEO, 0, 1000))
-  local said = {}
-  return path, function()
-    while true do
-      local text = socket.recv(fd, 4096)
-      if not text then return said end
-      said[#said + 1] = text
-    end
-  end, function() unistd.close(fd) end
-end
-
-local function find(said, pattern)
-  for i, text in ipairs(said) do
-    if text:find(pattern) then return i, text end
-  end
-end
-
--- The words that start a program with these sockets. The program is started by the first connection, which is made.
-local function activated(poke, names, ...)
-  local words = { "bash", "-c", ("(sleep 0.2; exec curl -s -m 5 %s >/dev/null) & exec \"$@\""):format(poke), "--",
-                  "systemd-socket-activate", "--fdname=" .. names }
-  for _, address in ipairs { ... } do
-    words[#words + 1] = "-l"
-    words[#words + 1] = address
-  end
-  return words
-end
-
 describe("under systemd", function()
   it("says when it is ready, reloads and ends, and answers the watchdog", function()
-    local path, take, close = manager()
-    local server = e2e.server { rules = RULES, env = { NOTIFY_SOCKET = path, WATCHDOG_USEC = "200000" } }
-    wait.wait_until(function() return find(take(), "^READY=1\nSTATUS=serving 1 apps, generation 1") end)
-    wait.wait_until(function() return select(2, table.concat(take(), "\n"):gsub("WATCHDOG=1", "")) >= 3 end)
+    local notify = manager.open(e2e.folder())
+    local server = e2e.server { rules = RULES, env = { NOTIFY_SOCKET = notify.path, WATCHDOG_USEC = "200000" } }
+    wait.wait_until(function() return notify:find("^READY=1\nSTATUS=serving 1 apps, generation 1") end)
+    wait.wait_until(function() return notify:count "WATCHDOG=1" >= 3 end)
     server.process:signal "HUP"
-    local at = wait.wait_until(function() return find(take(), "^RELOADING=1\nMONOTONIC_USEC=%d+") end)
-    wait.wait_until(function() return (find(take(), "^READY=1\nSTATUS=serving 1 apps, generation 2") or 0) > at end)
+    local at = wait.wait_until(function() return notify:find("^RELOADING=1\nMONOTONIC_USEC=%d+") end)
+    wait.wait_until(function() return (notify:find("^READY=1\nSTATUS=serving 1 apps, generation 2") or 0) > at end)
     e2e.write(server.folder .. "/rules/app.lua", "this is no Lua")
     server.errors = "not reloaded"
     server.process:signal "HUP"
-    wait.wait_until(function() return find(take(), "^READY=1\nSTATUS=.*the last reload was refused") end)
+    wait.wait_until(function() return notify:find("^READY=1\nSTATUS=.*the last reload was refused") end)
     server.process:signal "TERM"
     server.process:wait(5)
-    assert.is_truthy(find(take(), "^STOPPING=1\nSTATUS=draining"))
-    close()
+    assert.is_truthy(notify:find("^STOPPING=1\nSTATUS=draining"))
+    notify:close()
   end)
 
   it("goes on saying that it ends where a reload comes in its drain", function()
-    local path, take, close = manager()
-    local server = e2e.server { rules = RULES, env = { NOTIFY_SOCKET = path } }
+    local notify = manager.open(e2e.folder())
+    local server = e2e.server { rules = RULES, env = { NOTIFY_SOCKET = notify.path } }
     local held = http.connect(server.address)
     held:start { method = "POST", path = "/sleep" }
     wait.wait_until(function() return server:metric "sluice_requests_total" == 1 end)
     server.errors = "the node drains"
     server.process:signal "TERM"
-    local at = wait.wait_until(function() return find(take(), "^STOPPING=1") end)
+    local at = wait.wait_until(function() return notify:find("^STOPPING=1") end)
     server.process:signal "HUP"
     wait.wait_until(function() return server:log():find "the node drains" end)
     held:answer()
     server.process:wait(5)
-    assert.equal(at, #take())
-    close()
+    assert.equal(at, #notify:take())
+    notify:close()
   end)
 
   it("serves the sockets that it is passed, by their names", function()
     local web, other = tcp.free_port(), tcp.free_port()
     local server = e2e.server {
       rules = RULES, conf = 'listen = { "systemd:other", "systemd:web" }',
-      under = activated("http://127.0.0.1:" .. web .. "/ping", "web:other", "127.0.0.1:" .. web, "127.0.0.1:" .. other),
+      under = manager.activated("http://127.0.0.1:" .. web .. "/ping", "web:other", "127.0.0.1:" .. web,
+                                "127.0.0.1:" .. other),
     }
     assert.same({ "127.0.0.1:" .. other, "127.0.0.1:" .. web }, server.addresses)
     for _, address in ipairs(server.addresses) do assert.equal("pong", http.get(address, "/ping").body) end
@@ -102,7 +69,7 @@ describe("under systemd", function()
     assert.equal(2, code)
     assert.is_truthy(output:find("cannot listen on systemd:web: systemd passed no socket at all", 1, true), output)
     local _, said = e2e.run(words, {
-      under = activated("--unix-socket " .. folder .. "/s http://localhost/", "ui", folder .. "/s"),
+      under = manager.activated("--unix-socket " .. folder .. "/s http://localhost/", "ui", folder .. "/s"),
     })
     assert.is_truthy(said:find("passed no socket of this name that is not in use already; it passed ui", 1, true), said)
   end)
