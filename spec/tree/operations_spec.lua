@@ -27,7 +27,7 @@ describe("the page about operations", function()
 
   it("names config keys that there are", function()
     local keys = tree.read "docs/config.md"
-    for _, name in ipairs { "drain_timeout", "drain_spread", "log_file", "admin_key", "heartbeat" } do
+    for _, name in ipairs { "drain_timeout", "drain_spread", "log_file", "admin_key", "heartbeat", "workers" } do
       assert.is_truthy(page:find("`" .. name .. "`", 1, true), name)
       assert.is_truthy(keys:find("## `" .. name .. "`", 1, true), name)
     end
