@@ -104,6 +104,22 @@ static void drop(struct topic *topic, uint64_t lost)
     retain_drop(topic);
 }
 
+uint64_t topic_join_mark(const struct topic *topic)
+{
+    return topic->loaded ? order_of(topic)->position : heard(topic);
+}
+
+/* Joined a topic that was not loaded: what it would have had since is in no queue. A snapshot stands for it. */
+static void settle_join(struct topic *topic, struct subscriber *subscriber,
+                        struct subscription *own)
+{
+    const bool missed = history_after(&topic->history, own->joined_at) < topic->history.count ||
+                        own->joined_at < topic->history.lost;
+    own->joined_at = order_of(topic)->position;
+    if (missed && !topic->options->snapshot) subscriber_resync(subscriber, "history", topic);
+    newcomer_greet(subscriber);
+}
+
 void topic_load_begin(struct topic *topic, uint64_t lost)
 {
     CHECK(!topic->loaded && lost <= heard(topic));
@@ -141,9 +157,8 @@ void topic_loaded(struct topic *topic)
         if (i >= topic->count || !topic->members[i].subscriber) continue;
         struct subscriber *subscriber = topic->members[i].subscriber;
         if (subscriber->state == STATE_NEW) continue;
-        subscriber_list(subscriber)[topic->members[i].subscription].joined_at =
-            order_of(topic)->position;
-        newcomer_greet(subscriber);
+        settle_join(topic, subscriber,
+                    &subscriber_list(subscriber)[topic->members[i].subscription]);
     }
     tell_waiters(topic, true);
     topic_let_go(topic);

@@ -62,8 +62,8 @@ void topic_load(struct topic *topic, uint64_t place, const struct emission *emis
 /* What it retains, likewise, if its options say so; also of one that is loaded. */
 void topic_load_retained(struct topic *topic, const struct emission *emission, uint64_t at_ms);
 
-/* It is whole. Those who joined it meanwhile are live from here on, and get what it has for newcomers; those
- * who wait are told. Asks rules. */
+/* It is whole. Those who joined it meanwhile are live from here on, and get what it has for newcomers; where it has
+ * triggers from behind their join they are told to re-read it ("history"). Those who wait are told. Asks rules. */
 void topic_loaded(struct topic *topic);
 
 /* It cannot be loaded now: those who wait are told. It is wanted still by those who have joined. */
@@ -77,6 +77,6 @@ void topic_unload(struct topic *topic);
 void topic_receive(struct topic *topic, uint64_t place, const struct emission *emission);
 
 /* What came between is not known: a hole that cannot be filled, a server that began anew. Whoever has the topic is
- * told to re-read it, by an event of its own without a place, and so is who comes back from before what is heard now.
- * Nothing that was loaded stays. */
+ * told to re-read it, by an event of its own without a place, and so is who comes back from before what is heard
+ * now: in front of what follows a hole, order_heard says up to where the hole goes. Nothing that was loaded stays. */
 void topic_break(struct topic *topic, const char *reason);

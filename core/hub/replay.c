@@ -397,7 +397,8 @@ void replay_start(struct subscriber *subscriber, struct bytes cursor)
     subscriber->state = STATE_LIVE;
     subscriber->seen = order->position;
     struct subscription *list = subscriber_list(subscriber);
-    for (uint32_t i = 0; i < subscriber->topics; i++) list[i].joined_at = order->position;
+    for (uint32_t i = 0; i < subscriber->topics; i++)
+        list[i].joined_at = topic_join_mark(list[i].topic);
 
     struct places places = {{0}};
     const enum origin origin = find_origin(subscriber, cursor, &places);

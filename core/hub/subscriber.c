@@ -234,7 +234,7 @@ bool subscriber_join(struct subscriber *subscriber, struct topic *topic)
     struct subscription *own = &subscriber_list(subscriber)[at];
     *own = (struct subscription){
         .topic = topic,
-        .joined_at = begins ? UINT64_MAX : subscriber->hub->ports.order->position,
+        .joined_at = begins ? UINT64_MAX : topic_join_mark(topic),
     };
     own->member = topic_add(topic, subscriber, at); /* who is told of it finds it here already */
     return true;

@@ -76,6 +76,10 @@ void topic_watch_expiry(struct topic *topic);
 /* Members came or went, or who waits: the bus hears whether the topic is wanted. */
 void topic_review_wants(struct topic *topic);
 
+/* What a subscription notes that begins now, as joined_at: the position or, of a topic that is not loaded yet, the
+ * place that is heard, until it is. */
+uint64_t topic_join_mark(const struct topic *topic);
+
 /* Adds a member; returns its index. */
 uint32_t topic_add(struct topic *topic, struct subscriber *subscriber, uint32_t subscription);
 void topic_remove(struct topic *topic, uint32_t index);

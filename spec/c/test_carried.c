@@ -159,23 +159,43 @@ static void what_is_loaded_can_be_resumed_from_and_what_comes_is_live(void **sta
     assert_read(unsure, NEW RESYNC("history", "d0"));
 }
 
-static void nothing_comes_of_a_topic_that_is_not_loaded(void **state)
+static void who_joins_before_it_is_loaded_is_told_of_what_came_between(void **state)
 {
     (void)state;
     begin(1);
-    struct tab *tab = start_in("b0", NULL);
+    struct tab *tab = start_in("b0", NULL), *later = start_in("b0", NULL);
     struct topic *topic = topic_of(world, "a0");
+    order_heard(&world->order, 0, 199);
     subscriber_join(tab->subscriber, topic);
     receive(topic, 200, "1");
     settle(world);
     assert_read(tab, NEW);
     assert_int_equal(world->order.heard.at[0], 200); /* there is nothing in front of it */
+    subscriber_join(later->subscriber, topic);
     topic_load_begin(topic, 0);
     load(topic, 200, "1");
     topic_loaded(topic);
     receive(topic, 201, "2");
     settle(world);
-    assert_read(tab, "t 2\n"); /* it joined when it was loaded */
+    assert_read(tab, RESYNC("history", "a0") "t 2\n");
+    assert_read(later, NEW "t 2\n");
+}
+
+static void who_does_not_wait_is_told(void **state)
+{
+    (void)state;
+    begin(1);
+    struct tab *before = start_in("b0", NULL);
+    tab_cut(before);
+    struct topic *topic = topic_of(world, "a0");
+    struct tab *tab = tab_new(world, NULL, NULL, NULL);
+    subscriber_join(tab->subscriber, topic);
+    tab_start(tab, before);
+    assert_read(tab, NEW RESYNC("history", "a0"));
+    loaded("a0");
+    receive(topic, 201, "2");
+    settle(world);
+    assert_read(tab, "t 2\n");
 }
 
 static void who_joined_meanwhile_gets_what_newcomers_get(void **state)
@@ -388,7 +408,8 @@ int main(void)
         TEST(a_window_holds_a_topic_that_nobody_has),
         TEST(who_waits_makes_it_wanted_and_is_told),
         TEST(what_is_loaded_can_be_resumed_from_and_what_comes_is_live),
-        TEST(nothing_comes_of_a_topic_that_is_not_loaded),
+        TEST(who_joins_before_it_is_loaded_is_told_of_what_came_between),
+        TEST(who_does_not_wait_is_told),
         TEST(who_joined_meanwhile_gets_what_newcomers_get),
         TEST(a_break_is_told_to_all_and_leaves_nothing),
         TEST(what_comes_too_late_breaks_its_topic),
