@@ -89,7 +89,7 @@ void explain_describe(struct explain_trigger *trigger, struct atom *topic,
     trigger->cause = emission->cause;
     trigger->within_ms = emission->within_ms;
     trigger->data_size = (uint32_t)emission->data.size;
-    trigger->excerpt_size = (uint32_t)cut(trigger->data, sizeof(trigger->data), emission->data);
+    trigger->excerpt_size = (uint16_t)cut(trigger->data, sizeof(trigger->data), emission->data);
 }
 
 static void trigger_clear(const struct explain_trigger *trigger)

@@ -66,13 +66,14 @@ enum { EXPLAIN_EXCERPT = 120, EXPLAIN_RESUMED = SPARED_REASONS };
 struct explain_trigger {
     uint64_t number, at_ms; /* wall clock */
     uint64_t position;      /* 0: it has none */
-    uint64_t place;         /* and its place, of this server */
-    uint8_t server;
+    uint64_t place;         /* and its place, of the server */
     uint64_t cause;         /* the call's number, or 0 */
     uint64_t within_ms;
     struct atom *topic, *type, *replaces, *user, *tag;
     uint32_t subscribers;             /* of its topic, when it took its place */
-    uint32_t data_size, excerpt_size; /* of all, and of what `data` has of it */
+    uint32_t data_size;
+    uint16_t excerpt_size; /* of data_size, what `data` has */
+    uint8_t server;        /* whose the place is */
     enum explain_state state;
     char data[EXPLAIN_EXCERPT];
 };

@@ -38,9 +38,10 @@ struct frame {
     uint32_t data_size;
     struct atom *topic, *type, *replaces, *user, *tag, *meta; /* references of the frame */
     uint64_t position, place;
-    uint64_t at_ms, at_us;
-    uint8_t server;        /* whose order its place is in */
-    bool repeats;          /* history's: its id was there already, see hub/history.h */
+    uint64_t at_ms;
+    uint64_t at_us : 56;
+    uint64_t server : 7;   /* whose order its place is in */
+    uint64_t repeats : 1;  /* history's: its id was there already, see hub/history.h */
     struct frame *_tagged; /* the twin that carries session_tag, once somebody needs it */
     char bytes[];
 };
