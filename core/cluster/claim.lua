@@ -11,9 +11,11 @@
 --   free: name, id, fence, ms     lets go of it, and keeps the memo for ms; "pass": for another that wishes it, and
 --                                 wishes it still. Fence 0: the caller does not know whether it holds it
 --
+-- The id is a number that grows with each question "wish" of a node. What was sent on a connection that is lost may
+-- arrive behind what was sent on the next one; by its id it is known for late, and changes nothing of what came after it.
+--
 -- The record of a name is the hash PREFIX:claim:NAME:
---   holder      "NODE:ID" (missing: nobody). The id is a number that a node gives to no other wish, so that what
---               arrives late of an earlier one of its wishes means nothing to this one
+--   holder      "NODE:ID" (missing: nobody), as it was granted
 --   until       when its lease is over, in this server's milliseconds
 --   wishes      "0": the holder itself does not wish it
 --   fence       of the last grant; what is done in the name goes with it (publish.lua)
@@ -52,6 +54,12 @@ local function read(name)
     holder = holder, left = holder and left > 0 and left or 0,
     counts = wishes ~= "0", fence = tonumber(fence) or 0, ever = fence and true, known = known == epoch,
   }
+end
+
+-- Was it granted to this node, to nothing later than this?
+local function is_own(record, id)
+  local holder, its = (record.holder or ""):match "^(.*):(%d+)$"
+  return holder == node and tonumber(its) <= tonumber(id)
 end
 
 -- Does a wish count, by its time in the list of them?
@@ -127,12 +135,6 @@ local function may_renew(record, id, fence)
   return fresh_ms > 0 and fence > record.fence
 end
 
--- Is what holds it an earlier wish of the same node, which knows nothing of it any more?
-local function is_own(record, id)
-  local holder, its = (record.holder or ""):match "^(.*):(%d+)$"
-  return holder == node and tonumber(its) <= tonumber(id)
-end
-
 local function ask(name, id, fence, what)
   local record = read(name)
   if what ~= "wish" then
@@ -165,7 +167,7 @@ end
 local function free(name, id, fence, keep)
   local record, passes = read(name), keep == "pass"
   local wished = redis.call("ZREM", record.wishes, node)
-  if record.holder == node .. ":" .. id and (fence == 0 or record.fence == fence) then
+  if is_own(record, id) and (fence == 0 or record.fence == fence) then
     let_go(record, passes)
   elseif record.left > 0 then
     if wished == 1 then tell_holder(record) end

@@ -51,7 +51,7 @@ struct claim {
     struct timer ask, end;
     struct batch *batch; /* that asks about it, or NULL */
     uint32_t slot;
-    uint64_t id;       /* of the wish: see claim.lua */
+    uint64_t id;       /* of the last question that wished it: see claim.lua */
     uint64_t fence;    /* the highest that is known of the name; while it is held, its own */
     uint64_t until_us; /* by the own clock; while it is held */
     uint32_t others, busy;
@@ -104,6 +104,7 @@ static void send_some(struct server *server)
         const struct bytes what = !claim->held    ? BYTES("wish")
                                   : claim->wished ? BYTES("hold")
                                                   : BYTES("keep");
+        if (!claim->held) claim->id = ++server->claims->ids;
         claim_words_add_claim(&words, claim_name(claim), claim->id, claim->fence, what);
         claim->known = true;
         claim->batch = batch;
@@ -323,7 +324,6 @@ static void let_go(struct claim *claim, uint64_t keep_ms)
                      fence, keep_ms);
     run(xcalloc(1, sizeof(struct batch)), claim->server, &words);
     claim->known = false;
-    claim->id = ++claim->claims->ids;
 }
 
 /* ---- the cluster's events ---- */
@@ -417,7 +417,6 @@ struct claim *claim_new(struct claims *claims, uint32_t index, struct bytes name
     claim->server = &claims->servers[index];
     claim->events = events;
     claim->owner = owner;
-    claim->id = ++claims->ids;
     claim->wished = true;
     claim->size = (uint32_t)name.size;
     memcpy(claim->name, name.data, name.size);

@@ -340,18 +340,49 @@ static void drop_messages(struct peer *peer)
         free_message(CONTAINER(peer->messages.next, struct message, link));
 }
 
+/* What was sent on a connection that is lost, and arrives all the same; nobody hears an answer. */
+static struct list strays;
+
+static void run_strays(void)
+{
+    LIST_EACH(link, &strays)
+    {
+        struct redis_call *call = CONTAINER(link, struct redis_call, link);
+        if (call->run_us > world_us) continue;
+        struct peer nobody = {.due_us = 0};
+        run_call(&nobody, call);
+        free_call(call);
+    }
+}
+
+static void drop_strays(void)
+{
+    while (!list_empty(&strays)) free_call(CONTAINER(strays.next, struct redis_call, link));
+}
+
+static void go_astray(const struct redis_call *call, uint64_t run_us)
+{
+    struct redis_call *stray = xcalloc(1, sizeof(*stray));
+    buf_add_bytes(&stray->words, buf_bytes(&call->words));
+    memcpy(stray->sizes, call->sizes, sizeof(stray->sizes));
+    stray->count = call->count;
+    stray->run_us = run_us;
+    list_append(&strays, &stray->link);
+}
+
 /* The connections are lost; the node hears of it when it is awake. What was sent may have been
- * done. */
+ * done, or be done up to three seconds later. */
 static void cut(struct node *node, uint64_t away_ms)
 {
     struct peer *peer = node->peer;
     if (peer->up && !peer->cut) {
+        uint64_t run_us = world_us + draw_below(&dice, 2) * draw_below(&dice, 3000000);
         LIST_EACH(link, &peer->calls)
         {
             struct redis_call *call = CONTAINER(link, struct redis_call, link);
             if (call->reply || call->code) continue;
-            if (draw_below(&dice, 2)) break;
-            run_call(peer, call);
+            if (draw_below(&dice, 3) == 0) break;
+            go_astray(call, run_us);
         }
         peer->cut = true;
     }
@@ -590,6 +621,7 @@ static void pass(uint64_t ms)
 {
     for (const uint64_t until_us = world_us + ms * 1000; world_us < until_us;) {
         world_us += STEP_US;
+        run_strays();
         for (int i = 0; i < NODES; i++) serve(nodes[i].peer);
         for (int i = 0; i < NODES; i++) play_turn(&nodes[i]);
         check_world();
@@ -701,6 +733,7 @@ static int begin_world(void **state)
     errors_logged = 0;
     on_run = NULL;
     on_held = NULL;
+    list_create(&strays);
     tell_server("FLUSHALL");
     for (int i = 0; i < NODES; i++) begin_node(&nodes[i]);
     return 0;
@@ -710,4 +743,5 @@ static void end_nodes(void)
 {
     for (int i = 0; i < NODES; i++)
         if (!nodes[i].dead) kill_node(&nodes[i]);
+    drop_strays();
 }

@@ -17,8 +17,10 @@ static void in_a_fresh_epoch_a_lease_passes_before_anything_is_granted(void **st
 {
     (void)state;
     struct place *a = wish(0, 0);
+    scripts_run = 0;
     pass(CLAIMS_LEASE_MS - 500);
     assert_false(holds(a));
+    assert_true(scripts_run <= 3 * 6 + 1); /* beats, and one question */
     pass(1500);
     assert_true(holds(a) && a->helds == 1);
     assert_false(a->ever || a->has_memo);
@@ -382,6 +384,81 @@ static void a_claim_can_be_freed_from_within_what_it_is_told(void **state)
     assert_true(holds(b) && holds(c));
 }
 
+static void what_nobody_wishes_any_more_comes_back(void **state)
+{
+    (void)state;
+    struct place *a;
+    begin_held(&a);
+    wish(1, 0);
+    pass(100);
+    kill_node(&nodes[1]);
+    tell_server("DEL sluice:wishes:inbox:ann"); /* its time is over, and was not heard of yet */
+    claim_pass_on(a->claim);
+    assert_false(holds(a));
+    pass(100);
+    assert_true(holds(a) && a->helds == 2);
+}
+
+static void a_name_that_was_held_is_known_for_it_across_epochs(void **state)
+{
+    (void)state;
+    struct place *a, *b;
+    begin_held(&a);
+    publish_memo(a, "id");
+    b = wish(1, 0);
+    pass(1000);
+    kill_node(&nodes[0]);
+    tell_server("FLUSHALL");
+    pass(2 * CLAIMS_LEASE_MS);
+    assert_true(holds(b) && b->ever && !b->has_memo && b->fence > a->fence);
+}
+
+/* A wish on a connection that was lost arrives when the name was let go of and is held anew. */
+static void what_arrives_late_changes_nothing(void **state)
+{
+    (void)state;
+    struct place *a;
+    begin_held(&a);
+    free_place(a, 0);
+    pass(100);
+    scripts_run = 0;
+    a = wish(0, 0);
+    wheel_advance(&nodes[0].clock.wheel, nodes[0].clock.now_ms);
+    const struct redis_call *call = CONTAINER(nodes[0].peer->calls.prev, struct redis_call, link);
+    assert_text(word_of(call, 5), "ask");
+    go_astray(call, world_us + 1500000); /* the question, */
+    pass(100);
+    free_place(a, 0);
+    call = CONTAINER(nodes[0].peer->calls.prev, struct redis_call, link);
+    assert_text(word_of(call, 5), "free");
+    go_astray(call, world_us + 1500000); /* and the release */
+    pass(100);
+    a = wish(0, 0);
+    pass(100);
+    assert_true(holds(a));
+    const uint64_t fence = a->fence;
+    struct place *b = wish(1, 0);
+    pass(20000);
+    assert_true(list_empty(&strays));
+    assert_true(holds(a) && a->helds == 1 && a->losts == 0 && a->fence == fence && !b->told);
+}
+
+static void all_expires(int at_least)
+{
+    redisReply *keys = ask_server("KEYS sluice:*");
+    int looked_at = 0;
+    for (size_t i = 0; i < keys->elements; i++) {
+        const char *key = keys->element[i]->str;
+        if (!strstr(key, ":claim:") && !strstr(key, ":wishes:") && !strstr(key, ":fence")) continue;
+        redisReply *left = redisCommand(commands, "PTTL %s", key);
+        assert_true(left->integer > 0);
+        freeReplyObject(left);
+        looked_at++;
+    }
+    freeReplyObject(keys);
+    assert_true(looked_at >= at_least);
+}
+
 static void nothing_stays_for_ever(void **state)
 {
     (void)state;
@@ -392,22 +469,11 @@ static void nothing_stays_for_ever(void **state)
     pass(500);
     publish_memo(a, "id");
     pass(500);
+    all_expires(4);
     free_place(b, 0);
     free_place(a, 5000);
     pass(500);
-    redisReply *keys = ask_server("KEYS sluice:*");
-    int looked_at = 0;
-    for (size_t i = 0; i < keys->elements; i++) {
-        if (!strstr(keys->element[i]->str, "claim") && !strstr(keys->element[i]->str, "wish") &&
-            !strstr(keys->element[i]->str, "fence"))
-            continue;
-        redisReply *left = redisCommand(commands, "PTTL %s", keys->element[i]->str);
-        assert_true(left->integer > 0);
-        freeReplyObject(left);
-        looked_at++;
-    }
-    freeReplyObject(keys);
-    assert_true(looked_at >= 3);
+    all_expires(3);
 }
 
 static void what_the_server_does_not_understand_is_said_once(void **state)
@@ -453,6 +519,9 @@ int main(void)
         WORLD(a_clock_that_is_set_back_makes_no_lease_longer),
         WORLD(many_are_asked_about_together),
         WORLD(a_claim_can_be_freed_from_within_what_it_is_told),
+        WORLD(what_nobody_wishes_any_more_comes_back),
+        WORLD(a_name_that_was_held_is_known_for_it_across_epochs),
+        WORLD(what_arrives_late_changes_nothing),
         WORLD(nothing_stays_for_ever),
         WORLD(what_the_server_does_not_understand_is_said_once),
     };
