@@ -7,8 +7,10 @@
 #include "base/alloc.h"
 #include "base/check.h"
 #include "base/text.h"
+#include "cluster/cluster.h"
 #include "http/address.h"
 #include "http/proxies.h"
+#include "peers/redis_url.h"
 #include "script/settings.h"
 #include "server/keys.h"
 #include "server/worker.h"
@@ -154,7 +156,7 @@ static void take(void *ctx, const struct setting *setting)
     *line = setting->line;
     if (key_is_list(key)) {
         take_list(reading, key, setting);
-    } else if (key->type == KEY_TEXT || key->type == KEY_CHOICE) {
+    } else if (key_is_text(key)) {
         take_text(reading, key, setting);
     } else {
         take_number(reading, key, setting);
@@ -185,7 +187,7 @@ static void set_standard(struct config *config, const struct key *key)
     struct bytes text = bytes_of(key->standard);
     if (key_is_list(key))
         set_standard_list(slot_of(config, key), text);
-    else if (key->type <= KEY_CHOICE)
+    else if (key_is_text(key))
         set_text(slot_of(config, key), bytes_run(text.data + 1, text.size - 2)); /* its quotes */
     else
         *(uint64_t *)slot_of(config, key) =
@@ -248,6 +250,45 @@ static void check_workers(struct reading *reading)
     }
 }
 
+/* What is said of them is without their passwords: a url that is none is not shown. */
+static void check_redis(struct reading *reading, const struct config *config)
+{
+    struct buf *errors = reading->errors;
+    const struct config_list *list = &config->redis;
+    struct redis_url urls[CLUSTER_SERVERS];
+    size_t count = 0;
+    if (list->count > CLUSTER_SERVERS)
+        buf_printf(errors, "%s: redis: %zu servers, %d at most\n", config->path, list->count,
+                   CLUSTER_SERVERS);
+    for (size_t i = 0; i < list->count && i < CLUSTER_SERVERS; i++) {
+        struct buf error = BUF_EMPTY;
+        bool good = redis_url_create(&urls[count], bytes_of(list->items[i]), &error);
+        for (size_t j = 0; good && j < count; j++)
+            if (!strcmp(urls[j].shown, urls[count].shown))
+                buf_printf(&error, "%s is named twice", urls[j].shown);
+        if (error.size && list->count > 1)
+            buf_printf(errors, "%s: redis, url %zu: %s\n", config->path, i + 1, buf_text(&error));
+        else if (error.size)
+            buf_printf(errors, "%s: redis: %s\n", config->path, buf_text(&error));
+        buf_destroy(&error);
+        count += good;
+    }
+    while (count) redis_url_destroy(&urls[--count]);
+}
+
+/* It stands in keys, channels and patterns, between colons. */
+static void check_prefix(struct reading *reading, const struct config *config)
+{
+    enum { PREFIX_MAX = 64 };
+    static const char good[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-";
+    const char *prefix = config->redis_prefix;
+    const size_t size = strlen(prefix);
+    if (size < 1 || size > PREFIX_MAX || strspn(prefix, good) != size)
+        buf_printf(reading->errors,
+                   "%s: redis_prefix: expected 1 to %d letters, digits, '_', '.' and '-', got \"%s\"\n",
+                   config->path, PREFIX_MAX, prefix);
+}
+
 static void check_whole(struct reading *reading)
 {
     const struct config *config = reading->config;
@@ -262,6 +303,8 @@ static void check_whole(struct reading *reading)
     check_addresses(reading, "admin", &config->admin);
     check_proxies(reading, &config->trusted_proxies);
     if (reading->errors->size == before) check_workers(reading);
+    check_redis(reading, config);
+    check_prefix(reading, config);
     for (size_t i = 0; i < config->admin.count; i++)
         if (!is_loopback(config->admin.items[i]) && !config->admin_key)
             buf_printf(reading->errors,
@@ -307,7 +350,7 @@ void config_free(struct config *config)
         void *slot = slot_of(config, &keys[i]);
         if (key_is_list(&keys[i]))
             list_destroy(slot);
-        else if (keys[i].type == KEY_TEXT || keys[i].type == KEY_CHOICE)
+        else if (key_is_text(&keys[i]))
             xfree(*(char **)slot);
     }
     xfree(config->lines);

@@ -19,7 +19,9 @@ struct config {
     char *path; /* of the file; its folder is where relative paths begin */
     int *lines; /* by key, in the table's order: where it is set; 0: it has its default */
     struct config_list listen, listen_trusted, admin, rules, record_secrets, trusted_proxies;
+    struct config_list redis;
     char *admin_key, *scripts, *log_level, *log_format, *log_file, *proxy_header;
+    char *redis_prefix;
     uint64_t workers;
     uint64_t streams, streams_per_user, connections, links, link_rate, link_burst;
     uint64_t streams_per_address, connections_per_address, rate_keys;
@@ -35,6 +37,7 @@ struct config {
     uint64_t app_memory_bytes, handler_deadline_ms, handler_slice_ms, quarantine_after;
     uint64_t reload_deadline_ms;
     uint64_t http_timeout_ms, http_answer_bytes;
+    uint64_t redis_connect_timeout_ms, redis_timeout_ms;
     uint64_t drain_timeout_ms, drain_spread_ms;
 };
 

@@ -76,11 +76,25 @@ static bool same_list(const struct config_list *a, const struct config_list *b)
     return true;
 }
 
+static const char *text_of(const struct config *config, const struct key *key)
+{
+    const char *text = *(char *const *)((const char *)config + key->offset);
+    return text ? text : "";
+}
+
+static uint64_t number_of(const struct config *config, const struct key *key)
+{
+    return *(const uint64_t *)(const void *)((const char *)config + key->offset);
+}
+
 static void write_value(struct buf *out, const struct config *config, const struct key *key)
 {
+    if (key_is_text(key)) {
+        buf_printf(out, "\"%s\"", text_of(config, key));
+        return;
+    }
     if (!key_is_list(key)) {
-        const uint64_t *number = (const void *)((const char *)config + key->offset);
-        buf_printf(out, "%llu", (unsigned long long)*number);
+        buf_printf(out, "%llu", (unsigned long long)number_of(config, key));
         return;
     }
     const struct config_list *list = list_of(config, key);
@@ -92,7 +106,8 @@ static void write_value(struct buf *out, const struct config *config, const stru
 static bool same_value(const struct config *a, const struct config *b, const struct key *key)
 {
     if (key_is_list(key)) return same_list(list_of(a, key), list_of(b, key));
-    return memcmp((const char *)a + key->offset, (const char *)b + key->offset, sizeof(uint64_t)) == 0;
+    if (key_is_text(key)) return !strcmp(text_of(a, key), text_of(b, key));
+    return number_of(a, key) == number_of(b, key);
 }
 
 bool config_follows(const struct config *running, const struct config *fresh, struct buf *errors)
@@ -101,9 +116,13 @@ bool config_follows(const struct config *running, const struct config *fresh, st
     for (size_t i = 0; i < key_count; i++) {
         if (!key_restarts(&keys[i]) || same_value(running, fresh, &keys[i])) continue;
         buf_printf(errors, "%s: %s is ", fresh->path, keys[i].name);
-        write_value(errors, fresh, &keys[i]);
-        buf_add_text(errors, " now, and runs as ");
-        write_value(errors, running, &keys[i]);
+        if (keys[i].type == KEY_SERVERS) {
+            buf_add_text(errors, "another one now"); /* there may be passwords in it */
+        } else {
+            write_value(errors, fresh, &keys[i]);
+            buf_add_text(errors, " now, and runs as ");
+            write_value(errors, running, &keys[i]);
+        }
         buf_add_text(errors, ": that takes a restart; put it back to reload the rest\n");
     }
     return errors->size == before;

@@ -224,6 +224,22 @@ const struct key keys[] = {
     {"http_answer_bytes", KEY_BYTES, AT(http_answer_bytes), "4194304", 1024, GIB, {0},
      "The largest answer of a sluice.http request.", "It counts into app_memory."},
 
+    {"redis", KEY_SERVERS, AT(redis), "{}", 0, 0, {0},
+     "The Redis servers that nodes share: \"redis://host:6379/0\", \"unix:///path\", "
+     "\"redis-sentinel://host:26379,host:26379/0#master\", each with \"user:password@\" or \":password@\" "
+     "before the host or path where it is needed; or a list of these. Without any, a node is alone.",
+     "All nodes name the same servers in the same order: names are spread over them. No Redis Cluster, no "
+     "TLS; sentinels are asked without a password. Take passwords from env()."},
+    {"redis_prefix", KEY_NAME, AT(redis_prefix), "\"sluice\"", 0, 0, {0},
+     "What the names of all keys and channels in Redis begin with.",
+     "Nodes with the same one are one cluster: staging and production on one server need two."},
+    {"redis_connect_timeout", KEY_SECONDS, AT(redis_connect_timeout_ms), "3", 0.05, 60, {0},
+     "Seconds that a connection to a Redis server, or to a sentinel, has until it can be used.", "Rarely changed."},
+    {"redis_timeout", KEY_SECONDS, AT(redis_timeout_ms), "2", 0.05, 5, {0},
+     "Seconds that a Redis server has to answer a command; else it is given up, with all that waits, and "
+     "connected anew.",
+     "Longer than its longest pause: a fork for a snapshot, a slow script of others."},
+
     {"drain_timeout", KEY_SECONDS, AT(drain_timeout_ms), "10", 0.1, 3600, {0},
      "Seconds that TERM gives what is under way before the process ends; a second TERM ends it at "
      "once.",
@@ -244,7 +260,8 @@ const struct key *key_find(const char *name)
 
 static const char *const type_texts[] = {
     [KEY_ADDRESSES] = "a text or a list of texts",
-    [KEY_LIST] = "a text or a list of texts", [KEY_TEXT] = "a text",
+    [KEY_SERVERS] = "a text or a list of texts",
+    [KEY_LIST] = "a text or a list of texts", [KEY_TEXT] = "a text", [KEY_NAME] = "a text",
     [KEY_CHOICE] = "one of", [KEY_COUNT] = "a whole number",
     [KEY_BYTES] = "bytes", [KEY_SECONDS] = "seconds",
     [KEY_PROCESSES] = "a whole number",

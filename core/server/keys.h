@@ -9,8 +9,10 @@
 
 enum key_type {
     KEY_ADDRESSES, /* of listeners: a text or a list of texts; another one takes a restart */
+    KEY_SERVERS,  /* urls of servers that are used: likewise, and they may hold passwords */
     KEY_LIST,     /* a text or a list of texts */
     KEY_TEXT,
+    KEY_NAME,     /* a text; another one takes a restart */
     KEY_CHOICE,   /* one of `choices` */
     KEY_COUNT,
     KEY_BYTES,
@@ -31,12 +33,18 @@ struct key {
 
 static inline bool key_is_list(const struct key *key)
 {
-    return key->type == KEY_ADDRESSES || key->type == KEY_LIST;
+    return key->type <= KEY_LIST;
+}
+
+static inline bool key_is_text(const struct key *key)
+{
+    return key->type > KEY_LIST && key->type <= KEY_CHOICE;
 }
 
 static inline bool key_restarts(const struct key *key)
 {
-    return key->type == KEY_ADDRESSES || key->type == KEY_PROCESSES;
+    return key->type == KEY_ADDRESSES || key->type == KEY_SERVERS || key->type == KEY_NAME ||
+           key->type == KEY_PROCESSES;
 }
 
 extern const struct key keys[];

@@ -109,6 +109,17 @@ describe("HUP", function()
     local code, said = reload()
     assert.equal(1, code)
     assert.matches('listen is "127.0.0.1:1" now, and runs as "127.0.0.1:0": that takes a restart', said)
+    for more, expected in pairs {
+      ["redis = 'redis://:secret@127.0.0.1:1'\n"] = "redis is another one now: that takes a restart",
+      ["redis_prefix = 'b'\n"] = 'redis_prefix is "b" now, and runs as "sluice": that takes a restart',
+    } do
+      configure(more)
+      code, said = reload()
+      assert.equal(1, code)
+      assert.matches(expected, said)
+      assert.is_nil(said:find "secret")
+    end
+    assert.is_nil(server:log():find "secret")
     assert.same({ "one", "three" }, server:ready().apps)
     configure ""
     assert.equal(0, (reload()))
