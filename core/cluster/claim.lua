@@ -12,7 +12,7 @@
 --                                 wishes it still. Fence 0: the caller does not know whether it holds it
 --
 -- The id is a number that grows with each question "wish" of a node. What was sent on a connection that is lost may
--- arrive behind what was sent on the next one; by its id it is known for late, and changes nothing of what came after it.
+-- arrive behind what was sent on the next one; by its id it is known for late, and changes nothing that came after it.
 --
 -- The record of a name is the hash PREFIX:claim:NAME:
 --   holder      "NODE:ID" (missing: nobody), as it was granted
