@@ -228,11 +228,16 @@ static void check_proxies(struct reading *reading, const struct config_list *lis
     proxies_destroy(&proxies);
 }
 
-/* Each worker has an admin listener of its own, which worker_admin finds. */
+/* What they share is in Redis; each has an admin listener of its own, which worker_admin finds. */
 static void check_workers(struct reading *reading)
 {
     const struct config *config = reading->config;
     if (config->workers < 2) return;
+    if (!config->redis.count)
+        buf_printf(reading->errors,
+                   "%s: workers = %llu needs redis: each worker is a node, nodes share nothing without it, and a "
+                   "trigger would reach the streams of one; set redis, or workers = 1\n",
+                   config->path, (unsigned long long)config->workers);
     for (size_t i = 0; i < config->admin.count; i++) {
         struct buf last = BUF_EMPTY;
         const char *address = config->admin.items[i];

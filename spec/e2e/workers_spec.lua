@@ -3,6 +3,7 @@
 local e2e     = require "spec.support.e2e"
 local http    = require "spec.support.http"
 local manager = require "spec.support.manager"
+local redis   = require "spec.support.redis"
 local signal  = require "posix.signal"
 local socket  = require "posix.sys.socket"
 local sse     = require "spec.support.sse"
@@ -24,7 +25,11 @@ app:route("version", "GET /version", { run = function() return 200, "one" end })
 ]]
 
 local WORKERS = 3
-local CONF = ("workers = %d\n"):format(WORKERS)
+
+-- The config's lines about them: they share a Redis server of the test.
+local function conf_of_workers()
+  return ("workers = %d\nredis = %q\n"):format(WORKERS, redis.start().url)
+end
 
 local function is_alive(pid) return signal.kill(pid, 0) == 0 end
 
@@ -42,7 +47,7 @@ end
 
 local function start(options)
   options = options or {}
-  options.rules, options.conf = options.rules or RULES, CONF .. (options.conf or "")
+  options.rules, options.conf = options.rules or RULES, conf_of_workers() .. (options.conf or "")
   local server = e2e.server(options)
   server:wait_log 'msg="all workers serve"'
   server.workers = workers_of(server)
@@ -101,7 +106,7 @@ describe("workers", function()
   end)
 
   it("say which they are in JSON, too", function()
-    local server = e2e.server { rules = RULES, conf = CONF .. 'log_format = "json"' }
+    local server = e2e.server { rules = RULES, conf = conf_of_workers() .. 'log_format = "json"' }
     server:wait_log '"msg":"all workers serve"'
     assert.matches('"msg":"serving","worker":2,', server:log())
   end)
@@ -199,7 +204,8 @@ end })
   it("are refused a port on which others share already", function()
     local server = start()
     local conf = server.folder .. "/other.conf"
-    e2e.write(conf, ('listen = %q\nadmin = "127.0.0.1:0"\nrules = "rules/app.lua"\n'):format(server.address) .. CONF)
+    local text = ('listen = %q\nadmin = "127.0.0.1:0"\nrules = "rules/app.lua"\n'):format(server.address)
+    e2e.write(conf, text .. conf_of_workers())
     local code, output = e2e.run { "run", "-c", conf }
     assert.same({ 2, ("cannot listen on %s: the port is taken\n"):format(server.address) }, { code, output })
   end)
@@ -251,7 +257,7 @@ describe("a start with workers", function()
   local function conf_of(rules, more)
     local folder = e2e.folder()
     local path = e2e.write(folder .. "/app.lua", rules)
-    local text = ('listen = "127.0.0.1:0"\nrules = %q\n'):format(path) .. CONF .. more
+    local text = ('listen = "127.0.0.1:0"\nrules = %q\n'):format(path) .. conf_of_workers() .. more
     return e2e.write(folder .. "/sse.lua.conf", text), path
   end
 
