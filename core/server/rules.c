@@ -72,6 +72,7 @@ static struct loaded *load_file(const struct engine_ports *ports, const struct c
                                        .deadline_ms = (uint32_t)config->handler_deadline_ms,
                                        .end_ms = (uint32_t)config->reload_deadline_ms,
                                        .standards = standards,
+                                       .redis = config->redis.count ? config->redis.items[0] : NULL,
                                        .tasks_max = 100000,
                                        .background_max = 10000,
                                        .quarantine_after = (uint32_t)config->quarantine_after};

@@ -10,6 +10,7 @@
 #include "base/check.h"
 #include "base/hash.h"
 #include "base/text.h"
+#include "engine/databases.h"
 #include "engine/node.h"
 #include "engine/shadow.h"
 #include "http/http.h"
@@ -17,6 +18,7 @@
 #include "loop/loop.h"
 #include "peers/fetch.h"
 #include "peers/multi.h"
+#include "peers/redis.h"
 #include "peers/transport.h"
 #include "script/loaded.h"
 #include "server/config.h"
@@ -40,6 +42,8 @@ struct parts {
     struct multi *streams_multi, *fetches_multi; /* apart, so that links cannot hold up requests */
     struct transport *transport;
     struct fetch *fetch;
+    struct redis_opener *redis;
+    struct databases databases; /* that rules send commands to */
     struct static_files files;
     struct listeners listeners;
     struct service *service;
@@ -67,6 +71,12 @@ static void be_worker(struct server *server)
     logs_name_worker(loop_log(server->loop), worker_index(server->worker));
 }
 
+static struct redis_peer_limits redis_limits(const struct config *config)
+{
+    return (struct redis_peer_limits){.connect_timeout_ms = config->redis_connect_timeout_ms,
+                                      .timeout_ms = config->redis_timeout_ms};
+}
+
 static void make_ports(struct server *server)
 {
     struct parts *parts = server->_parts;
@@ -90,6 +100,9 @@ static void make_ports(struct server *server)
     parts->fetch = fetch_new(parts->fetches_multi);
     server->recorder = recorder_new(server, parts->fetch, parts->transport, &parts->order);
     struct taps *taps = recorder_taps(server->recorder);
+    const struct redis_peer_limits redis = redis_limits(config);
+    parts->redis = redis_peer_new(loop, &redis);
+    databases_create(&parts->databases, parts->redis, log);
     static_create(&parts->files, log, FILE_BYTES_MAX);
     parts->ports = (struct engine_ports){.clock = loop_clock(loop),
                                          .later = loop_later(loop),
@@ -99,6 +112,8 @@ static void make_ports(struct server *server)
                                          .fetch = &taps->fetch,
                                          .gate = &parts->gate,
                                          .order = &parts->order,
+                                         .redis = parts->redis,
+                                         .databases = &parts->databases,
                                          .journal = &taps->journal};
     shadow_ports_create(&parts->shadow_ports, &parts->ports);
 }
@@ -284,6 +299,8 @@ static void use_config(struct server *server, struct config *config)
     struct http_limits http;
     config_engine_limits(config, &engine);
     node_set_limits(server->node, &engine);
+    const struct redis_peer_limits redis = redis_limits(config);
+    redis_peer_limit(parts->redis, &redis);
     config_http_limits(config, config->connections, &http);
     http_set_limits(server->http, &http);
     believe_proxies(server, config);
@@ -408,6 +425,8 @@ void server_free(struct server *server)
     rules_free(server->rules);
     loop_turn(server->loop, false);
     shadow_ports_destroy(&parts->shadow_ports);
+    databases_destroy(&parts->databases);
+    redis_peer_free(parts->redis);
     recorder_free(server->recorder);
     fetch_free(parts->fetch);
     transport_free(parts->transport);

@@ -683,7 +683,7 @@ static void hear_others(void *owner, uint32_t count)
 
 static const struct claim_events place_events = {hear_held, hear_lost, hear_others};
 
-static struct place *wish(int node, int name)
+static inline struct place *wish(int node, int name)
 {
     struct place *place = &nodes[node].places[name];
     place->claim = claim_new(nodes[node].claims, 0, bytes_of(names[name]), &place_events, place);
@@ -700,7 +700,7 @@ static void hear_published(void *owner, const struct redis_answer *answer)
 }
 
 /* Something is done in the name, with what the claim says, and leaves a memo. */
-static void publish_memo(struct place *place, const char *memo)
+static inline void publish_memo(struct place *place, const char *memo)
 {
     char fence[24], text[40];
     snprintf(fence, sizeof(fence), "%llu", (unsigned long long)place->fence);
