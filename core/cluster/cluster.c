@@ -297,3 +297,14 @@ uint64_t cluster_epoch_age_ms(const struct cluster *cluster, uint32_t index)
 {
     return cluster->servers[index].epoch_age_ms;
 }
+
+const char *cluster_identity(const struct cluster *cluster, uint32_t index)
+{
+    return cluster->servers[index].identity;
+}
+
+uint64_t cluster_beat_age_ms(const struct cluster *cluster, uint32_t index)
+{
+    const uint64_t heard_ms = cluster->servers[index].heard_ms, at = cluster_now(cluster);
+    return at > heard_ms ? at - heard_ms : 0;
+}

@@ -1,6 +1,6 @@
 /* cluster: this node among others on the same Redis servers. It has a name of its own for as long as
  * the process lives, says every second that it is alive, and knows of each server whether it can be
- * used, and since when. What is shared through the servers - triggers (bus.h), links (claims.h), who is
+ * used, and since when. What is shared through the servers - triggers (trunk.h), links (claims.h), who is
  * there - stands on this: scripts that a server runs as one step, channels, a mailbox for each node.
  *
  * A server is *away* until this node has *entered* it, and again from when its connection is lost:
@@ -120,6 +120,8 @@ void cluster_reenter(struct cluster *cluster, uint32_t server, const char *why);
 /* ---- queries ---- */
 
 uint32_t cluster_servers(const struct cluster *cluster);
+const char *cluster_identity(const struct cluster *cluster, uint32_t server); /* its url, without credentials */
+uint64_t cluster_beat_age_ms(const struct cluster *cluster, uint32_t server); /* since the last came back */
 uint32_t cluster_server_of(const struct cluster *cluster, struct bytes name);
 bool cluster_here(const struct cluster *cluster, uint32_t server);
 

@@ -2,9 +2,9 @@
 -- newest triggers it wants at most, and the newest place that it knows (0: none).
 --
 -- Answers the newest place of all and the time, then for each topic the newest place that it had, what it retains
--- (false: nothing), and the wanted triggers from the newest to the oldest: place, predecessor, parcel. The token comes to
--- the node's mailbox as well: what was published before this answer comes in front of it there, what comes behind it
--- is newer than all that the answer knows.
+-- (false: nothing), and the wanted triggers from the newest to the oldest: place, predecessor, parcel. The token
+-- comes to the node's mailbox as well: what was published before this answer comes in front of it there, what comes
+-- behind it is newer than all that the answer knows.
 
 local node, token = ARGV[2], ARGV[3]
 local tops   = prefix .. ":tops:" .. epoch

@@ -7,7 +7,7 @@
 #include "base/alloc.h"
 #include "base/check.h"
 #include "base/text.h"
-#include "cluster/bus_state.h"
+#include "cluster/trunk_state.h"
 #include "cluster/scripts.h"
 
 enum { PART_TOPICS = 200, NEW_TOPICS = 100, NUMBER_SIZE = 24 };
@@ -19,7 +19,7 @@ struct entry {
 
 /* What is known of one topic. */
 struct found {
-    struct bus_topic *topic; /* NULL: closed meanwhile */
+    struct trunk_topic *topic; /* NULL: closed meanwhile */
     bool answered;
     uint64_t last;
     struct entry *entries; /* the newest first */
@@ -71,7 +71,7 @@ static void loading_free(struct loading *loading)
     xfree(loading);
 }
 
-void loading_forget(struct loading *loading, const struct bus_topic *topic)
+void loading_forget(struct loading *loading, const struct trunk_topic *topic)
 {
     for (size_t i = 0; i < loading->count; i++)
         if (loading->found[i].topic == topic) loading->found[i].topic = NULL;
@@ -84,7 +84,7 @@ void loading_drop(struct stream *stream)
     stream->loading = NULL;
     stream->token_came = false;
     for (size_t i = 0; i < loading->count; i++) {
-        struct bus_topic *topic = loading->found[i].topic;
+        struct trunk_topic *topic = loading->found[i].topic;
         if (topic && topic->state == TOPIC_LOADING) stream_queue(topic, NULL);
     }
     loading_free(loading);
@@ -142,7 +142,7 @@ static void on_loaded(void *owner, const struct redis_answer *answer)
         /* Away, or in another epoch: it is entered anew by itself. Else it cannot be used. */
         const char *why = answer->sentence ? answer->sentence : "a strange answer";
         loading_drop(stream);
-        cluster_reenter(stream->bus->cluster, stream->server, why);
+        cluster_reenter(stream->trunk->cluster, stream->server, why);
         return;
     }
     loading->now_us = number_of(&value->items[1]);
@@ -157,15 +157,15 @@ static void on_loaded(void *owner, const struct redis_answer *answer)
 static void ask(struct loading *loading, struct part *part)
 {
     struct stream *stream = loading->stream;
-    struct bus *bus = stream->bus;
+    struct trunk *trunk = stream->trunk;
     char(*numbers)[2][NUMBER_SIZE] = xmalloc(part->count * sizeof(*numbers));
     struct bytes *words = xmalloc((2 + part->count * 3) * sizeof(*words));
     char token[NUMBER_SIZE];
-    snprintf(token, sizeof(token), "%" PRIu64, loading->token = ++bus->tokens);
-    words[0] = cluster_node(bus->cluster);
+    snprintf(token, sizeof(token), "%" PRIu64, loading->token = ++trunk->tokens);
+    words[0] = cluster_node(trunk->cluster);
     words[1] = bytes_of(token);
     for (size_t i = 0; i < part->count; i++) {
-        const struct bus_topic *topic = loading->found[part->first + i].topic;
+        const struct trunk_topic *topic = loading->found[part->first + i].topic;
         const uint64_t since = loading->kind == LOADING_CHECK ? topic->last : 0;
         snprintf(numbers[i][0], NUMBER_SIZE, "%" PRIu32, topic->history);
         snprintf(numbers[i][1], NUMBER_SIZE, "%" PRIu64, since);
@@ -173,7 +173,7 @@ static void ask(struct loading *loading, struct part *part)
         words[3 + i * 3] = bytes_of(numbers[i][0]);
         words[4 + i * 3] = bytes_of(numbers[i][1]);
     }
-    part->call = cluster_run(bus->cluster, stream->server, &cluster_scripts[SCRIPT_LOAD], words,
+    part->call = cluster_run(trunk->cluster, stream->server, &cluster_scripts[SCRIPT_LOAD], words,
                              2 + part->count * 3, on_loaded, part);
     xfree(words);
     xfree(numbers);
@@ -209,12 +209,12 @@ void loading_new(struct stream *stream)
 {
     struct loading *loading = loading_of(stream, LOADING_NEW, NEW_TOPICS);
     while (!list_empty(&stream->queue) && loading->count < NEW_TOPICS) {
-        struct bus_topic *topic = CONTAINER(stream->queue.next, struct bus_topic, queued);
+        struct trunk_topic *topic = CONTAINER(stream->queue.next, struct trunk_topic, queued);
         list_remove(&topic->queued);
         topic->state = TOPIC_LOADING;
         loading->found[loading->count++].topic = topic;
     }
-    stream->bus->counters.loads += loading->count;
+    stream->trunk->counters.loads += loading->count;
     ask_all(loading);
 }
 
@@ -223,7 +223,7 @@ void loading_check(struct stream *stream)
     struct loading *loading = loading_of(stream, LOADING_CHECK, stream->stale);
     LIST_EACH(node, &stream->topics)
     {
-        struct bus_topic *topic = CONTAINER(node, struct bus_topic, node);
+        struct trunk_topic *topic = CONTAINER(node, struct trunk_topic, node);
         if (topic->state == TOPIC_STALE) loading->found[loading->count++].topic = topic;
     }
     ask_all(loading);
@@ -231,22 +231,22 @@ void loading_check(struct stream *stream)
 
 /* ---- handing on ---- */
 
-static struct bus_message message_of(const struct loading *loading, const struct entry *entry)
+static struct trunk_message message_of(const struct loading *loading, const struct entry *entry)
 {
     const uint64_t age_us = loading->now_us > entry->place ? loading->now_us - entry->place : 0;
-    return (struct bus_message){.place = entry->place,
+    return (struct trunk_message){.place = entry->place,
                                 .age_ms = age_us / 1000,
                                 .parcel = bytes_run(loading->bytes.data + entry->at, entry->size)};
 }
 
 static void hand_over(struct loading *loading, struct found *found)
 {
-    struct bus_topic *topic = found->topic;
-    struct bus_message *messages = xcalloc(found->count, sizeof(*messages));
+    struct trunk_topic *topic = found->topic;
+    struct trunk_message *messages = xcalloc(found->count, sizeof(*messages));
     for (size_t i = 0; i < found->count; i++)
         messages[i] = message_of(loading, &found->entries[found->count - 1 - i]);
-    const struct bus_message retained = message_of(loading, &found->retained);
-    const struct bus_load load = {
+    const struct trunk_message retained = message_of(loading, &found->retained);
+    const struct trunk_load load = {
         .lost = found->count ? found->entries[found->count - 1].prev : found->last,
         .messages = messages,
         .count = found->count,
@@ -338,10 +338,10 @@ static size_t collect(struct loading *loading, struct list *taken, struct due *d
 static void hand_on(struct loading *loading, const struct due *due)
 {
     if (due->found && due->found->topic && due->found->topic->state == TOPIC_LIVE) {
-        const struct bus_message message = message_of(loading, due->entry);
+        const struct trunk_message message = message_of(loading, due->entry);
         stream_hand_on(due->found->topic, &message);
     } else if (due->arrived && due->arrived->topic && due->arrived->topic->state == TOPIC_LIVE) {
-        const struct bus_message message = {.place = due->place,
+        const struct trunk_message message = {.place = due->place,
                                             .parcel = bytes_run(due->arrived->parcel, due->arrived->size)};
         stream_hand_on(due->arrived->topic, &message);
     }
@@ -354,7 +354,7 @@ static void settle_states(struct stream *stream, struct loading *loading)
         if (!found->topic) continue;
         const bool whole = is_whole(found);
         if (whole) {
-            if (found->count) stream->bus->counters.filled++;
+            if (found->count) stream->trunk->counters.filled++;
             stream->stale--;
             found->topic->state = TOPIC_LIVE;
         } else {

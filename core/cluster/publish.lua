@@ -1,5 +1,6 @@
 -- Triggers take their places, all of them or none. ARGV:
---   claim, fence, memo       what is done in a claim's name; "", "", "" without one. A memo begins with "+"; "": it stays
+--   claim, fence, memo       what is done in a claim's name; "", "", "" without one. A memo begins with "+"; with
+--                            "" it stays as it is
 --   record, hash, ttl, rest  what is remembered for who asks again: its key, the hash of what was asked, for how
 --                            many milliseconds, and what else stands in it; key "": nothing
 --   then for each trigger    topic, parcel, size and ttl (ms) of the topic's history, and "" or for how many

@@ -7,15 +7,15 @@
 #include "base/alloc.h"
 #include "base/check.h"
 #include "base/text.h"
-#include "cluster/bus_state.h"
+#include "cluster/trunk_state.h"
 
 enum { EPOCH_SIZE = 16 };
 
 static void work(struct job *job);
 
-void stream_create(struct stream *stream, struct bus *bus, uint32_t server)
+void stream_create(struct stream *stream, struct trunk *trunk, uint32_t server)
 {
-    *stream = (struct stream){.bus = bus, .server = server};
+    *stream = (struct stream){.trunk = trunk, .server = server};
     list_create(&stream->topics);
     list_create(&stream->queue);
     list_create(&stream->arrived);
@@ -49,26 +49,26 @@ void stream_destroy(struct stream *stream)
 
 void stream_post(struct stream *stream)
 {
-    later_post(stream->bus->later, LATER_SOON, &stream->job);
+    later_post(stream->trunk->later, LATER_SOON, &stream->job);
 }
 
 /* ---- a topic's states ---- */
 
-static void make_stale(struct bus_topic *topic)
+static void make_stale(struct trunk_topic *topic)
 {
     topic->state = TOPIC_STALE;
     topic->stream->stale++;
     if (!topic->subscribed) topic->stream->unsubscribed++;
 }
 
-static void unmake_stale(struct bus_topic *topic)
+static void unmake_stale(struct trunk_topic *topic)
 {
     if (topic->state != TOPIC_STALE) return;
     topic->stream->stale--;
     if (!topic->subscribed) topic->stream->unsubscribed--;
 }
 
-void stream_queue(struct bus_topic *topic, const char *why)
+void stream_queue(struct trunk_topic *topic, const char *why)
 {
     unmake_stale(topic);
     if (why) topic->owed = why;
@@ -77,7 +77,7 @@ void stream_queue(struct bus_topic *topic, const char *why)
         list_append(&topic->stream->queue, &topic->queued);
 }
 
-void stream_subscribed(struct bus_topic *topic)
+void stream_subscribed(struct trunk_topic *topic)
 {
     if (topic->subscribed) return;
     if (topic->state == TOPIC_STALE) topic->stream->unsubscribed--;
@@ -86,7 +86,7 @@ void stream_subscribed(struct bus_topic *topic)
     stream_post(topic->stream);
 }
 
-void stream_forget(struct bus_topic *topic)
+void stream_forget(struct trunk_topic *topic)
 {
     struct stream *stream = topic->stream;
     unmake_stale(topic);
@@ -105,7 +105,7 @@ static void load_all_anew(struct stream *stream, const char *why)
 {
     LIST_EACH(node, &stream->topics)
     {
-        struct bus_topic *topic = CONTAINER(node, struct bus_topic, node);
+        struct trunk_topic *topic = CONTAINER(node, struct trunk_topic, node);
         if (topic->state == TOPIC_LIVE || topic->state == TOPIC_STALE) stream_queue(topic, why);
     }
 }
@@ -117,7 +117,7 @@ void stream_away(struct stream *stream)
     drop_arrived(stream);
     LIST_EACH(node, &stream->topics)
     {
-        struct bus_topic *topic = CONTAINER(node, struct bus_topic, node);
+        struct trunk_topic *topic = CONTAINER(node, struct trunk_topic, node);
         list_remove(&topic->queued);
         unmake_stale(topic);
         topic->subscribed = false;
@@ -135,7 +135,7 @@ void stream_here(struct stream *stream, bool fresh)
         stream->heard = 0;
         load_all_anew(stream, "epoch");
     }
-    stream->bus->counters.checks += stream->stale;
+    stream->trunk->counters.checks += stream->stale;
     stream_post(stream);
 }
 
@@ -143,7 +143,7 @@ void stream_here(struct stream *stream, bool fresh)
 
 static void overflow(struct stream *stream)
 {
-    LOG(stream->bus->ports.log, LOG_WARN, "too much waits behind a hole: topics are loaded anew",
+    LOG(stream->trunk->ports.log, LOG_WARN, "too much waits behind a hole: topics are loaded anew",
         F_NUMBER("server", stream->server), F_NUMBER("messages", stream->held),
         F_NUMBER("bytes", stream->held_bytes));
     loading_drop(stream);
@@ -175,14 +175,14 @@ static bool take_number(struct bytes *text, uint64_t *number)
     return read >= 0;
 }
 
-void stream_message(struct bus_topic *topic, struct bytes payload)
+void stream_message(struct trunk_topic *topic, struct bytes payload)
 {
     struct stream *stream = topic->stream;
-    struct bus *bus = stream->bus;
-    const struct bytes epoch = cluster_epoch(bus->cluster, stream->server);
+    struct trunk *trunk = stream->trunk;
+    const struct bytes epoch = cluster_epoch(trunk->cluster, stream->server);
     uint64_t place, prev;
     if (payload.size <= EPOCH_SIZE || !bytes_equal(epoch, bytes_run(payload.data, EPOCH_SIZE))) {
-        cluster_reenter(bus->cluster, stream->server, "a message of another epoch");
+        cluster_reenter(trunk->cluster, stream->server, "a message of another epoch");
         return;
     }
     struct bytes rest = bytes_run(payload.data + EPOCH_SIZE + 1, payload.size - EPOCH_SIZE - 1);
@@ -192,7 +192,7 @@ void stream_message(struct bus_topic *topic, struct bytes payload)
     arrived->place = place;
     arrived->prev = prev;
     if (rest.size) memcpy(arrived->parcel, rest.data, rest.size);
-    if (stream->held > bus->limits.held_messages || stream->held_bytes > bus->limits.held_bytes)
+    if (stream->held > trunk->limits.held_messages || stream->held_bytes > trunk->limits.held_bytes)
         overflow(stream);
 }
 
@@ -212,16 +212,16 @@ void stream_token(struct stream *stream, uint64_t token, uint64_t place)
 
 /* ---- handing on ---- */
 
-void stream_hand_on(struct bus_topic *topic, const struct bus_message *message)
+void stream_hand_on(struct trunk_topic *topic, const struct trunk_message *message)
 {
-    struct bus *bus = topic->bus;
+    struct trunk *trunk = topic->trunk;
     if (message->place <= topic->last) {
-        bus->counters.doubles++;
+        trunk->counters.doubles++;
         return;
     }
     topic->last = message->place;
     if (topic->stream->heard < message->place) topic->stream->heard = message->place;
-    bus->counters.received++;
+    trunk->counters.received++;
     topic->events->receive(topic->owner, message);
 }
 
@@ -229,20 +229,20 @@ static void hear(struct stream *stream, uint64_t place)
 {
     if (place <= stream->heard) return;
     stream->heard = place;
-    stream->bus->events->heard(stream->bus->owner, stream->server, place);
+    stream->trunk->events->heard(stream->trunk->owner, stream->server, place);
 }
 
 /* False: something is missing before it; it stays where it is. */
 static bool take_message(struct stream *stream, struct arrived *arrived)
 {
-    struct bus_topic *topic = arrived->topic;
+    struct trunk_topic *topic = arrived->topic;
     if (!topic || topic->state != TOPIC_LIVE) return true; /* what is loaded has it */
     if (arrived->prev > topic->last && arrived->place > topic->last) {
-        stream->bus->counters.holes++;
+        stream->trunk->counters.holes++;
         make_stale(topic);
         return false;
     }
-    stream_hand_on(topic, &(struct bus_message){.place = arrived->place,
+    stream_hand_on(topic, &(struct trunk_message){.place = arrived->place,
                                                 .parcel = bytes_run(arrived->parcel, arrived->size)});
     return true;
 }

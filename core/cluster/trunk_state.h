@@ -1,16 +1,16 @@
-/* bus_state: what the bus is made of, for its rooms: bus.c (topics, publishing), stream.c (what comes, in
+/* trunk_state: what the trunk is made of, for its rooms: trunk.c (topics, publishing), stream.c (what comes, in
  * order), loading.c (what is fetched). */
 #pragma once
 
 #include "base/atom.h"
 #include "base/buf.h"
 #include "base/list.h"
-#include "cluster/bus.h"
+#include "cluster/trunk.h"
 
 enum topic_state { TOPIC_LISTENING, TOPIC_QUEUED, TOPIC_LOADING, TOPIC_LIVE, TOPIC_STALE };
 
-struct bus_topic {
-    struct bus *bus;
+struct trunk_topic {
+    struct trunk *trunk;
     struct stream *stream;
     struct atom *name; /* a reference */
     struct cluster_channel channel;
@@ -21,7 +21,7 @@ struct bus_topic {
     uint32_t history;
     uint64_t last;    /* the newest place that was handed on; LIVE and STALE */
     const char *owed; /* why those who had it must re-read when it is loaded; NULL: nobody had it */
-    const struct bus_topic_events *events;
+    const struct trunk_topic_events *events;
     void *owner;
 };
 
@@ -29,7 +29,7 @@ struct bus_topic {
 struct arrived {
     struct list node;
     enum { ARRIVED_MESSAGE, ARRIVED_BEAT, ARRIVED_TOKEN } kind;
-    struct bus_topic *topic; /* of a message; NULL: it was closed */
+    struct trunk_topic *topic; /* of a message; NULL: it was closed */
     uint64_t place, prev;    /* of a message; of a beat and a token the place up to which all stands before it */
     uint64_t token;
     size_t size;
@@ -38,7 +38,7 @@ struct arrived {
 
 /* One server's. */
 struct stream {
-    struct bus *bus;
+    struct trunk *trunk;
     uint32_t server;
     bool here;
     struct list topics, queue; /* all; those to be loaded, in order */
@@ -52,12 +52,12 @@ struct stream {
     struct job job;
 };
 
-struct bus {
+struct trunk {
     struct cluster *cluster;
     struct cluster_ports ports;
     struct later *later;
-    struct bus_limits limits;
-    const struct bus_events *events;
+    struct trunk_limits limits;
+    const struct trunk_events *events;
     void *owner;
     struct cluster_watcher watcher;
     struct cluster_letters loaded;
@@ -65,19 +65,19 @@ struct bus {
     uint32_t publishing;
     uint32_t count;
     struct stream streams[CLUSTER_SERVERS];
-    struct bus_counters counters;
+    struct trunk_counters counters;
 };
 
 /* ---- stream.c ---- */
 
-void stream_create(struct stream *stream, struct bus *bus, uint32_t server);
+void stream_create(struct stream *stream, struct trunk *trunk, uint32_t server);
 void stream_destroy(struct stream *stream);
 
 /* The server is away: what waits is given up, what was live must be checked. */
 void stream_away(struct stream *stream);
 void stream_here(struct stream *stream, bool fresh);
 
-void stream_message(struct bus_topic *topic, struct bytes payload);
+void stream_message(struct trunk_topic *topic, struct bytes payload);
 void stream_beat(struct stream *stream, uint64_t place);
 void stream_token(struct stream *stream, uint64_t token, uint64_t place);
 
@@ -85,15 +85,15 @@ void stream_token(struct stream *stream, uint64_t token, uint64_t place);
 void stream_post(struct stream *stream);
 
 /* The topic goes: nothing that waits is its any more. */
-void stream_forget(struct bus_topic *topic);
+void stream_forget(struct trunk_topic *topic);
 
-void stream_subscribed(struct bus_topic *topic);
+void stream_subscribed(struct trunk_topic *topic);
 
 /* It is to be loaded (again): `why` for those who have had it, NULL: as it stands. */
-void stream_queue(struct bus_topic *topic, const char *why);
+void stream_queue(struct trunk_topic *topic, const char *why);
 
 /* Hands one message on, if it is none that was handed on already. */
-void stream_hand_on(struct bus_topic *topic, const struct bus_message *message);
+void stream_hand_on(struct trunk_topic *topic, const struct trunk_message *message);
 
 void stream_free_arrived(struct stream *stream, struct arrived *arrived);
 
@@ -116,5 +116,5 @@ void loading_finish_new(struct stream *stream, uint64_t place);
 void loading_finish_check(struct stream *stream, uint64_t place);
 
 /* A topic is closed; or all of it is given up: its topics are to be loaded, or checked, again. */
-void loading_forget(struct loading *loading, const struct bus_topic *topic);
+void loading_forget(struct loading *loading, const struct trunk_topic *topic);
 void loading_drop(struct stream *stream);

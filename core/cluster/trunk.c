@@ -1,4 +1,4 @@
-#include "cluster/bus.h"
+#include "cluster/trunk.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -6,7 +6,7 @@
 #include "base/alloc.h"
 #include "base/check.h"
 #include "base/text.h"
-#include "cluster/bus_state.h"
+#include "cluster/trunk_state.h"
 #include "cluster/scripts.h"
 
 enum { NUMBER_SIZE = 24, FIXED_WORDS = 7, ITEM_WORDS = 5 };
@@ -15,31 +15,31 @@ enum { NUMBER_SIZE = 24, FIXED_WORDS = 7, ITEM_WORDS = 5 };
 
 static void on_entered(struct cluster_watcher *watcher, uint32_t server, bool fresh)
 {
-    struct bus *bus = CONTAINER(watcher, struct bus, watcher);
+    struct trunk *trunk = CONTAINER(watcher, struct trunk, watcher);
     if (fresh) {
-        bus->counters.epochs++;
-        bus->events->epoch(bus->owner, server);
+        trunk->counters.epochs++;
+        trunk->events->epoch(trunk->owner, server);
     }
-    stream_here(&bus->streams[server], fresh);
-    bus->events->here(bus->owner, server);
+    stream_here(&trunk->streams[server], fresh);
+    trunk->events->here(trunk->owner, server);
 }
 
 static void on_away(struct cluster_watcher *watcher, uint32_t server)
 {
-    struct bus *bus = CONTAINER(watcher, struct bus, watcher);
-    stream_away(&bus->streams[server]);
-    bus->events->away(bus->owner, server);
+    struct trunk *trunk = CONTAINER(watcher, struct trunk, watcher);
+    stream_away(&trunk->streams[server]);
+    trunk->events->away(trunk->owner, server);
 }
 
 static void on_beat(struct cluster_watcher *watcher, uint32_t server, uint64_t place)
 {
-    stream_beat(&CONTAINER(watcher, struct bus, watcher)->streams[server], place);
+    stream_beat(&CONTAINER(watcher, struct trunk, watcher)->streams[server], place);
 }
 
 /* "TOKEN PLACE" */
 static void on_token(struct cluster_letters *letters, uint32_t server, struct bytes payload)
 {
-    struct bus *bus = CONTAINER(letters, struct bus, loaded);
+    struct trunk *trunk = CONTAINER(letters, struct trunk, loaded);
     const char *space = memchr(payload.data, ' ', payload.size);
     if (!space) return;
     const size_t size = (size_t)(space - payload.data);
@@ -47,60 +47,60 @@ static void on_token(struct cluster_letters *letters, uint32_t server, struct by
     const long long place =
         text_number(bytes_run(space + 1, payload.size - size - 1), INT64_MAX);
     if (token >= 0 && place >= 0)
-        stream_token(&bus->streams[server], (uint64_t)token, (uint64_t)place);
+        stream_token(&trunk->streams[server], (uint64_t)token, (uint64_t)place);
 }
 
 /* ---- life ---- */
 
-struct bus *bus_new(struct cluster *cluster, const struct cluster_ports *ports, struct later *later,
-                    const struct bus_limits *limits, const struct bus_events *events, void *owner)
+struct trunk *trunk_new(struct cluster *cluster, const struct cluster_ports *ports, struct later *later,
+                    const struct trunk_limits *limits, const struct trunk_events *events, void *owner)
 {
-    struct bus *bus = xcalloc(1, sizeof(*bus));
-    bus->cluster = cluster;
-    bus->ports = *ports;
-    bus->later = later;
-    bus->limits = *limits;
-    bus->events = events;
-    bus->owner = owner;
-    for (uint32_t i = 0; i < CLUSTER_SERVERS; i++) stream_create(&bus->streams[i], bus, i);
-    bus->watcher = (struct cluster_watcher){.entered = on_entered, .away = on_away, .beat = on_beat};
-    list_create(&bus->watcher._node);
-    cluster_watch(cluster, &bus->watcher);
-    bus->loaded = (struct cluster_letters){.kind = "loaded", .letter = on_token};
-    list_create(&bus->loaded._node);
-    cluster_letters(cluster, &bus->loaded);
-    return bus;
+    struct trunk *trunk = xcalloc(1, sizeof(*trunk));
+    trunk->cluster = cluster;
+    trunk->ports = *ports;
+    trunk->later = later;
+    trunk->limits = *limits;
+    trunk->events = events;
+    trunk->owner = owner;
+    for (uint32_t i = 0; i < CLUSTER_SERVERS; i++) stream_create(&trunk->streams[i], trunk, i);
+    trunk->watcher = (struct cluster_watcher){.entered = on_entered, .away = on_away, .beat = on_beat};
+    list_create(&trunk->watcher._node);
+    cluster_watch(cluster, &trunk->watcher);
+    trunk->loaded = (struct cluster_letters){.kind = "loaded", .letter = on_token};
+    list_create(&trunk->loaded._node);
+    cluster_letters(cluster, &trunk->loaded);
+    return trunk;
 }
 
-void bus_free(struct bus *bus)
+void trunk_free(struct trunk *trunk)
 {
-    CHECK(bus->counters.topics == 0);
-    cluster_unwatch(&bus->watcher);
-    cluster_no_letters(&bus->loaded);
-    for (uint32_t i = 0; i < CLUSTER_SERVERS; i++) stream_destroy(&bus->streams[i]);
-    xfree(bus);
+    CHECK(trunk->counters.topics == 0);
+    cluster_unwatch(&trunk->watcher);
+    cluster_no_letters(&trunk->loaded);
+    for (uint32_t i = 0; i < CLUSTER_SERVERS; i++) stream_destroy(&trunk->streams[i]);
+    xfree(trunk);
 }
 
 /* ---- topics ---- */
 
 static void on_subscribed(struct cluster_channel *channel)
 {
-    stream_subscribed(CONTAINER(channel, struct bus_topic, channel));
+    stream_subscribed(CONTAINER(channel, struct trunk_topic, channel));
 }
 
 static void on_message(struct cluster_channel *channel, struct bytes payload)
 {
-    stream_message(CONTAINER(channel, struct bus_topic, channel), payload);
+    stream_message(CONTAINER(channel, struct trunk_topic, channel), payload);
 }
 
-struct bus_topic *bus_topic_open(struct bus *bus, struct bytes name, uint32_t history,
-                                 const struct bus_topic_events *events, void *owner)
+struct trunk_topic *trunk_topic_open(struct trunk *trunk, struct bytes name, uint32_t history,
+                                 const struct trunk_topic_events *events, void *owner)
 {
-    const uint32_t server = bus_server_of(bus, name);
-    struct stream *stream = &bus->streams[server];
-    struct bus_topic *topic = xcalloc(1, sizeof(*topic));
+    const uint32_t server = trunk_server_of(trunk, name);
+    struct stream *stream = &trunk->streams[server];
+    struct trunk_topic *topic = xcalloc(1, sizeof(*topic));
     struct buf channel = BUF_EMPTY;
-    topic->bus = bus;
+    topic->trunk = trunk;
     topic->stream = stream;
     topic->name = atom_get(name);
     topic->history = history;
@@ -110,55 +110,55 @@ struct bus_topic *bus_topic_open(struct bus *bus, struct bytes name, uint32_t hi
     list_create(&topic->node);
     list_create(&topic->queued);
     list_append(&stream->topics, &topic->node);
-    bus->counters.topics++;
+    trunk->counters.topics++;
     buf_add_text(&channel, "topic:");
     buf_add_bytes(&channel, name);
-    cluster_listen(bus->cluster, server, buf_bytes(&channel), &topic->channel);
+    cluster_listen(trunk->cluster, server, buf_bytes(&channel), &topic->channel);
     buf_destroy(&channel);
     return topic;
 }
 
-void bus_topic_close(struct bus_topic *topic)
+void trunk_topic_close(struct trunk_topic *topic)
 {
-    struct bus *bus = topic->bus;
-    cluster_unlisten(bus->cluster, &topic->channel);
+    struct trunk *trunk = topic->trunk;
+    cluster_unlisten(trunk->cluster, &topic->channel);
     stream_forget(topic);
     list_remove(&topic->node);
-    bus->counters.topics--;
+    trunk->counters.topics--;
     atom_unref(topic->name);
     xfree(topic);
 }
 
-void bus_topic_set_history(struct bus_topic *topic, uint32_t history)
+void trunk_topic_set_history(struct trunk_topic *topic, uint32_t history)
 {
     topic->history = history;
 }
 
-bool bus_topic_live(const struct bus_topic *topic)
+bool trunk_topic_live(const struct trunk_topic *topic)
 {
     return topic->state == TOPIC_LIVE;
 }
 
-uint32_t bus_topic_server(const struct bus_topic *topic)
+uint32_t trunk_topic_server(const struct trunk_topic *topic)
 {
     return topic->stream->server;
 }
 
-uint32_t bus_server_of(const struct bus *bus, struct bytes topic)
+uint32_t trunk_server_of(const struct trunk *trunk, struct bytes topic)
 {
-    return cluster_server_of(bus->cluster, topic);
+    return cluster_server_of(trunk->cluster, topic);
 }
 
 /* ---- publishing ---- */
 
 struct publishing {
-    struct bus *bus;
+    struct trunk *trunk;
     size_t count;
-    bus_done_f *done;
+    trunk_done_f *done;
     void *owner;
 };
 
-static void read_answer(const struct redis_value *value, struct bus_answer *answer)
+static void read_answer(const struct redis_value *value, struct trunk_answer *answer)
 {
     const bool list = value->kind == REDIS_LIST && value->count >= 1;
     if (list && value->count == 2 && bytes_is(value->items[0].text, "again")) {
@@ -176,14 +176,14 @@ static void read_answer(const struct redis_value *value, struct bus_answer *answ
 static void on_published(void *owner, const struct redis_answer *said)
 {
     struct publishing *publishing = owner;
-    struct bus *bus = publishing->bus;
-    struct bus_answer answer = {.code = said->code, .sentence = said->sentence};
+    struct trunk *trunk = publishing->trunk;
+    struct trunk_answer answer = {.code = said->code, .sentence = said->sentence};
     if (said->value) read_answer(said->value, &answer);
-    bus->publishing--;
+    trunk->publishing--;
     if (answer.code)
-        bus->counters.refused += publishing->count;
+        trunk->counters.refused += publishing->count;
     else if (!answer.again.data)
-        bus->counters.published += publishing->count;
+        trunk->counters.published += publishing->count;
     if (publishing->done) publishing->done(publishing->owner, &answer);
     xfree(publishing);
 }
@@ -194,7 +194,7 @@ static struct bytes number(char out[NUMBER_SIZE], uint64_t value)
 }
 
 /* The words of one trigger; its numbers stand in `text`. */
-static void write_item(const struct bus_item *item, char text[3][NUMBER_SIZE], struct bytes *words)
+static void write_item(const struct trunk_item *item, char text[3][NUMBER_SIZE], struct bytes *words)
 {
     words[0] = item->topic;
     words[1] = item->parcel;
@@ -203,8 +203,8 @@ static void write_item(const struct bus_item *item, char text[3][NUMBER_SIZE], s
     words[4] = item->retain ? number(text[2], item->retain_ttl_ms) : BYTES("");
 }
 
-void bus_publish(struct bus *bus, uint32_t server, const struct bus_item *items, size_t count,
-                 const struct bus_terms *terms, bus_done_f *done, void *owner)
+void trunk_publish(struct trunk *trunk, uint32_t server, const struct trunk_item *items, size_t count,
+                 const struct trunk_terms *terms, trunk_done_f *done, void *owner)
 {
     char fence[NUMBER_SIZE], ttl[NUMBER_SIZE];
     struct buf memo = BUF_EMPTY;
@@ -224,21 +224,21 @@ void bus_publish(struct bus *bus, uint32_t server, const struct bus_item *items,
     words[6] = terms->record_rest;
     for (size_t i = 0; i < count; i++)
         write_item(&items[i], numbers[i], &words[FIXED_WORDS + i * ITEM_WORDS]);
-    *publishing = (struct publishing){.bus = bus, .count = count, .done = done, .owner = owner};
-    bus->publishing++;
-    cluster_run(bus->cluster, server, &cluster_scripts[SCRIPT_PUBLISH], words,
+    *publishing = (struct publishing){.trunk = trunk, .count = count, .done = done, .owner = owner};
+    trunk->publishing++;
+    cluster_run(trunk->cluster, server, &cluster_scripts[SCRIPT_PUBLISH], words,
                 FIXED_WORDS + count * ITEM_WORDS, on_published, publishing);
     buf_destroy(&memo);
     xfree(words);
     xfree(numbers);
 }
 
-bool bus_idle(const struct bus *bus)
+bool trunk_idle(const struct trunk *trunk)
 {
-    return bus->publishing == 0;
+    return trunk->publishing == 0;
 }
 
-const struct bus_counters *bus_counters(const struct bus *bus)
+const struct trunk_counters *trunk_counters(const struct trunk *trunk)
 {
-    return &bus->counters;
+    return &trunk->counters;
 }

@@ -1,4 +1,4 @@
-/* bus: triggers through the Redis servers, to every node that has subscribers for their topic, in one order a
+/* trunk: triggers through the Redis servers, to every node that has subscribers for their topic, in one order a
  * server. What a trigger is made of is a *parcel* to it, bytes that it does not look into.
  *
  * Publishing is one script: all triggers of a call get their places, stand in their topics' histories
@@ -30,30 +30,30 @@
 #include "cluster/cluster.h"
 #include "ports/later.h"
 
-struct bus;
-struct bus_topic;
+struct trunk;
+struct trunk_topic;
 
-struct bus_message {
+struct trunk_message {
     uint64_t place;
     uint64_t age_ms; /* since it took its place; of what is loaded */
     struct bytes parcel;
 };
 
 /* What a topic has when it becomes live. Borrowed. */
-struct bus_load {
+struct trunk_load {
     uint64_t lost; /* the newest place that is not among the messages: who knows less has missed it */
-    const struct bus_message *messages; /* the oldest first, at most as many as asked for */
+    const struct trunk_message *messages; /* the oldest first, at most as many as asked for */
     size_t count;
-    const struct bus_message *retained; /* for newcomers; NULL: nothing */
+    const struct trunk_message *retained; /* for newcomers; NULL: nothing */
     const char *resync; /* NULL, or why those who had the topic before must re-read: "history", "epoch" */
 };
 
-struct bus_topic_events {
-    void (*load)(void *owner, const struct bus_load *load);
-    void (*receive)(void *owner, const struct bus_message *message); /* live: once, in order */
+struct trunk_topic_events {
+    void (*load)(void *owner, const struct trunk_load *load);
+    void (*receive)(void *owner, const struct trunk_message *message); /* live: once, in order */
 };
 
-struct bus_events {
+struct trunk_events {
     /* Everything up to this place of the server has been handed on, of all live topics. */
     void (*heard)(void *owner, uint32_t server, uint64_t place);
 
@@ -65,7 +65,7 @@ struct bus_events {
     void (*here)(void *owner, uint32_t server);
 };
 
-struct bus_item {
+struct trunk_item {
     struct bytes topic;      /* "APP:NAME" */
     struct bytes parcel;
     uint32_t history_size;
@@ -76,7 +76,7 @@ struct bus_item {
 };
 
 /* In whose name, and what is remembered of it. All may be empty. */
-struct bus_terms {
+struct trunk_terms {
     struct bytes claim; /* see claims.h; size 0: in nobody's */
     uint64_t fence;
     bool memo_given;
@@ -86,21 +86,21 @@ struct bus_terms {
     uint64_t record_ttl_ms;
 };
 
-struct bus_answer {
+struct trunk_answer {
     const char *code;   /* NULL: done. "away", "full", "lost", "timeout", "epoch", "fenced", "error" */
     const char *sentence;
     struct bytes again; /* with code NULL: it was done before; the record: hash, places, rest. data NULL: it was not */
     uint64_t newest;    /* the place of the last trigger */
 };
 
-typedef void bus_done_f(void *owner, const struct bus_answer *answer);
+typedef void trunk_done_f(void *owner, const struct trunk_answer *answer);
 
-struct bus_limits {
+struct trunk_limits {
     size_t held_messages, held_bytes; /* that wait while something is fetched; 100,000 and 64 MiB: above, their topics
                                          are loaded anew, and told */
 };
 
-struct bus_counters {
+struct trunk_counters {
     uint64_t published, refused; /* triggers; those whose publishing failed */
     uint64_t received, doubles;
     uint64_t holes, filled;      /* seen; whose triggers all were there */
@@ -109,25 +109,25 @@ struct bus_counters {
     uint32_t topics;             /* now */
 };
 
-struct bus *bus_new(struct cluster *cluster, const struct cluster_ports *ports, struct later *later,
-                    const struct bus_limits *limits, const struct bus_events *events, void *owner);
+struct trunk *trunk_new(struct cluster *cluster, const struct cluster_ports *ports, struct later *later,
+                    const struct trunk_limits *limits, const struct trunk_events *events, void *owner);
 
 /* All topics are closed. */
-void bus_free(struct bus *bus);
+void trunk_free(struct trunk *trunk);
 
 /* Listens to a topic. `history` is how many of its newest triggers are wanted, 0: none. */
-struct bus_topic *bus_topic_open(struct bus *bus, struct bytes name, uint32_t history,
-                                 const struct bus_topic_events *events, void *owner);
-void bus_topic_close(struct bus_topic *topic);
-void bus_topic_set_history(struct bus_topic *topic, uint32_t history);
-bool bus_topic_live(const struct bus_topic *topic);
-uint32_t bus_topic_server(const struct bus_topic *topic);
+struct trunk_topic *trunk_topic_open(struct trunk *trunk, struct bytes name, uint32_t history,
+                                 const struct trunk_topic_events *events, void *owner);
+void trunk_topic_close(struct trunk_topic *topic);
+void trunk_topic_set_history(struct trunk_topic *topic, uint32_t history);
+bool trunk_topic_live(const struct trunk_topic *topic);
+uint32_t trunk_topic_server(const struct trunk_topic *topic);
 
 /* Everything is copied. `done` comes later, once; NULL: nobody is interested. All topics must be the server's:
- * bus_server_of. */
-void bus_publish(struct bus *bus, uint32_t server, const struct bus_item *items, size_t count,
-                 const struct bus_terms *terms, bus_done_f *done, void *owner);
+ * trunk_server_of. */
+void trunk_publish(struct trunk *trunk, uint32_t server, const struct trunk_item *items, size_t count,
+                 const struct trunk_terms *terms, trunk_done_f *done, void *owner);
 
-uint32_t bus_server_of(const struct bus *bus, struct bytes topic);
-bool bus_idle(const struct bus *bus); /* nothing that was published waits for its answer */
-const struct bus_counters *bus_counters(const struct bus *bus);
+uint32_t trunk_server_of(const struct trunk *trunk, struct bytes topic);
+bool trunk_idle(const struct trunk *trunk); /* nothing that was published waits for its answer */
+const struct trunk_counters *trunk_counters(const struct trunk *trunk);
