@@ -51,8 +51,8 @@ void *topic_carrier(const struct topic *topic);
 void topic_set_carrier(struct topic *topic, void *carrier);
 uint8_t topic_server(const struct topic *topic);
 
-/* Begins to load one that is not loaded. `lost`: the newest place of a trigger that is not kept any more; 0: none
- * was. */
+/* Begins to load it, or, behind topic_break, to load it anew. `lost`: the newest place of a trigger that is not kept
+ * any more; 0: none was. */
 void topic_load_begin(struct topic *topic, uint64_t lost);
 
 /* The next of its history, the oldest first; it took its place at this time of the hub's clock. */
