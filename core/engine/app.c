@@ -5,6 +5,7 @@
 #include "engine/attach.h"
 #include "engine/audience.h"
 #include "engine/beats.h"
+#include "engine/carrier.h"
 #include "engine/drain.h"
 #include "engine/feeds.h"
 #include "engine/finals.h"
@@ -39,9 +40,16 @@ struct app {
     struct presence presence;
     struct drain drain;
     struct reviews reviews;
+    struct carrier *carrier; /* NULL: a node by itself */
     struct shadow *shadow; /* or NULL */
     uint32_t visits;
 };
+
+static const struct topic_options *options_of(void *owner, struct bytes name)
+{
+    const struct plan_topic *declared = app_topic(owner, name, NULL);
+    return declared ? &declared->options : NULL;
+}
 
 struct app *app_new(const struct engine_ports *ports, const struct engine_limits *limits,
                     struct census *census, struct generation *generation)
@@ -54,6 +62,9 @@ struct app *app_new(const struct engine_ports *ports, const struct engine_limits
     explain_create(&app->explain, &limits->explain, ports->clock, ports->journal);
     rule_verdicts_create(&app->verdicts, app, &app->audience);
     rule_snapshots_create(&app->snapshots, ports->later, &app->generation);
+    const struct carrier_ports carrier_ports = {ports, &app->hub, generation_plan(generation)->app,
+                                                options_of, app};
+    if (ports->joint) app->carrier = carrier_new(&carrier_ports);
     const struct hub_ports hub_ports = {.clock = ports->clock,
                                         .later = ports->later,
                                         .random = ports->random,
@@ -62,7 +73,8 @@ struct app *app_new(const struct engine_ports *ports, const struct engine_limits
                                         .verdicts = &app->verdicts.port,
                                         .snapshots = &app->snapshots.port,
                                         .journal = explain_journal(&app->explain),
-                                        .attendance = &app->presence.port};
+                                        .attendance = &app->presence.port,
+                                        .bus = app->carrier ? carrier_bus(app->carrier) : NULL};
     app->hub = hub_new(&hub_ports, &limits->hub);
     const struct audience_ports audience_ports = {.clock = ports->clock,
                                                   .later = ports->later,
@@ -90,8 +102,8 @@ struct app *app_new(const struct engine_ports *ports, const struct engine_limits
 bool app_idle(const struct app *app)
 {
     return app->seats.count == 0 && !drain_busy(&app->drain) && feeds_idle(&app->feeds) &&
-           sources_idle(&app->sources) &&
-           app->visits == 0 && presence_idle(&app->presence) && hub_idle(app->hub);
+           sources_idle(&app->sources) && app->visits == 0 && presence_idle(&app->presence) &&
+           hub_idle(app->hub) && (!app->carrier || carrier_idle(app->carrier));
 }
 
 void app_free(struct app *app)
@@ -104,7 +116,9 @@ void app_free(struct app *app)
     sources_destroy(&app->sources);
     ingests_destroy(&app->ingests);
     audience_destroy(&app->audience);
+    if (app->carrier) carrier_close(app->carrier);
     hub_free(app->hub);
+    if (app->carrier) carrier_free(app->carrier);
     seats_destroy(&app->seats);
     finals_destroy(&app->finals);
     store_free(app->store);
@@ -151,6 +165,20 @@ void app_emit(struct app *app, const struct app_emit *emits, size_t count)
         else
             topic_emit(topic, &emits[i].emit);
     }
+}
+
+bool app_publishes(const struct app *app)
+{
+    return app->carrier != NULL;
+}
+
+struct carriage *app_publish(struct app *app, const struct app_emit *emits, size_t count,
+                             const struct terms *terms, struct bytes result, carried_f *done,
+                             void *owner)
+{
+    carrier_begin(app->carrier);
+    app_emit(app, emits, count);
+    return carrier_send(app->carrier, terms, result, done, owner);
 }
 
 struct plan_topic *app_topic(struct app *app, struct bytes name, struct pattern_match *match)

@@ -54,9 +54,6 @@ void app_set_generation(struct app *app, struct generation *generation);
 void app_visit_began(struct app *app);
 void app_visit_ended(struct app *app);
 
-/* Publishes all of them, in order. */
-void app_emit(struct app *app, const struct app_emit *emits, size_t count);
-
 /* Takes the reference of the generation. */
 struct app *app_new(const struct engine_ports *ports, const struct engine_limits *limits,
                     struct census *census, struct generation *generation);

@@ -11,6 +11,7 @@
 #include "base/alloc.h"
 #include "engine/answer.h"
 #include "engine/asked.h"
+#include "engine/awaiting.h"
 #include "engine/census.h"
 #include "engine/farewell.h"
 #include "engine/finals.h"
@@ -32,10 +33,12 @@ struct arrival {
     size_t key_count;
     size_t at_upstream;
     struct naming naming;
+    struct awaiting awaiting; /* of the named topics */
 };
 
 static void next_key(struct seat *seat);
 static void name_topics(struct seat *seat);
+static void await_topics(struct seat *seat);
 static void go_live(struct seat *seat);
 
 /* ---- ends ---- */
@@ -55,6 +58,7 @@ static void leave(struct seat *seat)
     struct arrival *arrival = seat->arrival;
     errand_cancel(&arrival->errand);
     naming_cancel(&arrival->naming);
+    awaiting_cancel(&arrival->awaiting);
     seat->arrival = NULL;
     seat_free(seat);
     arrival_free(arrival);
@@ -289,13 +293,43 @@ static void next_key(struct seat *seat)
     run_hook(seat, &call, on_key);
 }
 
+/* What a reload on the way has undeclared may still be there, with nothing to guard it. */
+static struct topic *open_topic(const struct seat *seat, struct bytes name)
+{
+    const bool reloaded = seat->generation != app_generation(seat->app);
+    if (reloaded && !app_topic(seat->app, name, NULL)) return NULL;
+    return app_topic_open(seat->app, name);
+}
+
+static void on_loaded(void *owner, bool loaded)
+{
+    if (is_kicked(owner)) return;
+    if (loaded)
+        await_topics(owner); /* one may have gone while others were waited for */
+    else
+        refuse(owner, REFUSED_UNKNOWN);
+}
+
+static struct topic *open_awaited(void *owner, struct bytes name)
+{
+    return open_topic(owner, name); /* one that cannot be had is refused when it goes live */
+}
+
+static void await_topics(struct seat *seat)
+{
+    struct arrival *arrival = seat->arrival;
+    if (awaiting_start(&arrival->awaiting, app_ports(seat->app), arrival->naming.names,
+                       arrival->naming.count, open_awaited, on_loaded, seat))
+        go_live(seat);
+}
+
 static void on_named(void *owner, enum naming_end how)
 {
     static const enum refused why[] = {[NAMING_FORBIDDEN] = REFUSED_FORBIDDEN,
                                        [NAMING_UNKNOWN] = REFUSED_UNKNOWN};
     if (is_kicked(owner)) return;
     if (how == NAMING_DONE)
-        go_live(owner);
+        await_topics(owner);
     else
         refuse(owner, why[how]);
 }
@@ -328,14 +362,6 @@ static struct sink *open_stream(struct seat *seat, struct bytes cursor)
     if (seat->stream->options.ready == READY_HEADER)
         add_place(&headers, &exchange->request, subscriber_place(seat->subscriber, cursor));
     return exchange->ops->stream(exchange, 200, headers.items, headers.count);
-}
-
-/* What a reload on the way has undeclared may still be there, with nothing to guard it. */
-static struct topic *open_topic(const struct seat *seat, struct bytes name)
-{
-    const bool reloaded = seat->generation != app_generation(seat->app);
-    if (reloaded && !app_topic(seat->app, name, NULL)) return NULL;
-    return app_topic_open(seat->app, name);
 }
 
 /* The topics of all its names, good until the end of the turn; NULL: it is refused. */

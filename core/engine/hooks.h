@@ -87,6 +87,7 @@ struct hook_call {
     const struct event *event;
     struct publication *publication; /* engine/publication.h; `event` is then the one at hand */
     const char *reason;
+    const struct terms *terms; /* engine/terms.h, of what it emits; NULL: none */
 };
 
 enum outcome { OUTCOME_YES, OUTCOME_NO, OUTCOME_UNKNOWN };
@@ -109,6 +110,8 @@ struct hook_result {
     size_t header_count;
     struct http_response response;
     uint64_t cause; /* what explain knows the call by; 0: it does not */
+    const char *unpublished; /* UNKNOWN because what it emitted was not published: the bus's code; else NULL */
+    struct bytes again;      /* what it emitted had been published before: the record; data NULL: it had not */
 };
 
 typedef void hook_done_f(void *owner, const struct hook_result *result);

@@ -12,7 +12,8 @@
 
 struct databases; /* engine/databases.h */
 struct holdings;  /* engine/holding.h */
-struct order;     /* hub/hub.h */
+struct joint;     /* engine/joint.h */
+struct order;     /* hub/order.h */
 
 /* What the outside gives; shared by all apps of a node. */
 struct engine_ports {
@@ -28,4 +29,5 @@ struct engine_ports {
     struct redis_opener *redis;  /* for sources; NULL: there are no Redis servers here */
     struct databases *databases; /* for rules' commands; NULL: they are not sent (a shadow's) */
     struct holdings *holdings;   /* NULL: this node is alone */
+    struct joint *joint;         /* with other nodes; NULL: a node by itself */
 };

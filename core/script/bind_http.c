@@ -10,7 +10,7 @@
 #include "ports/fetch.h"
 #include "engine/ports.h"
 #include "script/bind.h"
-#include "script/call.h"
+#include "script/task.h"
 #include "script/here.h"
 #include "script/phase.h"
 

@@ -5,7 +5,6 @@
 
 #include "ports/log.h"
 #include "script/bind.h"
-#include "script/here.h"
 #include "script/values.h"
 #include "script/vm.h"
 
@@ -61,7 +60,7 @@ static int l_log(lua_State *L)
 {
     static const char *const levels[] = {"error", "warn", "info", "debug", NULL};
     struct vm *vm = vm_of(L);
-    struct log *log = here_ports(L)->log;
+    struct log *log = vm_options(vm_of(L))->ports->log;
     enum log_level level = (enum log_level)luaL_checkoption(L, 1, NULL, levels);
     struct log_field fields[FIELDS_MAX] = {F_TEXT("app", vm_name(vm))};
     size_t count = 1;

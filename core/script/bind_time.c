@@ -6,7 +6,7 @@
 #include "base/alloc.h"
 #include "engine/ports.h"
 #include "script/bind.h"
-#include "script/call.h"
+#include "script/task.h"
 #include "script/here.h"
 #include "script/phase.h"
 

@@ -340,12 +340,11 @@ static int l_subscribers(lua_State *L)
     return 1;
 }
 
-/* app:flush(): what was emitted so far goes out now. */
+/* flush(): what was emitted so far goes out now; true: it did, else it is collected. */
 static int l_flush(lua_State *L)
 {
     phase_check(L, CALL_FLUSH, "app:flush");
-    call_publish(here_running(L));
-    return 0;
+    return call_flush(here_running(L), L);
 }
 
 bool topic_name_at(lua_State *L, int index, struct bytes *name)

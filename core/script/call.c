@@ -64,6 +64,7 @@ static void destroy_all(struct list *list)
         task_destroy(&running->task);
         batch_destroy(&running->batch);
         buf_destroy(&running->text);
+        buf_destroy(&running->again);
         xfree(running->names);
         xfree(running->headers);
         xfree(running);
@@ -121,19 +122,26 @@ static void hook_ended(struct running *running)
     give_back(vm_calls(running->vm), running);
 }
 
+const struct app_emit *call_settle_batch(struct running *running)
+{
+    struct batch *batch = &running->batch;
+    struct vm *vm = running->vm;
+    const struct app_emit *emits = batch_settle(batch, running->call.event, cause_of(running));
+    if (running->call.publication && !vm_shadow(vm))
+        publication_emitted(running->call.publication, app_hub(vm_app(vm)), emits, batch->count);
+    return emits;
+}
+
 void call_publish(struct running *running)
 {
     struct batch *batch = &running->batch;
     struct vm *vm = running->vm;
     if (!batch->count) return;
-    const struct app_emit *emits =
-        batch_settle(batch, running->call.event, cause_of(running));
+    const struct app_emit *emits = call_settle_batch(running);
     if (vm_shadow(vm))
         shadow_emitted(vm_shadow(vm), running->call.event, emits, batch->count);
     else
         app_emit(vm_app(vm), emits, batch->count);
-    if (running->call.publication && !vm_shadow(vm))
-        publication_emitted(running->call.publication, app_hub(vm_app(vm)), emits, batch->count);
     batch_clear(batch);
 }
 
@@ -192,7 +200,7 @@ static void ended(struct task *task, enum task_end end, lua_State *co)
         hook_ended(running);
 }
 
-static const struct task_events events = {begin, finish, ended};
+static const struct task_events events = {begin, finish, call_settle, ended};
 
 /* Hooks */
 

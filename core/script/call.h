@@ -31,7 +31,7 @@ struct running {
     uint64_t refusals_before; /* what the quota had refused when it began */
     struct batch batch;
     struct hook_result result;
-    struct buf text;       /* what the result's bytes may point into */
+    struct buf text, again; /* what the result's bytes may point into */
     struct bytes *names;   /* arrays that the result may point to */
     struct http_header *headers;
     size_t name_capacity, header_capacity;
@@ -64,6 +64,14 @@ void calls_destroy(struct calls *calls);
 
 /* Hands out what the call has emitted so far: to its app or, in a shadow, to be compared. */
 void call_publish(struct running *running);
+
+/* What the call has emitted so far, to be handed out; see batch_settle. */
+const struct app_emit *call_settle_batch(struct running *running);
+
+/* publishing.c: hands it out where that may have to be waited for: when the call's function has returned, as
+ * task_events.settle, and in the midst of it: then what is collected is nothing or a code and a sentence. */
+int call_settle(struct task *task, struct lua_State *L);
+int call_flush(struct running *running, struct lua_State *L);
 
 /* Goes on to the next event of the publication that the call is for, and pushes its handler. The call is
  * that handler's from then on: what it costs, emits and fails with is its own. False: that was all of

@@ -30,6 +30,13 @@ static const char trampoline[] = "local begin, finish = ...\n"
                                  "local function run(fn, ...) return finish(fn(...)) end\n"
                                  "return function() return run(begin()) end\n";
 
+/* A second one, so that who has nothing to settle does not pay for it. */
+static const char settling[] =
+    "local begin, finish, settle, collect = ...\n"
+    "local function done(...) if not settle() then collect() end return ... end\n"
+    "local function run(fn, ...) return done(finish(fn(...))) end\n"
+    "return function() return run(begin()) end\n";
+
 static struct task *upvalue_running(lua_State *L)
 {
     struct tasks *tasks = lua_touserdata(L, lua_upvalueindex(1));
@@ -46,6 +53,17 @@ static int l_finish(lua_State *L)
 {
     struct task *task = upvalue_running(L);
     return task->_events->finish(task, L, lua_gettop(L));
+}
+
+static int l_settle(lua_State *L)
+{
+    struct task *task = upvalue_running(L);
+    return task->_events->settle(task, L);
+}
+
+static int l_collect(lua_State *L)
+{
+    return task_collect(L, lua_touserdata(L, lua_upvalueindex(1)));
 }
 
 /* Coroutines */
@@ -187,12 +205,14 @@ void tasks_create(struct tasks *tasks, lua_State *L, struct clock *clock, struct
     job_create(&tasks->_job, run_ready);
     list_create(&tasks->_ready);
     list_create(&tasks->_waiting);
-    if (luaL_loadbuffer(L, trampoline, sizeof trampoline - 1, "=sluice")) lua_error(L);
-    lua_pushlightuserdata(L, tasks);
-    lua_pushcclosure(L, l_begin, 1);
-    lua_pushlightuserdata(L, tasks);
-    lua_pushcclosure(L, l_finish, 1);
-    lua_call(L, 2, 1);
+    static const lua_CFunction parts[] = {l_begin, l_finish, l_settle, l_collect};
+    const char *text = limits->settle ? settling : trampoline;
+    if (luaL_loadbuffer(L, text, strlen(text), "=sluice")) lua_error(L);
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
+        lua_pushlightuserdata(L, tasks);
+        lua_pushcclosure(L, parts[i], 1);
+    }
+    lua_call(L, sizeof parts / sizeof parts[0], 1);
     tasks->_trampoline = luaL_ref(L, LUA_REGISTRYINDEX);
 }
 

@@ -46,6 +46,11 @@ struct task_events {
     int (*begin)(struct task *task, struct lua_State *co);
     int (*finish)(struct task *task, struct lua_State *co, int count);
 
+    /* Inside the coroutine, when its function has returned and finish has read the results: returns true
+     * pushed on L where nothing is left to wait for, or parks; what came is then collected like that of any
+     * wait. Only called where the tasks settle; see tasks_create. */
+    int (*settle)(struct task *task, struct lua_State *L);
+
     /* Once for each start, after the last instruction. `co` is valid during the call, which may
      * start, wake and cancel other tasks; this one may be started again or destroyed once it has
      * returned. */
@@ -87,6 +92,7 @@ struct task {
 struct tasks_limits {
     uint32_t alive;    /* at once; above: REFUSED */
     uint32_t slice_ms; /* running without a pause */
+    bool settle;       /* tasks may have to wait for something when their functions have returned */
 };
 
 /* The tasks of one VM. */

@@ -352,7 +352,8 @@ static int load(lua_State *L)
     lua_gc(L, LUA_GCSETPAUSE, 150);
     lua_newtable(L);
     vm->functions = luaL_ref(L, LUA_REGISTRYINDEX);
-    const struct tasks_limits limits = {options->tasks_max, options->slice_ms};
+    const struct tasks_limits limits = {options->tasks_max, options->slice_ms,
+                                        options->ports->joint != NULL};
     tasks_create(&vm->tasks, L, options->ports->clock, options->ports->later, &limits);
     calls_create(&vm->calls, vm);
     vm->ready = true;

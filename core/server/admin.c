@@ -3,6 +3,7 @@
 #include "base/check.h"
 #include "base/text.h"
 #include "engine/answer.h"
+#include "engine/joint.h"
 #include "engine/node.h"
 #include "script/vm.h"
 #include "server/api.h"
@@ -126,10 +127,33 @@ static void add_worker(const struct server *server, struct buf *body)
         buf_add_text(body, "null,");
 }
 
+/* Which servers are here; null for a node by itself. */
+static void add_redis(const struct joint *joint, struct buf *body)
+{
+    buf_add_text(body, "\"redis\":");
+    if (!joint) {
+        buf_add_text(body, "null,");
+        return;
+    }
+    const struct cluster *cluster = joint->cluster;
+    buf_add_text(body, "{\"node\":");
+    text_json_string(body, cluster_node(cluster));
+    buf_add_text(body, ",\"servers\":[");
+    for (uint32_t i = 0; i < cluster_servers(cluster); i++) {
+        buf_add_text(body, i ? ",{\"server\":" : "{\"server\":");
+        text_json_string(body, bytes_of(cluster_identity(cluster, i)));
+        buf_printf(body, ",\"here\":%s,\"beat_ms\":%llu}", cluster_here(cluster, i) ? "true" : "false",
+                   (unsigned long long)cluster_beat_age_ms(cluster, i));
+    }
+    buf_add_text(body, "]},");
+}
+
 static void answer_ready(struct server *server, struct exchange *exchange)
 {
     const struct node *node = server->node;
-    const bool ready = !node_draining(node);
+    const struct joint *joint = server->joint;
+    const bool draining = node_draining(node), cut = joint && !cluster_is_ready(joint->cluster);
+    const bool ready = !draining && !cut;
     uint32_t subscribers = 0, users = 0, topics = 0;
     struct buf body = BUF_EMPTY;
     for (size_t i = 0; i < node_apps(node); i++) {
@@ -140,10 +164,11 @@ static void answer_ready(struct server *server, struct exchange *exchange)
     }
     buf_printf(&body,
                "{\"ready\":%s,\"mode\":\"%s\",\"generation\":%u,\"subscribers\":%u,\"users\":%u,"
-               "\"topics\":%u,\"links\":%u,\"redis\":null,\"worker\":",
-               ready ? "true" : "false", ready ? "serving" : "draining",
+               "\"topics\":%u,\"links\":%u,\"worker\":",
+               ready ? "true" : "false", draining ? "draining" : cut ? "cut off" : "serving",
                rules_generation(server->rules), subscribers, users, topics, node_links(node));
     add_worker(server, &body);
+    add_redis(joint, &body);
     add_apps(server, &body);
     buf_add_text(&body, ",\"reload\":");
     write_reload(&server->reload, &body);

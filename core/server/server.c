@@ -11,6 +11,7 @@
 #include "base/hash.h"
 #include "base/text.h"
 #include "engine/databases.h"
+#include "engine/joint.h"
 #include "engine/node.h"
 #include "engine/shadow.h"
 #include "http/http.h"
@@ -118,6 +119,21 @@ static void make_ports(struct server *server)
     shadow_ports_create(&parts->shadow_ports, &parts->ports);
 }
 
+/* With the nodes that share these servers; false: a url is none. */
+static bool make_joint(struct parts *parts, const struct config *config, struct buf *errors)
+{
+    const struct engine_ports *ports = &parts->ports;
+    const struct cluster_ports cluster = {ports->clock, ports->random, ports->log, parts->redis};
+    const struct config_list *urls = &config->redis;
+    if (!urls->count) return true;
+    parts->ports.joint =
+        joint_new(&cluster, ports->later, &parts->order, (const char *const *)urls->items,
+                  urls->count, bytes_of(config->redis_prefix), errors);
+    parts->server->joint = parts->ports.joint;
+    if (!parts->ports.joint) buf_add_char(errors, '\n');
+    return parts->ports.joint != NULL;
+}
+
 static struct http *make_http(struct loop *loop, const struct config *config, uint64_t connections)
 {
     struct http_limits limits;
@@ -170,6 +186,7 @@ struct server *server_new(struct config *config, bool check, struct buf *errors)
     parts->server = server;
     server->loop = loop_new();
     make_ports(server);
+    const bool joined = check || make_joint(parts, config, errors);
     parts->service = service_new(loop_clock(server->loop));
     server->http = make_http(server->loop, config, config->connections);
     believe_proxies(server, config);
@@ -178,7 +195,7 @@ struct server *server_new(struct config *config, bool check, struct buf *errors)
     taps_handle(recorder_taps(server->recorder), node_handler(server->node));
     admin_create(&server->admin, server);
     server->rules = rules_load(config, &parts->ports, &parts->shadow_ports, server->node, errors);
-    if (rules_good(server->rules) &&
+    if (joined && rules_good(server->rules) &&
         (check || (open_log(server, errors) && open_listeners(server, errors))))
         return server;
     server_free(server);
@@ -425,6 +442,7 @@ void server_free(struct server *server)
     rules_free(server->rules);
     loop_turn(server->loop, false);
     shadow_ports_destroy(&parts->shadow_ports);
+    if (parts->ports.joint) joint_free(parts->ports.joint);
     databases_destroy(&parts->databases);
     redis_peer_free(parts->redis);
     recorder_free(server->recorder);

@@ -10,6 +10,7 @@
 
 struct config;
 struct http;
+struct joint;
 struct loop;
 struct node;
 struct recorder;
@@ -24,6 +25,7 @@ struct server {
     struct rules *rules;
     struct http *http; /* of the public listeners */
     struct loop *loop;
+    struct joint *joint; /* with other nodes; NULL: a node by itself */
     struct recorder *recorder;
     struct worker *worker; /* NULL: not one of several */
     struct admin admin;

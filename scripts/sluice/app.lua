@@ -61,8 +61,13 @@ function App.presence(_, topic) return presence.of(topic) end
 -- the `last_event_id` of its first connection. 32 characters.
 function App.cursor() return core.cursor() end
 
---- Publishes what the handler has emitted so far, before it returns.
-function App.flush() core.flush() end
+--- Publishes what the handler has emitted so far, before it returns. Where nodes share a Redis it waits until that is
+-- done, and raises if it could not be.
+function App.flush()
+  if core.flush() then return end
+  local code, why = core.collect()
+  if code then fail.raise("app:flush: %s: %s; what was emitted so far is not published", code, why) end
+end
 
 local names = {}
 for name in pairs(App) do names[#names + 1] = name end

@@ -8,7 +8,8 @@ describe("the script border", function()
     local parks = 0
     for path in io.popen("ls core/script/*.c"):lines() do
       local text = assert(io.open(path)):read "*a"
-      if path ~= "core/script/task.c" then
+      -- what a call has emitted waits when its function has returned (publishing.c): no call of a rule's
+      if path ~= "core/script/task.c" and path ~= "core/script/publishing.c" then
         local here = count(text, "%Wtask_park%(")
         assert.equal(here, count(text, "phase_check%(L, CALL_WAIT, "), path)
         parks = parks + here

@@ -1,0 +1,318 @@
+/* What goes out. A hub that has a bus hands over what is emitted (ports/bus.h): into the carriage that is being
+ * loaded, if a call's emits are, else into the loose one, which leaves at the end of the turn.
+ *
+ * The server that has the terms - a claim's record, or what is remembered - comes last: when it has done its part, all
+ * is done. */
+#include "engine/carrier.h"
+
+#include "base/alloc.h"
+#include "base/check.h"
+#include "engine/carrier_state.h"
+#include "engine/ports.h"
+#include "engine/terms.h"
+#include "event/parcel.h"
+#include "hub/control.h"
+
+/* One trigger; its bytes are offsets into the carriage's. */
+struct freight {
+    uint32_t server;
+    struct atom *topic; /* the hub's name; a reference */
+    size_t name_at, name_size, parcel_at, parcel_size;
+    uint32_t history_size;
+    uint64_t history_ttl_ms, retain_ttl_ms;
+    bool retain;
+};
+
+struct carriage {
+    struct carrier *carrier;
+    struct list node;
+    struct freight *freight;
+    size_t count, capacity;
+    struct buf bytes;
+    carried_f *done; /* NULL: nobody waits, or not any more */
+    void *owner;
+    bool terms;
+    uint32_t terms_server;
+    struct buf record, rest, memo; /* copies: the call may be over before the last server's turn */
+    struct buf hash;
+    uint64_t record_ttl_ms, fence;
+    struct buf claim;
+    uint32_t open; /* servers that have not answered */
+    bool last;     /* only the terms' server is open */
+    const char *code;
+    struct buf sentence;
+    struct job job;
+};
+
+/* ---- a carriage ---- */
+
+static void settle(struct job *job);
+
+static struct carriage *carriage_new(struct carrier *carrier)
+{
+    struct carriage *carriage = xcalloc(1, sizeof(*carriage));
+    carriage->carrier = carrier;
+    list_create(&carriage->node);
+    list_append(&carrier->carriages, &carriage->node);
+    job_create(&carriage->job, settle);
+    return carriage;
+}
+
+static void carriage_free(struct carriage *carriage)
+{
+    later_cancel(&carriage->job);
+    list_remove(&carriage->node);
+    for (size_t i = 0; i < carriage->count; i++) atom_unref(carriage->freight[i].topic);
+    xfree(carriage->freight);
+    buf_destroy(&carriage->bytes);
+    buf_destroy(&carriage->record);
+    buf_destroy(&carriage->rest);
+    buf_destroy(&carriage->memo);
+    buf_destroy(&carriage->hash);
+    buf_destroy(&carriage->claim);
+    buf_destroy(&carriage->sentence);
+    xfree(carriage);
+}
+
+static struct bytes optional(const struct atom *atom)
+{
+    return atom ? atom_bytes(atom) : (struct bytes){NULL, 0};
+}
+
+static void load(struct carriage *carriage, struct bytes name, const struct topic_options *options,
+                 uint32_t server, const struct emission *emission)
+{
+    struct carrier *carrier = carriage->carrier;
+    if (carriage->count == carriage->capacity) {
+        carriage->capacity = carriage->capacity ? carriage->capacity * 2 : 2;
+        carriage->freight =
+            xrealloc(carriage->freight, carriage->capacity * sizeof(*carriage->freight));
+    }
+    struct freight *freight = &carriage->freight[carriage->count++];
+    *freight = (struct freight){.server = server,
+                                .topic = atom_get(name),
+                                .history_size = options->history_size,
+                                .history_ttl_ms = options->history_ttl_ms,
+                                .retain = options->retain && emission->type,
+                                .retain_ttl_ms = options->retain_ttl_ms};
+    freight->name_at = carriage->bytes.size;
+    carrier_name(carrier, name, &carriage->bytes);
+    freight->name_size = carriage->bytes.size - freight->name_at;
+    freight->parcel_at = carriage->bytes.size;
+    const struct parcel parcel = {.type = optional(emission->type),
+                                  .data = emission->data,
+                                  .replaces = optional(emission->replaces),
+                                  .user = optional(emission->user),
+                                  .tag = optional(emission->tag),
+                                  .meta = optional(emission->meta),
+                                  .id = emission->id.size ? emission->id : (struct bytes){NULL, 0},
+                                  .node = cluster_node(carrier->joint->cluster),
+                                  .cause = emission->cause,
+                                  .retry_ms = emission->retry_ms};
+    parcel_write(&carriage->bytes, &parcel);
+    freight->parcel_size = carriage->bytes.size - freight->parcel_at;
+}
+
+/* ---- going out ---- */
+
+static void on_answer(void *owner, const struct trunk_answer *answer);
+
+static void send_to(struct carriage *carriage, uint32_t server, bool with_terms)
+{
+    struct trunk_item *items = xcalloc(carriage->count ? carriage->count : 1, sizeof(*items));
+    struct trunk_terms terms = {0};
+    size_t count = 0;
+    for (size_t i = 0; i < carriage->count; i++) {
+        const struct freight *freight = &carriage->freight[i];
+        if (freight->server != server) continue;
+        const char *bytes = carriage->bytes.data;
+        items[count++] =
+            (struct trunk_item){.topic = bytes_run(bytes + freight->name_at, freight->name_size),
+                                .parcel = bytes_run(bytes + freight->parcel_at, freight->parcel_size),
+                                .history_size = freight->history_size,
+                                .history_ttl_ms = freight->history_ttl_ms,
+                                .retain = freight->retain,
+                                .retain_ttl_ms = freight->retain_ttl_ms};
+    }
+    if (with_terms)
+        terms = (struct trunk_terms){.claim = buf_bytes(&carriage->claim),
+                                     .fence = carriage->fence,
+                                     .memo_given = carriage->memo.data != NULL,
+                                     .memo = buf_bytes(&carriage->memo),
+                                     .record = buf_bytes(&carriage->record),
+                                     .record_hash = buf_bytes(&carriage->hash),
+                                     .record_rest = buf_bytes(&carriage->rest),
+                                     .record_ttl_ms = carriage->record_ttl_ms};
+    carriage->open++;
+    trunk_publish(carriage->carrier->joint->trunk, server, items, count, &terms, on_answer, carriage);
+    xfree(items);
+}
+
+/* A bit a server. */
+static uint32_t servers_of(const struct carriage *carriage)
+{
+    uint32_t servers = 0;
+    for (size_t i = 0; i < carriage->count; i++) servers |= 1u << carriage->freight[i].server;
+    return servers;
+}
+
+static void send_last(struct carriage *carriage)
+{
+    carriage->last = true;
+    send_to(carriage, carriage->terms_server, true);
+}
+
+static void send(struct carriage *carriage)
+{
+    uint32_t servers = servers_of(carriage);
+    if (carriage->terms) servers &= ~(1u << carriage->terms_server);
+    for (uint32_t server = 0; server < CLUSTER_SERVERS; server++)
+        if (servers & 1u << server) send_to(carriage, server, false);
+    if (!carriage->open && carriage->terms) send_last(carriage);
+}
+
+/* ---- the answer ---- */
+
+/* Nobody waits for it: those who have the topics are told as soon as that can be. */
+static void owe(struct carriage *carriage)
+{
+    struct carrier *carrier = carriage->carrier;
+    LOG(carrier->ports.ports->log, LOG_ERROR, "triggers were not published",
+        F_TEXT("why", carriage->code), F_BYTES("sentence", buf_bytes(&carriage->sentence)),
+        F_NUMBER("triggers", carriage->count));
+    for (size_t i = 0; i < carriage->count; i++)
+        carrier_owe(carrier, carriage->freight[i].topic, carriage->freight[i].server);
+}
+
+static void finish(struct carriage *carriage, struct bytes again)
+{
+    struct carrier *carrier = carriage->carrier;
+    const struct carried carried = {carriage->code, buf_text(&carriage->sentence), again};
+    if (carriage->code) carrier->failed += carriage->count;
+    if (carriage->done)
+        carriage->done(carriage->owner, &carried);
+    else if (carriage->code)
+        owe(carriage);
+    carriage_free(carriage);
+}
+
+static void settle(struct job *job)
+{
+    finish(CONTAINER(job, struct carriage, job), (struct bytes){NULL, 0});
+}
+
+static void on_answer(void *owner, const struct trunk_answer *answer)
+{
+    struct carriage *carriage = owner;
+    carriage->open--;
+    if (answer->code && !carriage->code) {
+        carriage->code = answer->code;
+        buf_add_text(&carriage->sentence, answer->sentence ? answer->sentence : answer->code);
+    }
+    if (carriage->open) return;
+    if (!carriage->code && carriage->terms && !carriage->last)
+        send_last(carriage);
+    else
+        finish(carriage, answer->again);
+}
+
+/* ---- the face ---- */
+
+/* It is copied, because the call may be over before its server's turn. */
+static void take_terms(struct carriage *carriage, const struct terms *terms, struct bytes result)
+{
+    const struct joint *joint = carriage->carrier->joint;
+    carriage->terms = true;
+    if (terms->claim) {
+        carriage->terms_server = claim_server(terms->claim);
+        carriage->fence = claim_fence(terms->claim);
+        buf_add_bytes(&carriage->claim, claim_name(terms->claim));
+        if (terms->memo.data) {
+            buf_reserve(&carriage->memo, 1);
+            buf_add_bytes(&carriage->memo, terms->memo);
+        }
+    }
+    if (terms->record.size) {
+        carriage->terms_server = cluster_server_of(joint->cluster, terms->record);
+        carriage->record_ttl_ms = terms->record_ttl_ms;
+        buf_add_bytes(&carriage->record, terms->record);
+        buf_add_bytes(&carriage->hash, terms->record_hash);
+        if (terms->write_rest) terms->write_rest(terms, result, &carriage->rest);
+    }
+}
+
+void carrier_begin(struct carrier *carrier)
+{
+    CHECK(!carrier->loading);
+    carrier->loading = carriage_new(carrier);
+}
+
+struct carriage *carrier_send(struct carrier *carrier, const struct terms *terms, struct bytes result,
+                              carried_f *done, void *owner)
+{
+    struct carriage *carriage = carrier->loading;
+    carrier->loading = NULL;
+    carriage->done = done;
+    carriage->owner = owner;
+    if (terms) take_terms(carriage, terms, result);
+    if (carriage->count || terms)
+        send(carriage);
+    else /* all of it waits in windows */
+        later_post(carrier->ports.ports->later, LATER_SOON, &carriage->job);
+    return carriage;
+}
+
+void carriage_give_up(struct carriage *carriage)
+{
+    carriage->done = NULL;
+}
+
+static void send_loose(struct job *job)
+{
+    struct carrier *carrier = CONTAINER(job, struct carrier, job);
+    struct carriage *carriage = carrier->loose;
+    carrier->loose = NULL;
+    if (carriage) send(carriage);
+}
+
+static struct carriage *loading_of(struct carrier *carrier)
+{
+    if (carrier->loading) return carrier->loading;
+    if (!carrier->loose) carrier->loose = carriage_new(carrier);
+    later_post(carrier->ports.ports->later, LATER_SOON, &carrier->job);
+    return carrier->loose;
+}
+
+void carrier_out(struct bus *port, struct topic *topic, const struct emission *emission)
+{
+    struct carrier *carrier = CONTAINER(port, struct carrier, port);
+    load(loading_of(carrier), atom_bytes(topic_name(topic)), topic_options(topic),
+         topic_server(topic), emission);
+}
+
+void carrier_resync(struct carrier *carrier, struct bytes name, const char *reason)
+{
+    const struct topic_options *options = carrier->ports.options(carrier->ports.owner, name);
+    struct atom *topic = atom_get(name);
+    struct buf data = BUF_EMPTY;
+    if (options) {
+        control_resync_data(&data, reason, topic);
+        load(loading_of(carrier), name, options, carrier_server_of(&carrier->port, name),
+             &(struct emission){.data = buf_bytes(&data)});
+    }
+    buf_destroy(&data);
+    atom_unref(topic);
+}
+
+void carrier_out_create(struct carrier *carrier)
+{
+    list_create(&carrier->carriages);
+    job_create(&carrier->job, send_loose);
+}
+
+/* Those who wait were told, or are gone. */
+void carrier_out_destroy(struct carrier *carrier)
+{
+    later_cancel(&carrier->job);
+    LIST_EACH(node, &carrier->carriages) carriage_free(CONTAINER(node, struct carriage, node));
+}

@@ -1,0 +1,44 @@
+/* carrier_state: what a carrier is made of, for its rooms: carrier.c (what goes out) and carrier_in.c (what comes,
+ * and what is listened to). */
+#pragma once
+
+#include "base/dict.h"
+#include "base/list.h"
+#include "engine/carrier.h"
+#include "engine/joint.h"
+#include "hub/carried.h"
+#include "hub/hub.h"
+#include "ports/bus.h"
+
+struct carrier {
+    struct bus port;
+    struct carrier_ports ports;
+    struct joint *joint; /* of these */
+    struct joint_member member;
+    struct list carriages;    /* not answered yet */
+    struct carriage *loading; /* of the call whose emits are being handed over */
+    struct carriage *loose;   /* of nobody's; leaves at the end of the turn */
+    struct job job;
+    struct dict owed; /* topics that must be told to re-read, by name: struct owed */
+    uint64_t failed;  /* triggers that were not published */
+};
+
+/* ---- carrier.c ---- */
+
+void carrier_out_create(struct carrier *carrier);
+void carrier_out_destroy(struct carrier *carrier);
+
+/* As ports/bus.h's publish. */
+void carrier_out(struct bus *port, struct topic *topic, const struct emission *emission);
+
+/* A resync of the topic, which need not be here. */
+void carrier_resync(struct carrier *carrier, struct bytes name, const char *reason);
+
+/* ---- carrier_in.c ---- */
+
+/* What the topic is called on the trunk: "APP:NAME". */
+void carrier_name(const struct carrier *carrier, struct bytes topic, struct buf *out);
+uint8_t carrier_server_of(struct bus *port, struct bytes name);
+
+/* The topic is told to re-read as soon as its server is here. */
+void carrier_owe(struct carrier *carrier, struct atom *topic, uint32_t server);

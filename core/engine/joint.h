@@ -1,0 +1,47 @@
+/* joint: what makes a node one of several on the same Redis: the cluster's parts, and the node's one order, which
+ * says what was heard of each server. A node by itself has none.
+ *
+ * Cursors carry the secrets of all servers' epochs, so any node reads what another wrote, and none of an
+ * epoch that is over. As long as a server was never entered there are no cursors: nobody can attach, which
+ * joint_is_whole says. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/bytes.h"
+#include "base/list.h"
+#include "cluster/claims.h"
+#include "cluster/cluster.h"
+#include "cluster/trunk.h"
+#include "ports/later.h"
+
+struct order;
+
+/* An app's carrier, which hears of the servers. */
+struct joint_member {
+    struct list _node;
+    void (*here)(struct joint_member *member, uint32_t server);
+};
+
+struct joint {
+    struct cluster *cluster;
+    struct trunk *trunk;
+    struct claims *claims;
+    struct order *_order;
+    struct list _members;
+};
+
+/* NULL: one of the urls is none; a sentence in error. The order is shared from now on. */
+struct joint *joint_new(const struct cluster_ports *ports, struct later *later, struct order *order,
+                        const char *const *urls, size_t count, struct bytes prefix,
+                        struct buf *error);
+
+/* All apps are gone. */
+void joint_free(struct joint *joint);
+
+void joint_add(struct joint *joint, struct joint_member *member);
+void joint_remove(struct joint_member *member);
+
+/* Every server was entered once: cursors can be written. */
+bool joint_is_whole(const struct joint *joint);
