@@ -175,7 +175,7 @@ static void on_ready(void *owner, unsigned index)
 {
     struct master *master = owner;
     const unsigned serving = crew_serving(master->crew);
-    if (master->state == STARTING && serving == 1 && index == 0)
+    if (master->state == STARTING && index == 0 && crew_alive(master->crew) == 1)
         for (unsigned i = 1; i < master->count; i++) crew_begin(master->crew, i);
     if (master->state == STARTING && serving == master->count) {
         master->state = SERVING;

@@ -124,6 +124,14 @@ describe("workers", function()
     for _ = 1, 20 do assert.equal("two", http.get(server.address, "/version").body) end
   end)
 
+  it("that are not ready yet when HUP comes reload once they are", function()
+    local server = e2e.server { rules = RULES .. "\nfor _ = 1, 3e7 do end\n", conf = conf_of_workers() }
+    server:wait_log 'msg="a worker starts" worker=2'
+    server.process:signal "HUP"
+    server:wait_log('msg="all workers serve"', 10)
+    wait_for_all(server, function(answer) return answer.generation == 2 end, "a second generation")
+  end)
+
   it("drain at TERM, all of them, with one exit code", function()
     local server = start()
     local tabs = open_on_all(server)
