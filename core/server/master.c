@@ -149,6 +149,12 @@ static void begin_again(const struct master *master, unsigned index)
         F_NUMBER("in_ms", wait_ms));
 }
 
+/* As it was told to: who did not serve yet has no other answer to TERM. */
+static bool ended_well(int status)
+{
+    return WIFSIGNALED(status) ? WTERMSIG(status) == SIGTERM : WEXITSTATUS(status) == EXIT_GOOD;
+}
+
 static void on_ended(void *owner, unsigned index, int status)
 {
     struct master *master = owner;
@@ -164,7 +170,7 @@ static void on_ended(void *owner, unsigned index, int status)
         master->code = code ? code : EXIT_FAILED;
         begin_end(master);
     } else {
-        if (code && !master->code) master->code = EXIT_FAILED;
+        if (!ended_well(status) && !master->code) master->code = EXIT_FAILED;
         if (!crew_alive(master->crew)) loop_stop(master->loop);
     }
 }

@@ -132,6 +132,14 @@ describe("workers", function()
     wait_for_all(server, function(answer) return answer.generation == 2 end, "a second generation")
   end)
 
+  it("that are not ready yet when TERM comes end", function()
+    local server = e2e.server { rules = RULES .. "\nfor _ = 1, 3e7 do end\n", conf = conf_of_workers() }
+    server:wait_log 'msg="a worker starts" worker=2'
+    server.process:signal "TERM"
+    assert.equal(0, (server.process:wait(5)))
+    assert.matches('msg="a worker ended" worker=2 signal=15', server:log())
+  end)
+
   it("drain at TERM, all of them, with one exit code", function()
     local server = start()
     local tabs = open_on_all(server)
