@@ -120,8 +120,9 @@ static const char *tell_server(int port, const char *line)
     int fd = dial(port);
     assert_true(fd >= 0);
     char text[512];
-    snprintf(text, sizeof(text), "%s\r\nQUIT\r\n", line);
+    snprintf(text, sizeof(text), "%s\r\n", line);
     assert_true(write(fd, text, strlen(text)) > 0);
+    shutdown(fd, SHUT_WR); /* a sentinel knows no QUIT */
     size_t size = 0;
     for (ssize_t read_now; (read_now = read(fd, got + size, sizeof(got) - 1 - size)) > 0;)
         size += (size_t)read_now;
@@ -140,16 +141,25 @@ static void on_time_up(struct timer *timer)
     time_is_up = true;
 }
 
-/* Turns the loop until the condition holds; false after ms without. */
-static bool turn_until(bool (*holds)(void), uint64_t ms)
+enum { STEP_MS = 20 }; /* how often a condition is looked at that nothing here announces */
+
+static void on_step(struct timer *timer)
 {
-    struct timer limit;
-    memset(&limit, 0, sizeof(limit));
+    clock_after(loop_clock(loop), timer, STEP_MS);
+}
+
+/* Turns the loop until the condition holds; false after ms without. */
+static inline bool turn_until(bool (*holds)(void), uint64_t ms)
+{
+    struct timer limit = {.due_ms = 0}, step = {.due_ms = 0};
+    timer_init(&step, on_step);
+    on_step(&step);
     timer_init(&limit, on_time_up);
     time_is_up = false;
     clock_after(loop_clock(loop), &limit, ms);
     while (!holds() && !time_is_up) loop_turn(loop, true);
     clock_cancel(loop_clock(loop), &limit);
+    clock_cancel(loop_clock(loop), &step);
     return holds();
 }
 
@@ -158,7 +168,7 @@ static bool never(void)
     return false;
 }
 
-static void turn_for(uint64_t ms)
+static inline void turn_for(uint64_t ms)
 {
     turn_until(never, ms);
 }
@@ -282,7 +292,7 @@ static struct redis_call *call(struct redis *redis, const char *name, const char
     return call_words(redis, name, words, count);
 }
 
-static void subscribe(struct redis *redis, const char *channel)
+static inline void subscribe(struct redis *redis, const char *channel)
 {
     struct bytes bytes = bytes_of(channel);
     redis->ops->subscribe(redis, &bytes, 1);

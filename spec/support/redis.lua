@@ -109,8 +109,8 @@ local function command_of(self, options)
 end
 
 --- Starts a server. `options`: `appendonly` (true: it keeps every write on disk), `password`, `args` (further words of
--- its command line: { "--user", "ann", "on", ">pw", "~*", "&*", "+@all" }). Has `url` and `socket_url` for Sluice's config (with the
--- password), `address` ("127.0.0.1:41234"), `socket` (its path), `folder`, `process`.
+-- its command line: { "--user", "ann", "on", ">pw", "~*", "&*", "+@all" }). Has `url` and `socket_url` for Sluice's
+-- config (with the password), `address` ("127.0.0.1:41234"), `socket` (its path), `folder`, `process`.
 function redis.start(options)
   options = options or {}
   local folder = e2e.folder()
