@@ -105,6 +105,17 @@ describe("workers", function()
     assert.equal(WORKERS, count(server:log(), "address=" .. server.address:gsub("%.", "%%.") .. " listener=public"))
   end)
 
+  it("give a trigger of one to the streams of all, in one order", function()
+    local server = start()
+    wait_for_all(server, function(answer) return answer.ready end, "all workers to be on Redis")
+    local tabs, said = open_on_all(server), {}
+    for i = 1, 20 do
+      http.post(server.address, "/say", { body = tostring(i) })
+      said[i] = tostring(i)
+    end
+    for _, tab in ipairs(tabs) do assert.same(said, tab:wait_count("said", 20, 5)) end
+  end)
+
   it("say which they are in JSON, too", function()
     local server = e2e.server { rules = RULES, conf = conf_of_workers() .. 'log_format = "json"' }
     server:wait_log '"msg":"all workers serve"'
