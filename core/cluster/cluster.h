@@ -114,6 +114,9 @@ struct cluster_call *cluster_run(struct cluster *cluster, uint32_t server,
                                  size_t count, redis_done_f *done, void *owner);
 void cluster_cancel(struct cluster_call *call);
 
+/* A beat now, unless one is on its way: it says how far the server is. */
+void cluster_hasten_beat(struct cluster *cluster, uint32_t server);
+
 /* Something came of another epoch: the server is away, and entered anew without another connection. */
 void cluster_reenter(struct cluster *cluster, uint32_t server, const char *why);
 

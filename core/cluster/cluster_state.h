@@ -34,6 +34,7 @@ struct server {
     struct dict channels; /* by their whole names */
     struct timer tick;
     uint64_t ticked_ms, heard_ms, beats;
+    bool beating; /* one is on its way */
 };
 
 struct cluster {

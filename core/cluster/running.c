@@ -80,15 +80,19 @@ void cluster_cancel(struct cluster_call *call)
 
 /* ---- beats ---- */
 
+/* What matters is what comes back through the mailbox. */
 static void on_beaten(void *owner, const struct redis_answer *answer)
 {
-    (void)owner, (void)answer; /* what matters is what comes back through the mailbox */
+    struct server *server = owner;
+    (void)answer;
+    server->beating = false;
 }
 
 static void beat(struct server *server)
 {
     struct cluster *cluster = server->cluster;
     char alive[24], number[24];
+    server->beating = true;
     snprintf(alive, sizeof(alive), "%d", CLUSTER_DEAD_MS);
     snprintf(number, sizeof(number), "%" PRIu64, ++server->beats);
     const struct bytes arguments[] = {cluster_node(cluster), bytes_of(alive), bytes_of(number)};
@@ -117,6 +121,12 @@ void server_hear_beat(struct server *server, struct bytes payload)
     const size_t at = (size_t)(space - payload.data) + 1;
     const long long place = text_number(bytes_run(payload.data + at, payload.size - at), INT64_MAX);
     if (place >= 0) server_tell_beat(server, (uint64_t)place);
+}
+
+void cluster_hasten_beat(struct cluster *cluster, uint32_t index)
+{
+    struct server *server = &cluster->servers[index];
+    if (server->state == SERVER_HERE && !server->beating) beat(server);
 }
 
 void server_beat(struct server *server)

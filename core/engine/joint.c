@@ -89,6 +89,12 @@ void joint_free(struct joint *joint)
     xfree(joint);
 }
 
+void joint_catch_up(struct joint *joint)
+{
+    for (uint32_t i = 0; i < cluster_servers(joint->cluster); i++)
+        cluster_hasten_beat(joint->cluster, i);
+}
+
 void joint_add(struct joint *joint, struct joint_member *member)
 {
     list_create(&member->_node);
