@@ -138,6 +138,6 @@ struct bytes cluster_prefix(const struct cluster *cluster);
 struct bytes cluster_epoch(const struct cluster *cluster, uint32_t server);
 struct bytes cluster_secret(const struct cluster *cluster, uint32_t server);
 
-/* What the server said when it was entered: the newest place, and how long the epoch had lasted. */
-uint64_t cluster_place(const struct cluster *cluster, uint32_t server);
+/* What the server said when it was entered: the place at which the epoch began, and how long it had lasted. */
+uint64_t cluster_start(const struct cluster *cluster, uint32_t server);
 uint64_t cluster_epoch_age_ms(const struct cluster *cluster, uint32_t server);

@@ -43,7 +43,7 @@ static void on_heard(void *owner, uint32_t server, uint64_t place)
 static void on_epoch(void *owner, uint32_t server)
 {
     struct joint *joint = owner;
-    order_begin(joint->_order, (uint8_t)server, cluster_place(joint->cluster, server));
+    order_begin(joint->_order, (uint8_t)server, cluster_start(joint->cluster, server));
     if (joint_is_whole(joint)) make_secrets(joint);
 }
 
