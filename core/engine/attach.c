@@ -321,7 +321,6 @@ static void await_topics(struct seat *seat)
     struct buf cursor = BUF_EMPTY;
     if (app_ports(seat->app)->joint) asked_cursor(seat->stream, &arrival->exchange->request, &cursor);
     const struct awaiting_wants wants = {.ports = app_ports(seat->app),
-                                         .hub = app_hub(seat->app),
                                          .names = arrival->naming.names,
                                          .count = arrival->naming.count,
                                          .cursor = buf_bytes(&cursor)};

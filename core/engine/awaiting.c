@@ -4,7 +4,7 @@
 #include "engine/joint.h"
 #include "engine/ports.h"
 #include "hub/carried.h"
-#include "hub/hub.h"
+#include "hub/order.h"
 
 struct awaited {
     struct topic_waiter waiter;
@@ -52,8 +52,11 @@ static void on_loaded(struct topic_waiter *waiter, bool loaded)
 /* Cursors can be read, and this one says nothing that is not known here yet. */
 static bool has_come_far(const struct awaiting *awaiting)
 {
+    const struct order *order = awaiting->_ports->order;
+    struct places places;
     return joint_is_whole(awaiting->_ports->joint) &&
-           !hub_is_behind(awaiting->_hub, buf_bytes(&awaiting->_cursor));
+           !(cursor_read(&order->epoch, buf_bytes(&awaiting->_cursor), &places) &&
+             order_is_behind(order, &places));
 }
 
 static void on_all(struct job *job)
@@ -93,7 +96,6 @@ bool awaiting_start(struct awaiting *awaiting, const struct awaiting_wants *want
     const uint64_t until_ms = awaiting->_until_ms; /* of the first of several waits of one owner */
     if (!wants->ports->joint) return true;
     *awaiting = (struct awaiting){._ports = wants->ports,
-                                  ._hub = wants->hub,
                                   ._done = done,
                                   ._owner = owner,
                                   ._until_ms = until_ms};

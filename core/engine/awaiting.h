@@ -14,7 +14,6 @@
 enum { AWAITING_MS = 5000, AWAITING_LOOK_MS = 20 };
 
 struct engine_ports;
-struct hub;
 struct topic;
 
 typedef void awaiting_done_f(void *owner, bool loaded);
@@ -22,10 +21,9 @@ typedef void awaiting_done_f(void *owner, bool loaded);
 /* The topic of this name, made if it is not there; NULL: it cannot be had, which is not this room's affair. */
 typedef struct topic *awaiting_open_f(void *owner, struct bytes name);
 
-/* What is to be waited for. Borrowed until awaiting_start returns, but for the ports and the hub. */
+/* What is to be waited for. Borrowed until awaiting_start returns, but for the ports. */
 struct awaiting_wants {
     const struct engine_ports *ports;
-    const struct hub *hub;
     const struct bytes *names;
     size_t count;
     struct bytes cursor; /* the client's last id; empty: none */
@@ -35,7 +33,6 @@ struct awaiting {
     const struct engine_ports *_ports;
     struct awaited *_topics;
     size_t _count, _open;
-    const struct hub *_hub;
     struct buf _cursor;
     struct timer _timer; /* looks again; _until_ms: gives up */
     uint64_t _until_ms;
