@@ -34,10 +34,12 @@ static void on_ran(void *owner, const struct redis_answer *answer)
     const bool stale = error && (begins_with(said.sentence, "EPOCH") || begins_with(said.sentence, "NOSCRIPT"));
     if (stale) said.code = "epoch";
     if (error && begins_with(said.sentence, "FENCED")) said.code = "fenced";
-    if (stale && call->asked.conversation == server->conversation)
-        cluster_reenter(server->cluster, server->index, said.sentence);
-    call->done(call->owner, &said);
-    asked_free(&call->asked);
+    const bool current = call->asked.conversation == server->conversation;
+    redis_done_f *done = call->done;
+    void *asker = call->owner;
+    asked_free(&call->asked); /* who hears that the server is away gives up what it asked */
+    done(asker, &said);
+    if (stale && current) cluster_reenter(server->cluster, server->index, said.sentence);
 }
 
 struct cluster_call *cluster_run(struct cluster *cluster, uint32_t index,

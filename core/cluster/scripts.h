@@ -10,7 +10,6 @@ enum {
     SCRIPT_PUBLISH,
     SCRIPT_LOAD,
     SCRIPT_CLAIM,
-    SCRIPT_TOPICS,
     SCRIPTS
 };
 

@@ -285,6 +285,30 @@ static uint64_t find_token(const struct stream *stream)
     return 0;
 }
 
+/* Live topics of which something is missing among what has arrived up to the token are to be checked as well. */
+static bool doubt_holes(struct stream *stream)
+{
+    const uint64_t token = loading_token(stream->loading);
+    bool found = false;
+    LIST_EACH(node, &stream->arrived)
+    {
+        const struct arrived *arrived = CONTAINER(node, struct arrived, node);
+        struct trunk_topic *topic = arrived->topic;
+        if (arrived->kind == ARRIVED_TOKEN && arrived->token == token) break;
+        if (!topic || topic->state != TOPIC_LIVE) continue;
+        if (topic->looked_for != token) topic->looked_at = topic->last;
+        topic->looked_for = token;
+        if (arrived->prev > topic->looked_at && arrived->place > topic->looked_at) {
+            stream->trunk->counters.holes++;
+            make_stale(topic);
+            found = true;
+        } else if (arrived->place > topic->looked_at) {
+            topic->looked_at = arrived->place;
+        }
+    }
+    return found;
+}
+
 /* False: nothing can be handed on now. */
 static bool settle_check(struct stream *stream)
 {
@@ -295,6 +319,11 @@ static bool settle_check(struct stream *stream)
         return false;
     }
     if (!loading_answered(stream->loading) || !stream->token_came) return false;
+    if (doubt_holes(stream)) { /* more is missing than was asked for */
+        loading_drop(stream);
+        loading_check(stream);
+        return false;
+    }
     const uint64_t place = find_token(stream);
     stream->token_came = false;
     loading_finish_check(stream, place);

@@ -118,7 +118,7 @@ struct trunk_counters {
 struct trunk *trunk_new(struct cluster *cluster, const struct cluster_ports *ports, struct later *later,
                     const struct trunk_limits *limits, const struct trunk_events *events, void *owner);
 
-/* All topics are closed. */
+/* All topics are closed. What was published and is not answered is not heard of any more. */
 void trunk_free(struct trunk *trunk);
 
 /* Listens to a topic. `history` is how many of its newest triggers are wanted, 0: none. */

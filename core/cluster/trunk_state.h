@@ -20,6 +20,7 @@ struct trunk_topic {
     bool subscribed;    /* on the connection of the day */
     uint32_t history;
     uint64_t last;    /* the newest place that was handed on; LIVE and STALE */
+    uint64_t looked_at, looked_for; /* stream.c's look for holes: up to where, and for which token */
     const struct trunk_topic_events *events;
     void *owner;
 };
@@ -61,7 +62,7 @@ struct trunk {
     struct cluster_watcher watcher;
     struct cluster_letters loaded;
     uint64_t tokens;
-    uint32_t publishing;
+    struct list publishing; /* what was published and is not answered */
     uint32_t count;
     struct stream streams[CLUSTER_SERVERS];
     struct trunk_counters counters;
