@@ -2,6 +2,4 @@ local sluice = require "sluice"
 local redis = require "sluice.redis"
 local app = sluice.app "bad"
 redis.connect "redis://127.0.0.1:bad"
-app:redis("bus", { url = "redis://127.0.0.1:bad", channel = "c" }):on("message", function() end)
---> 5: app:redis "bus": the port of "redis://127.0.0.1:bad" is no number
 --> 4: redis.connect: the port of "redis://127.0.0.1:bad" is no number
