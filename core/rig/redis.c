@@ -213,7 +213,7 @@ static struct redis *open_server(struct redis_opener *opener, struct bytes url,
     struct buf text = BUF_EMPTY;
     buf_add_bytes(&text, url);
     if (strstr(buf_text(&text), ":bad")) { /* what a spec needs of bad urls */
-        buf_printf(error, "the port of \"%s\" is no number", buf_text(&text));
+        buf_add_text(error, "a port is a number from 1 to 65535, and not \"bad\"");
         buf_destroy(&text);
         return NULL;
     }
