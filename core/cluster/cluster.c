@@ -288,9 +288,9 @@ struct bytes cluster_secret(const struct cluster *cluster, uint32_t index)
     return buf_bytes(&cluster->servers[index].secret);
 }
 
-uint64_t cluster_start(const struct cluster *cluster, uint32_t index)
+uint64_t cluster_place(const struct cluster *cluster, uint32_t index)
 {
-    return cluster->servers[index].start;
+    return cluster->servers[index].place;
 }
 
 uint64_t cluster_epoch_age_ms(const struct cluster *cluster, uint32_t index)
@@ -307,4 +307,14 @@ uint64_t cluster_beat_age_ms(const struct cluster *cluster, uint32_t index)
 {
     const uint64_t heard_ms = cluster->servers[index].heard_ms, at = cluster_now(cluster);
     return at > heard_ms ? at - heard_ms : 0;
+}
+
+const struct cluster_counters *cluster_counters(const struct cluster *cluster, uint32_t index)
+{
+    return &cluster->servers[index].counters;
+}
+
+const struct redis *cluster_redis(const struct cluster *cluster, uint32_t index)
+{
+    return cluster->servers[index].redis;
 }

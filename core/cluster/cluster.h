@@ -114,17 +114,22 @@ struct cluster_call *cluster_run(struct cluster *cluster, uint32_t server,
                                  size_t count, redis_done_f *done, void *owner);
 void cluster_cancel(struct cluster_call *call);
 
-/* A beat now, unless one is on its way: it says how far the server is. */
-void cluster_hasten_beat(struct cluster *cluster, uint32_t server);
-
 /* Something came of another epoch: the server is away, and entered anew without another connection. */
 void cluster_reenter(struct cluster *cluster, uint32_t server, const char *why);
+
+/* What befell a server, as this node saw it. */
+struct cluster_counters {
+    uint64_t entered, aways; /* it became usable, and was so no more */
+    uint64_t epochs;         /* of the former, those that began anew */
+};
 
 /* ---- queries ---- */
 
 uint32_t cluster_servers(const struct cluster *cluster);
 const char *cluster_identity(const struct cluster *cluster, uint32_t server); /* its url, without credentials */
 uint64_t cluster_beat_age_ms(const struct cluster *cluster, uint32_t server); /* since the last came back */
+const struct cluster_counters *cluster_counters(const struct cluster *cluster, uint32_t server);
+const struct redis *cluster_redis(const struct cluster *cluster, uint32_t server); /* for who asks how it stands */
 uint32_t cluster_server_of(const struct cluster *cluster, struct bytes name);
 bool cluster_here(const struct cluster *cluster, uint32_t server);
 
@@ -138,6 +143,6 @@ struct bytes cluster_prefix(const struct cluster *cluster);
 struct bytes cluster_epoch(const struct cluster *cluster, uint32_t server);
 struct bytes cluster_secret(const struct cluster *cluster, uint32_t server);
 
-/* What the server said when it was entered: the place at which the epoch began, and how long it had lasted. */
-uint64_t cluster_start(const struct cluster *cluster, uint32_t server);
+/* What the server said when it was entered: the newest place, and how long the epoch had lasted. */
+uint64_t cluster_place(const struct cluster *cluster, uint32_t server);
 uint64_t cluster_epoch_age_ms(const struct cluster *cluster, uint32_t server);

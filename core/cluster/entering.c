@@ -25,6 +25,7 @@ void server_leave(struct server *server, const char *why)
     server->state = SERVER_AWAY;
     server_quiet(server);
     if (!was_here) return;
+    server->counters.aways++;
     LOG(server->cluster->ports.log, LOG_WARN, "redis is away", F_TEXT("server", server->identity),
         F_TEXT("why", why));
     server_tell_away(server);
@@ -45,6 +46,8 @@ static void begin(struct server *server)
 {
     struct cluster *cluster = server->cluster;
     server->state = SERVER_HERE;
+    server->counters.entered++;
+    server->counters.epochs += server->fresh;
     LOG(cluster->ports.log, LOG_INFO, "redis is here", F_TEXT("server", server->identity),
         F_BYTES("epoch", buf_bytes(&server->epoch)), F_NUMBER("fresh", server->fresh));
     server_beat(server);
@@ -92,7 +95,7 @@ static void take_epoch(struct server *server, const struct redis_value *value)
     buf_add_bytes(&server->epoch, items[0].text);
     buf_clear(&server->secret);
     buf_add_bytes(&server->secret, items[1].text);
-    server->start = number_of(&items[2]);
+    server->place = number_of(&items[2]);
     server->epoch_age_ms = (number_of(&items[3]) - number_of(&items[4])) / 1000;
 }
 

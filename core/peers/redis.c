@@ -19,7 +19,6 @@ static struct redis *open_server(struct redis_opener *opener, struct bytes url,
     return redis_server_open(peer->loop, &peer->limits, &peer->servers, url, events, owner, error);
 }
 
-
 void redis_peer_limit(struct redis_opener *opener, const struct redis_peer_limits *limits)
 {
     struct redis_peer_limits *set = &CONTAINER(opener, struct peer, opener)->limits;
@@ -57,4 +56,15 @@ bool redis_peer_status(const struct redis_opener *opener, size_t index,
         return true;
     }
     return false;
+}
+
+void redis_peer_status_of(const struct redis_opener *opener, const struct redis *redis,
+                          struct redis_peer_status *status)
+{
+    const struct peer *peer = CONTAINER(opener, struct peer, opener);
+    LIST_EACH(node, &peer->servers) {
+        redis_server_status(node, status);
+        if (status->redis == redis) return;
+    }
+    CHECK(false);
 }

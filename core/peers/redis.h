@@ -49,6 +49,7 @@ void redis_peer_limit(struct redis_opener *opener, const struct redis_peer_limit
 
 /* How one of the opened servers stands, and what it was since it was opened. */
 struct redis_peer_status {
+    const struct redis *redis; /* which it is */
     const char *server; /* the url, without user and password; valid while it is open, */
     const char *why;    /* and why it is not up, or was not the last time; "": it was never */
     const char *state;  /* "waiting", "asking", "connecting", "up" */
@@ -65,3 +66,7 @@ struct redis_peer_status {
 /* The one at `index` of those that are open, in their order; false: there are no more. */
 bool redis_peer_status(const struct redis_opener *opener, size_t index,
                        struct redis_peer_status *status);
+
+/* That of one that is open. */
+void redis_peer_status_of(const struct redis_opener *opener, const struct redis *redis,
+                          struct redis_peer_status *status);

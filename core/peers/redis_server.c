@@ -490,6 +490,7 @@ void redis_server_status(const struct list *node, struct redis_peer_status *stat
 {
     const struct server *server = CONTAINER(node, struct server, node);
     *status = server->counted;
+    status->redis = &server->redis;
     status->server = server->url.shown;
     status->why = server->why;
     status->state = state_names[server->state];

@@ -5,6 +5,7 @@
 #include "engine/answer.h"
 #include "engine/joint.h"
 #include "engine/node.h"
+#include "peers/redis.h"
 #include "script/vm.h"
 #include "server/api.h"
 #include "server/config.h"
@@ -127,23 +128,43 @@ static void add_worker(const struct server *server, struct buf *body)
         buf_add_text(body, "null,");
 }
 
+/* beat_ms: since a beat came back; null: the server was never here. `why` it is not; null: it is, or nothing is known. */
+static void add_redis_server(const struct server *server, uint32_t index, struct buf *body)
+{
+    const struct cluster *cluster = server->joint->cluster;
+    const bool here = cluster_here(cluster, index);
+    struct redis_peer_status status;
+    redis_peer_status_of(server->redis, cluster_redis(cluster, index), &status);
+    buf_add_text(body, "{\"server\":");
+    text_json_string(body, bytes_of(cluster_identity(cluster, index)));
+    buf_printf(body, ",\"here\":%s,\"beat_ms\":", here ? "true" : "false");
+    if (cluster_counters(cluster, index)->entered)
+        buf_printf(body, "%llu", (unsigned long long)cluster_beat_age_ms(cluster, index));
+    else
+        buf_add_text(body, "null");
+    buf_add_text(body, ",\"why\":");
+    if (!here && *status.why)
+        text_json_string(body, bytes_of(status.why));
+    else
+        buf_add_text(body, "null");
+    buf_add_char(body, '}');
+}
+
 /* Which servers are here; null for a node by itself. */
-static void add_redis(const struct joint *joint, struct buf *body)
+static void add_redis(const struct server *server, struct buf *body)
 {
     buf_add_text(body, "\"redis\":");
-    if (!joint) {
+    if (!server->joint) {
         buf_add_text(body, "null,");
         return;
     }
-    const struct cluster *cluster = joint->cluster;
+    const struct cluster *cluster = server->joint->cluster;
     buf_add_text(body, "{\"node\":");
     text_json_string(body, cluster_node(cluster));
     buf_add_text(body, ",\"servers\":[");
     for (uint32_t i = 0; i < cluster_servers(cluster); i++) {
-        buf_add_text(body, i ? ",{\"server\":" : "{\"server\":");
-        text_json_string(body, bytes_of(cluster_identity(cluster, i)));
-        buf_printf(body, ",\"here\":%s,\"beat_ms\":%llu}", cluster_here(cluster, i) ? "true" : "false",
-                   (unsigned long long)cluster_beat_age_ms(cluster, i));
+        if (i) buf_add_char(body, ',');
+        add_redis_server(server, i, body);
     }
     buf_add_text(body, "]},");
 }
@@ -168,7 +189,7 @@ static void answer_ready(struct server *server, struct exchange *exchange)
                ready ? "true" : "false", draining ? "draining" : cut ? "cut off" : "serving",
                rules_generation(server->rules), subscribers, users, topics, node_links(node));
     add_worker(server, &body);
-    add_redis(joint, &body);
+    add_redis(server, &body);
     add_apps(server, &body);
     buf_add_text(&body, ",\"reload\":");
     write_reload(&server->reload, &body);

@@ -3,6 +3,7 @@
 #include "base/alloc.h"
 #include "engine/audience.h"
 #include "engine/feeds.h"
+#include "engine/joint.h"
 #include "engine/sources.h"
 #include "engine/node.h"
 #include "engine/presence.h"
@@ -172,6 +173,12 @@ VM_READ(read_tasks, tasks)
 VM_READ(read_memory, memory_bytes)
 VM_READ(read_quarantined, quarantined)
 VM_READ(read_held, held)
+
+static double read_unpublished(const struct server *server, size_t index)
+{
+    const struct joint *joint = server->joint;
+    return read_unplaced(server, index) + (joint ? (double)trunk_counters(joint->trunk)->refused : 0);
+}
 
 static double read_generation(const struct server *server, size_t index)
 {
@@ -455,8 +462,8 @@ const struct family families[] = {
      "Frames written to streams whole: sluice_deliveries_total, by a name that others use.", NULL, 1,
      NULL, read_delivered},
     {"redis_publish_errors", "counter",
-     "Triggers that could not be given their place on the bus: sluice_triggers_lost_total, by a name "
-     "that others use.", NULL, 1, NULL, read_unplaced},
+     "Triggers that could not be given their place on the bus: sluice_triggers_lost_total and, in a "
+     "cluster, sluice_bus_refused_total, by a name that others use.", NULL, 1, NULL, read_unpublished},
 };
 
 const size_t family_count = sizeof(families) / sizeof(families[0]);

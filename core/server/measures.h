@@ -16,3 +16,7 @@ struct measure {
 
 extern const struct measure measures[];
 extern const size_t measure_count;
+
+/* Of a node with others on the same Redis servers (server->joint); a node by itself has none of them. */
+extern const struct measure joint_measures[];
+extern const size_t joint_measure_count;

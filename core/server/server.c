@@ -10,7 +10,6 @@
 #include "base/check.h"
 #include "base/hash.h"
 #include "base/text.h"
-#include "engine/claimed.h"
 #include "engine/databases.h"
 #include "engine/joint.h"
 #include "engine/node.h"
@@ -46,7 +45,6 @@ struct parts {
     struct fetch *fetch;
     struct redis_opener *redis;
     struct databases databases; /* that rules send commands to */
-    struct claimed claimed;     /* what this node does for all */
     struct static_files files;
     struct listeners listeners;
     struct service *service;
@@ -104,7 +102,7 @@ static void make_ports(struct server *server)
     server->recorder = recorder_new(server, parts->fetch, parts->transport, &parts->order);
     struct taps *taps = recorder_taps(server->recorder);
     const struct redis_peer_limits redis = redis_limits(config);
-    parts->redis = redis_peer_new(loop, &redis);
+    parts->redis = server->redis = redis_peer_new(loop, &redis);
     databases_create(&parts->databases, parts->redis, log);
     static_create(&parts->files, log, FILE_BYTES_MAX);
     parts->ports = (struct engine_ports){.clock = loop_clock(loop),
@@ -131,14 +129,9 @@ static bool make_joint(struct parts *parts, const struct config *config, struct 
     parts->ports.joint =
         joint_new(&cluster, ports->later, &parts->order, (const char *const *)urls->items,
                   urls->count, bytes_of(config->redis_prefix), errors);
-    struct joint *joint = parts->server->joint = parts->ports.joint;
-    if (!joint) {
-        buf_add_char(errors, '\n');
-        return false;
-    }
-    claimed_create(&parts->claimed, joint->claims, joint->cluster);
-    parts->ports.holdings = &parts->claimed.holdings;
-    return true;
+    parts->server->joint = parts->ports.joint;
+    if (!parts->ports.joint) buf_add_char(errors, '\n');
+    return parts->ports.joint != NULL;
 }
 
 static struct http *make_http(struct loop *loop, const struct config *config, uint64_t connections)

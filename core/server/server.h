@@ -14,6 +14,7 @@ struct joint;
 struct loop;
 struct node;
 struct recorder;
+struct redis_opener;
 struct rules;
 struct server;
 struct worker;
@@ -26,6 +27,7 @@ struct server {
     struct http *http; /* of the public listeners */
     struct loop *loop;
     struct joint *joint; /* with other nodes; NULL: a node by itself */
+    struct redis_opener *redis; /* of all connections to Redis servers */
     struct recorder *recorder;
     struct worker *worker; /* NULL: not one of several */
     struct admin admin;
