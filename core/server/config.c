@@ -255,8 +255,29 @@ static void check_workers(struct reading *reading)
     }
 }
 
+/* Nodes find a topic's server by what they call it, so one server has one spelling: with its port, without the
+ * database 0. */
+static char *respelled(const struct redis_url *url, const char *text)
+{
+    struct buf out = BUF_EMPTY;
+    const char *who = strstr(text, "://") + 3, *at = strrchr(who, '@');
+    const char *where = strstr(url->shown, "://") + 3;
+    if (url->kind == REDIS_URL_UNIX) return xstrdup(text);
+    buf_add(&out, url->shown, (size_t)(where - url->shown));
+    if (at) buf_add(&out, who, (size_t)(at + 1 - who));
+    buf_add_text(&out, where);
+    return buf_take(&out);
+}
+
+static void respell(char **item, const struct redis_url *url)
+{
+    char *text = respelled(url, *item);
+    xfree(*item);
+    *item = text;
+}
+
 /* What is said of them is without their passwords: a url that is none is not shown. */
-static void check_redis(struct reading *reading, const struct config *config)
+static void check_redis(struct reading *reading, struct config *config)
 {
     struct buf *errors = reading->errors;
     const struct config_list *list = &config->redis;
@@ -276,6 +297,7 @@ static void check_redis(struct reading *reading, const struct config *config)
         else if (error.size)
             buf_printf(errors, "%s: redis: %s\n", config->path, buf_text(&error));
         buf_destroy(&error);
+        if (good) respell(&list->items[i], &urls[count]);
         count += good;
     }
     while (count) redis_url_destroy(&urls[--count]);
@@ -308,7 +330,7 @@ static void check_whole(struct reading *reading)
     check_addresses(reading, "admin", &config->admin);
     check_proxies(reading, &config->trusted_proxies);
     if (reading->errors->size == before) check_workers(reading);
-    check_redis(reading, config);
+    check_redis(reading, reading->config);
     check_prefix(reading, config);
     for (size_t i = 0; i < config->admin.count; i++)
         if (!is_loopback(config->admin.items[i]) && !config->admin_key)

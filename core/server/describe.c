@@ -1,5 +1,7 @@
 #include "server/describe.h"
 
+#include "base/check.h"
+#include "peers/redis_url.h"
 #include "server/config.h"
 #include "server/rules.h"
 
@@ -21,6 +23,23 @@ static void describe_list(struct buf *out, const char *name, const struct config
     buf_printf(out, "%-10s", name);
     for (size_t i = 0; i < list->count; i++) buf_printf(out, "%s%s", i ? ", " : "", list->items[i]);
     buf_add_char(out, '\n');
+}
+
+/* "redis://user:password@host" is "redis://host" here. */
+static void describe_redis(struct buf *out, const struct config *config)
+{
+    const struct config_list *list = &config->redis;
+    if (!list->count) return;
+    buf_printf(out, "%-10s", "redis");
+    for (size_t i = 0; i < list->count; i++) {
+        struct redis_url url;
+        CHECK(redis_url_create(&url, bytes_of(list->items[i]), out)); /* it was read well */
+        buf_printf(out, "%s%s", i ? ", " : "", url.shown);
+        redis_url_destroy(&url);
+    }
+    buf_printf(out, "\n%-10snames begin with \"%s\"; whoever has the same is in one cluster%s\n", "",
+               config->redis_prefix,
+               list->count > 1 ? ", and names the same servers: topics are spread over them" : "");
 }
 
 static void describe_limits(struct buf *out, const struct config *config)
@@ -166,6 +185,7 @@ void describe(const struct config *config, const struct rules *rules, struct buf
     if (config->listen_trusted.count)
         describe_list(out, "trusted", &config->listen_trusted);
     describe_list(out, "admin", &config->admin);
+    describe_redis(out, config);
     if (config->workers > 1)
         buf_printf(out, "%-10s%llu; the admin listener and the limits are each worker's\n", "workers",
                    (unsigned long long)config->workers);

@@ -228,8 +228,9 @@ const struct key keys[] = {
      "The Redis servers that nodes share: \"redis://host:6379/0\", \"unix:///path\", "
      "\"redis-sentinel://host:26379,host:26379/0#master\", each with \"user:password@\" or \":password@\" "
      "before the host or path where it is needed; or a list of these. Without any, a node is alone.",
-     "All nodes name the same servers in the same order: names are spread over them. No Redis Cluster, no "
-     "TLS; sentinels are asked without a password. Take passwords from env()."},
+     "All nodes name the same servers alike: topics are spread over them by what they are called. The first one is that "
+     "of rules that name none. No Redis Cluster, no TLS; sentinels are asked without a password. Take passwords from "
+     "env()."},
     {"redis_prefix", KEY_NAME, AT(redis_prefix), "\"sluice\"", 0, 0, {0},
      "What the names of all keys and channels in Redis begin with.",
      "Nodes with the same one are one cluster: staging and production on one server need two."},

@@ -81,6 +81,23 @@ describe("what is doubted", function()
 end)
 
 describe("a check", function()
+  it("says which Redis servers are meant, however they are spelled, and no password", function()
+    local folder = e2e.folder()
+    e2e.write(folder .. "/app.lua", 'local app = require("sluice").app "a"\n')
+    local function said(redis)
+      local conf = e2e.write(folder .. "/sse.lua.conf", 'listen = "127.0.0.1:0"  admin = "127.0.0.1:0"  '
+        .. 'rules = "app.lua"  redis_prefix = "shop"  redis = ' .. redis)
+      local code, output = e2e.run { "check", "-c", conf }
+      assert.equal(0, code, output)
+      return output:match "\nredis +(.-)\nlimits"
+    end
+    assert.equal('redis://127.0.0.1:6379\n          names begin with "shop"; whoever has the same is in one cluster',
+                 said '"redis://localuser:s3cret@127.0.0.1/0"')
+    assert.equal('redis://10.0.0.7:6379/3, redis-sentinel://s1:26379,s2:5000#main\n          names begin with "shop"; '
+      .. 'whoever has the same is in one cluster, and names the same servers: topics are spread over them',
+                 said '{ "redis://:s3cret@10.0.0.7/3", "redis-sentinel://u:s3cret@s1,s2:5000/0#main" }')
+  end)
+
   it("lists what would be served", function()
     local folder = e2e.folder()
     e2e.write(folder .. "/app.lua", [[
