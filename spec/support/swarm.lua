@@ -68,7 +68,8 @@ end
 function Swarm:check()
   local state = self:state()
   if state.fault_count > 0 then
-    error(("the swarm saw %d faults:\n  %s\n%s"):format(state.fault_count, table.concat(state.faults, "\n  "),
+    error(("the swarm saw %d faults, of them %d holes and %d doubles:\n  %s\n%s"):format(state.fault_count, state.holes,
+      state.doubles, table.concat(state.faults, "\n  "),
       story(self)), 2)
   end
   return state
