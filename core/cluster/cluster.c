@@ -288,9 +288,9 @@ struct bytes cluster_secret(const struct cluster *cluster, uint32_t index)
     return buf_bytes(&cluster->servers[index].secret);
 }
 
-uint64_t cluster_place(const struct cluster *cluster, uint32_t index)
+uint64_t cluster_start(const struct cluster *cluster, uint32_t index)
 {
-    return cluster->servers[index].place;
+    return cluster->servers[index].start;
 }
 
 uint64_t cluster_epoch_age_ms(const struct cluster *cluster, uint32_t index)

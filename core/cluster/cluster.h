@@ -114,6 +114,9 @@ struct cluster_call *cluster_run(struct cluster *cluster, uint32_t server,
                                  size_t count, redis_done_f *done, void *owner);
 void cluster_cancel(struct cluster_call *call);
 
+/* A beat now, unless one is on its way: it says how far the server is. */
+void cluster_hasten_beat(struct cluster *cluster, uint32_t server);
+
 /* Something came of another epoch: the server is away, and entered anew without another connection. */
 void cluster_reenter(struct cluster *cluster, uint32_t server, const char *why);
 
@@ -143,6 +146,6 @@ struct bytes cluster_prefix(const struct cluster *cluster);
 struct bytes cluster_epoch(const struct cluster *cluster, uint32_t server);
 struct bytes cluster_secret(const struct cluster *cluster, uint32_t server);
 
-/* What the server said when it was entered: the newest place, and how long the epoch had lasted. */
-uint64_t cluster_place(const struct cluster *cluster, uint32_t server);
+/* What the server said when it was entered: the place at which the epoch began, and how long it had lasted. */
+uint64_t cluster_start(const struct cluster *cluster, uint32_t server);
 uint64_t cluster_epoch_age_ms(const struct cluster *cluster, uint32_t server);

@@ -29,11 +29,12 @@ struct server {
     bool mailbox;          /* is subscribed */
     bool fresh;
     struct buf epoch, secret;
-    uint64_t place, epoch_age_ms;
+    uint64_t start, epoch_age_ms;
     struct list asked;    /* struct asked: what was asked and is not answered yet */
     struct dict channels; /* by their whole names */
     struct timer tick;
     uint64_t ticked_ms, heard_ms, beats;
+    bool beating; /* one is on its way */
     struct cluster_counters counters;
 };
 

@@ -12,14 +12,14 @@ local now_us = time[1] * 1000000 + time[2]
 local function digits(number) return string.format("%.0f", number) end
 
 local key = prefix .. ":epoch"
-local id, ran, secret, began = unpack(redis.call("HMGET", key, "id", "run_id", "secret", "began"))
+local id, ran, secret, began, start = unpack(redis.call("HMGET", key, "id", "run_id", "secret", "began", "start"))
 if not id or ran ~= run_id then
   if id then redis.call("EXPIRE", prefix .. ":tops:" .. id, 60) end
   id, secret, began = ARGV[2], ARGV[3], digits(now_us)
-  local floor = redis.call("GET", prefix .. ":order") or "0"
-  if tonumber(floor) < now_us then floor = began end
-  redis.call("SET", prefix .. ":order", floor)
-  redis.call("HSET", key, "id", id, "run_id", run_id, "secret", secret, "began", began, "floor", floor)
+  start = redis.call("GET", prefix .. ":order") or "0"
+  if tonumber(start) < now_us then start = began end
+  redis.call("SET", prefix .. ":order", start)
+  redis.call("HSET", key, "id", id, "run_id", run_id, "secret", secret, "began", began, "start", start, "floor", start)
 end
 redis.call("ZADD", prefix .. ":nodes", digits(now_us / 1000 + ARGV[5]), ARGV[4])
-return { id, secret, redis.call("GET", prefix .. ":order"), digits(now_us), began }
+return { id, secret, start, digits(now_us), began }

@@ -95,7 +95,7 @@ static void take_epoch(struct server *server, const struct redis_value *value)
     buf_add_bytes(&server->epoch, items[0].text);
     buf_clear(&server->secret);
     buf_add_bytes(&server->secret, items[1].text);
-    server->place = number_of(&items[2]);
+    server->start = number_of(&items[2]);
     server->epoch_age_ms = (number_of(&items[3]) - number_of(&items[4])) / 1000;
 }
 

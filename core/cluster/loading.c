@@ -25,6 +25,7 @@ struct found {
     struct entry *entries; /* the newest first */
     size_t count;
     struct entry retained; /* place 0: nothing */
+    bool anew;             /* a check: something is missing, so it is loaded, and those who had it are told */
 };
 
 struct part {
@@ -85,7 +86,7 @@ void loading_drop(struct stream *stream)
     stream->token_came = false;
     for (size_t i = 0; i < loading->count; i++) {
         struct trunk_topic *topic = loading->found[i].topic;
-        if (topic && topic->state == TOPIC_LOADING) stream_queue(topic, NULL);
+        if (topic && topic->state == TOPIC_LOADING) stream_queue(topic);
     }
     loading_free(loading);
 }
@@ -239,21 +240,37 @@ static struct trunk_message message_of(const struct loading *loading, const stru
                                 .parcel = bytes_run(loading->bytes.data + entry->at, entry->size)};
 }
 
-static void hand_over(struct loading *loading, struct found *found)
+/* What has arrived of the topic since, up to the token: a check's parts are answered one after the other. */
+static size_t add_arrived(const struct found *found, const struct list *taken, struct trunk_message *messages)
+{
+    size_t count = 0;
+    for (const struct list *node = taken->next; node != taken; node = node->next) {
+        const struct arrived *arrived = CONTAINER(node, struct arrived, node);
+        if (arrived->topic != found->topic || arrived->place <= found->last) continue;
+        if (messages)
+            messages[count] = (struct trunk_message){
+                .place = arrived->place, .parcel = bytes_run(arrived->parcel, arrived->size)};
+        count++;
+    }
+    return count;
+}
+
+static void hand_over(struct loading *loading, struct found *found, const struct list *taken)
 {
     struct trunk_topic *topic = found->topic;
-    struct trunk_message *messages = xcalloc(found->count, sizeof(*messages));
+    const size_t more = add_arrived(found, taken, NULL);
+    struct trunk_message *messages = xcalloc(found->count + more, sizeof(*messages));
     for (size_t i = 0; i < found->count; i++)
         messages[i] = message_of(loading, &found->entries[found->count - 1 - i]);
+    add_arrived(found, taken, messages + found->count);
     const struct trunk_message retained = message_of(loading, &found->retained);
     const struct trunk_load load = {
         .lost = found->count ? found->entries[found->count - 1].prev : found->last,
         .messages = messages,
-        .count = found->count,
+        .count = found->count + more,
         .retained = found->retained.place ? &retained : NULL,
-        .resync = topic->owed};
-    topic->last = found->last;
-    topic->owed = NULL;
+        .resync = found->anew ? "history" : NULL};
+    topic->last = more ? messages[load.count - 1].place : found->last;
     topic->state = TOPIC_LIVE;
     topic->events->load(topic->owner, &load);
     xfree(messages);
@@ -270,9 +287,11 @@ static struct loading *take(struct stream *stream)
 void loading_finish_new(struct stream *stream, uint64_t place)
 {
     struct loading *loading = take(stream);
-    (void)place;
+    struct list nothing;
+    list_create(&nothing);
+    stream_hear(stream, place);
     for (size_t i = 0; i < loading->count; i++)
-        if (loading->found[i].topic) hand_over(loading, &loading->found[i]);
+        if (loading->found[i].topic) hand_over(loading, &loading->found[i], &nothing);
     stream->loading = NULL;
     loading_free(loading);
 }
@@ -352,14 +371,10 @@ static void settle_states(struct stream *stream, struct loading *loading)
     for (size_t i = 0; i < loading->count; i++) {
         struct found *found = &loading->found[i];
         if (!found->topic) continue;
-        const bool whole = is_whole(found);
-        if (whole) {
-            if (found->count) stream->trunk->counters.filled++;
-            stream->stale--;
-            found->topic->state = TOPIC_LIVE;
-        } else {
-            stream_queue(found->topic, "history");
-        }
+        found->anew = !is_whole(found);
+        if (!found->anew && found->count) stream->trunk->counters.filled++;
+        stream->stale--;
+        found->topic->state = found->anew ? TOPIC_LOADING : TOPIC_LIVE;
     }
 }
 
@@ -368,7 +383,6 @@ void loading_finish_check(struct stream *stream, uint64_t place)
     struct loading *loading = take(stream);
     struct list taken;
     size_t most = 0;
-    (void)place;
     list_create(&taken);
     settle_states(stream, loading);
     most = take_arrived(stream, loading->token, &taken);
@@ -377,6 +391,10 @@ void loading_finish_check(struct stream *stream, uint64_t place)
     const size_t count = collect(loading, &taken, due);
     if (count) qsort(due, count, sizeof(*due), by_place);
     for (size_t i = 0; i < count; i++) hand_on(loading, &due[i]);
+    stream_hear(stream, place);
+    for (size_t i = 0; i < loading->count; i++)
+        if (loading->found[i].topic && loading->found[i].anew)
+            hand_over(loading, &loading->found[i], &taken);
     LIST_EACH(node, &taken) stream_free_arrived(stream, CONTAINER(node, struct arrived, node));
     xfree(due);
     stream->loading = NULL;

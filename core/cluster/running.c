@@ -34,10 +34,12 @@ static void on_ran(void *owner, const struct redis_answer *answer)
     const bool stale = error && (begins_with(said.sentence, "EPOCH") || begins_with(said.sentence, "NOSCRIPT"));
     if (stale) said.code = "epoch";
     if (error && begins_with(said.sentence, "FENCED")) said.code = "fenced";
-    if (stale && call->asked.conversation == server->conversation)
-        cluster_reenter(server->cluster, server->index, said.sentence);
-    call->done(call->owner, &said);
-    asked_free(&call->asked);
+    const bool current = call->asked.conversation == server->conversation;
+    redis_done_f *done = call->done;
+    void *asker = call->owner;
+    asked_free(&call->asked); /* who hears that the server is away gives up what it asked */
+    done(asker, &said);
+    if (stale && current) cluster_reenter(server->cluster, server->index, said.sentence);
 }
 
 struct cluster_call *cluster_run(struct cluster *cluster, uint32_t index,
@@ -80,15 +82,19 @@ void cluster_cancel(struct cluster_call *call)
 
 /* ---- beats ---- */
 
+/* What matters is what comes back through the mailbox. */
 static void on_beaten(void *owner, const struct redis_answer *answer)
 {
-    (void)owner, (void)answer; /* what matters is what comes back through the mailbox */
+    struct server *server = owner;
+    (void)answer;
+    server->beating = false;
 }
 
 static void beat(struct server *server)
 {
     struct cluster *cluster = server->cluster;
     char alive[24], number[24];
+    server->beating = true;
     snprintf(alive, sizeof(alive), "%d", CLUSTER_DEAD_MS);
     snprintf(number, sizeof(number), "%" PRIu64, ++server->beats);
     const struct bytes arguments[] = {cluster_node(cluster), bytes_of(alive), bytes_of(number)};
@@ -117,6 +123,12 @@ void server_hear_beat(struct server *server, struct bytes payload)
     const size_t at = (size_t)(space - payload.data) + 1;
     const long long place = text_number(bytes_run(payload.data + at, payload.size - at), INT64_MAX);
     if (place >= 0) server_tell_beat(server, (uint64_t)place);
+}
+
+void cluster_hasten_beat(struct cluster *cluster, uint32_t index)
+{
+    struct server *server = &cluster->servers[index];
+    if (server->state == SERVER_HERE && !server->beating) beat(server);
 }
 
 void server_beat(struct server *server)

@@ -3,7 +3,7 @@
  * of order: a loading at its own token, a check at once. So there is no second order to merge with but in a
  * check, and that is done in one place (loading.c).
  *
- * The queue has a bound. Above it, what waits is thrown away, and what was live is loaded anew and told. */
+ * The queue has a bound. Above it, what waits is thrown away, and what was live is checked. */
 #include "base/alloc.h"
 #include "base/check.h"
 #include "base/text.h"
@@ -68,10 +68,8 @@ static void unmake_stale(struct trunk_topic *topic)
     if (!topic->subscribed) topic->stream->unsubscribed--;
 }
 
-void stream_queue(struct trunk_topic *topic, const char *why)
+void stream_queue(struct trunk_topic *topic)
 {
-    unmake_stale(topic);
-    if (why) topic->owed = why;
     topic->state = topic->subscribed ? TOPIC_QUEUED : TOPIC_LISTENING;
     if (topic->subscribed && list_empty(&topic->queued))
         list_append(&topic->stream->queue, &topic->queued);
@@ -82,7 +80,7 @@ void stream_subscribed(struct trunk_topic *topic)
     if (topic->subscribed) return;
     if (topic->state == TOPIC_STALE) topic->stream->unsubscribed--;
     topic->subscribed = true;
-    if (topic->state == TOPIC_LISTENING) stream_queue(topic, NULL);
+    if (topic->state == TOPIC_LISTENING) stream_queue(topic);
     stream_post(topic->stream);
 }
 
@@ -100,13 +98,27 @@ void stream_forget(struct trunk_topic *topic)
     stream_post(stream);
 }
 
-/* All that was live is loaded anew, and told why. */
-static void load_all_anew(struct stream *stream, const char *why)
+/* What was live is to be checked. */
+static void doubt_all(struct stream *stream)
 {
     LIST_EACH(node, &stream->topics)
     {
         struct trunk_topic *topic = CONTAINER(node, struct trunk_topic, node);
-        if (topic->state == TOPIC_LIVE || topic->state == TOPIC_STALE) stream_queue(topic, why);
+        if (topic->state == TOPIC_LIVE) make_stale(topic);
+    }
+}
+
+/* What was live is told, and is to be checked from the epoch's begin on. */
+static void begin_anew(struct stream *stream, uint64_t start)
+{
+    stream->heard = start;
+    LIST_EACH(node, &stream->topics)
+    {
+        struct trunk_topic *topic = CONTAINER(node, struct trunk_topic, node);
+        if (topic->state != TOPIC_LIVE && topic->state != TOPIC_STALE) continue;
+        topic->last = start;
+        if (topic->state == TOPIC_LIVE) make_stale(topic);
+        topic->events->broken(topic->owner, "epoch");
     }
 }
 
@@ -131,10 +143,7 @@ void stream_away(struct stream *stream)
 void stream_here(struct stream *stream, bool fresh)
 {
     stream->here = true;
-    if (fresh) {
-        stream->heard = 0;
-        load_all_anew(stream, "epoch");
-    }
+    if (fresh) begin_anew(stream, cluster_start(stream->trunk->cluster, stream->server));
     stream->trunk->counters.checks += stream->stale;
     stream_post(stream);
 }
@@ -143,12 +152,12 @@ void stream_here(struct stream *stream, bool fresh)
 
 static void overflow(struct stream *stream)
 {
-    LOG(stream->trunk->ports.log, LOG_WARN, "too much waits behind a hole: topics are loaded anew",
+    LOG(stream->trunk->ports.log, LOG_WARN, "too much waits behind a hole: all topics are checked",
         F_NUMBER("server", stream->server), F_NUMBER("messages", stream->held),
         F_NUMBER("bytes", stream->held_bytes));
     loading_drop(stream);
     drop_arrived(stream);
-    load_all_anew(stream, "history");
+    doubt_all(stream);
 }
 
 static struct arrived *arrive(struct stream *stream, int kind, size_t size)
@@ -225,7 +234,7 @@ void stream_hand_on(struct trunk_topic *topic, const struct trunk_message *messa
     topic->events->receive(topic->owner, message);
 }
 
-static void hear(struct stream *stream, uint64_t place)
+void stream_hear(struct stream *stream, uint64_t place)
 {
     if (place <= stream->heard) return;
     stream->heard = place;
@@ -254,11 +263,11 @@ static bool take_front(struct stream *stream)
     if (arrived->kind == ARRIVED_MESSAGE) {
         if (!take_message(stream, arrived)) return true; /* the check comes first */
     } else if (arrived->kind == ARRIVED_BEAT) {
-        hear(stream, arrived->place);
+        stream_hear(stream, arrived->place);
     } else if (stream->loading && loading_token(stream->loading) == arrived->token) {
         if (!loading_answered(stream->loading)) return false;
         stream->token_came = false;
-        hear(stream, arrived->place);
+        stream_hear(stream, arrived->place);
         loading_finish_new(stream, arrived->place);
     }
     stream_free_arrived(stream, arrived);
@@ -276,6 +285,30 @@ static uint64_t find_token(const struct stream *stream)
     return 0;
 }
 
+/* Live topics of which something is missing among what has arrived up to the token are to be checked as well. */
+static bool doubt_holes(struct stream *stream)
+{
+    const uint64_t token = loading_token(stream->loading);
+    bool found = false;
+    LIST_EACH(node, &stream->arrived)
+    {
+        const struct arrived *arrived = CONTAINER(node, struct arrived, node);
+        struct trunk_topic *topic = arrived->topic;
+        if (arrived->kind == ARRIVED_TOKEN && arrived->token == token) break;
+        if (!topic || topic->state != TOPIC_LIVE) continue;
+        if (topic->looked_for != token) topic->looked_at = topic->last;
+        topic->looked_for = token;
+        if (arrived->prev > topic->looked_at && arrived->place > topic->looked_at) {
+            stream->trunk->counters.holes++;
+            make_stale(topic);
+            found = true;
+        } else if (arrived->place > topic->looked_at) {
+            topic->looked_at = arrived->place;
+        }
+    }
+    return found;
+}
+
 /* False: nothing can be handed on now. */
 static bool settle_check(struct stream *stream)
 {
@@ -286,10 +319,14 @@ static bool settle_check(struct stream *stream)
         return false;
     }
     if (!loading_answered(stream->loading) || !stream->token_came) return false;
+    if (doubt_holes(stream)) { /* more is missing than was asked for */
+        loading_drop(stream);
+        loading_check(stream);
+        return false;
+    }
     const uint64_t place = find_token(stream);
     stream->token_came = false;
     loading_finish_check(stream, place);
-    hear(stream, place);
     return true;
 }
 

@@ -62,6 +62,7 @@ struct trunk *trunk_new(struct cluster *cluster, const struct cluster_ports *por
     trunk->limits = *limits;
     trunk->events = events;
     trunk->owner = owner;
+    list_create(&trunk->publishing);
     for (uint32_t i = 0; i < CLUSTER_SERVERS; i++) stream_create(&trunk->streams[i], trunk, i);
     trunk->watcher = (struct cluster_watcher){.entered = on_entered, .away = on_away, .beat = on_beat};
     list_create(&trunk->watcher._node);
@@ -72,9 +73,12 @@ struct trunk *trunk_new(struct cluster *cluster, const struct cluster_ports *por
     return trunk;
 }
 
+static void give_up_publishing(struct trunk *trunk);
+
 void trunk_free(struct trunk *trunk)
 {
     CHECK(trunk->counters.topics == 0);
+    give_up_publishing(trunk);
     cluster_unwatch(&trunk->watcher);
     cluster_no_letters(&trunk->loaded);
     for (uint32_t i = 0; i < CLUSTER_SERVERS; i++) stream_destroy(&trunk->streams[i]);
@@ -152,11 +156,19 @@ uint32_t trunk_server_of(const struct trunk *trunk, struct bytes topic)
 /* ---- publishing ---- */
 
 struct publishing {
+    struct list node;
+    struct cluster_call *call;
     struct trunk *trunk;
     size_t count;
     trunk_done_f *done;
     void *owner;
 };
+
+static void publishing_free(struct publishing *publishing)
+{
+    list_remove(&publishing->node);
+    xfree(publishing);
+}
 
 static void read_answer(const struct redis_value *value, struct trunk_answer *answer)
 {
@@ -179,13 +191,12 @@ static void on_published(void *owner, const struct redis_answer *said)
     struct trunk *trunk = publishing->trunk;
     struct trunk_answer answer = {.code = said->code, .sentence = said->sentence};
     if (said->value) read_answer(said->value, &answer);
-    trunk->publishing--;
     if (answer.code)
         trunk->counters.refused += publishing->count;
     else if (!answer.again.data)
         trunk->counters.published += publishing->count;
     if (publishing->done) publishing->done(publishing->owner, &answer);
-    xfree(publishing);
+    publishing_free(publishing);
 }
 
 static struct bytes number(char out[NUMBER_SIZE], uint64_t value)
@@ -225,17 +236,30 @@ void trunk_publish(struct trunk *trunk, uint32_t server, const struct trunk_item
     for (size_t i = 0; i < count; i++)
         write_item(&items[i], numbers[i], &words[FIXED_WORDS + i * ITEM_WORDS]);
     *publishing = (struct publishing){.trunk = trunk, .count = count, .done = done, .owner = owner};
-    trunk->publishing++;
-    cluster_run(trunk->cluster, server, &cluster_scripts[SCRIPT_PUBLISH], words,
+    list_create(&publishing->node);
+    list_append(&trunk->publishing, &publishing->node);
+    publishing->call =
+        cluster_run(trunk->cluster, server, &cluster_scripts[SCRIPT_PUBLISH], words,
                 FIXED_WORDS + count * ITEM_WORDS, on_published, publishing);
     buf_destroy(&memo);
     xfree(words);
     xfree(numbers);
 }
 
+/* What is under way goes on or not; nobody hears of it. */
+static void give_up_publishing(struct trunk *trunk)
+{
+    LIST_EACH(node, &trunk->publishing)
+    {
+        struct publishing *publishing = CONTAINER(node, struct publishing, node);
+        cluster_cancel(publishing->call);
+        publishing_free(publishing);
+    }
+}
+
 bool trunk_idle(const struct trunk *trunk)
 {
-    return trunk->publishing == 0;
+    return list_empty(&trunk->publishing);
 }
 
 const struct trunk_counters *trunk_counters(const struct trunk *trunk)

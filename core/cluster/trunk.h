@@ -8,11 +8,13 @@
  * slow node does not take, and all while a connection is lost), and that is fetched from the history; nothing
  * of that server is handed on meanwhile. A topic of this node is
  *
- *     listening ──subscribed──▶ queued ──▶ loading ──answer, and all before it──▶ LIVE
- *                                  ▲                                              │  │
- *                                  ├──── a hole that cannot be filled, an epoch ◀─┘  │ the server is away
- *                                  └──── what it missed is not all there ◀── STALE ◀─┘
- *                                                                              └──── checked ──▶ LIVE
+ *     listening ──subscribed──▶ queued ──▶ loading ──answer, and all before it──▶ LIVE ◀── checked ──┐
+ *                                  ▲                                                │                │
+ *                                  │                          a hole, the server is away, an epoch ──▶ STALE
+ *                                  └──────────────── what it missed is not all there ◀───────────────┘
+ *
+ * With another epoch those who have a topic are told, and nothing is known of it but what came since that
+ * began: from there on it is checked like one that missed something.
  *
  * An answer and the messages come on two connections. What puts them in order is the answer's token, which
  * the script publishes to the node's mailbox in the same step (load.lua). When a server comes back, nothing of it is
@@ -45,10 +47,14 @@ struct trunk_load {
     const struct trunk_message *messages; /* the oldest first, at most as many as asked for */
     size_t count;
     const struct trunk_message *retained; /* for newcomers; NULL: nothing */
-    const char *resync; /* NULL, or why those who had the topic before must re-read: "history", "epoch" */
+    const char *resync; /* NULL, or why those who had the topic before must re-read: "history" */
 };
 
 struct trunk_topic_events {
+    /* Of one that was live: nothing that it had counts any more ("epoch"); who has it must re-read. At once, before
+     * anything newer is heard, so that nobody can come back with an id from behind it and not know. */
+    void (*broken)(void *owner, const char *reason);
+
     void (*load)(void *owner, const struct trunk_load *load);
     void (*receive)(void *owner, const struct trunk_message *message); /* live: once, in order */
 };
@@ -112,7 +118,7 @@ struct trunk_counters {
 struct trunk *trunk_new(struct cluster *cluster, const struct cluster_ports *ports, struct later *later,
                     const struct trunk_limits *limits, const struct trunk_events *events, void *owner);
 
-/* All topics are closed. */
+/* All topics are closed. What was published and is not answered is not heard of any more. */
 void trunk_free(struct trunk *trunk);
 
 /* Listens to a topic. `history` is how many of its newest triggers are wanted, 0: none. */

@@ -20,7 +20,7 @@ struct trunk_topic {
     bool subscribed;    /* on the connection of the day */
     uint32_t history;
     uint64_t last;    /* the newest place that was handed on; LIVE and STALE */
-    const char *owed; /* why those who had it must re-read when it is loaded; NULL: nobody had it */
+    uint64_t looked_at, looked_for; /* stream.c's look for holes: up to where, and for which token */
     const struct trunk_topic_events *events;
     void *owner;
 };
@@ -62,7 +62,7 @@ struct trunk {
     struct cluster_watcher watcher;
     struct cluster_letters loaded;
     uint64_t tokens;
-    uint32_t publishing;
+    struct list publishing; /* what was published and is not answered */
     uint32_t count;
     struct stream streams[CLUSTER_SERVERS];
     struct trunk_counters counters;
@@ -89,8 +89,11 @@ void stream_forget(struct trunk_topic *topic);
 
 void stream_subscribed(struct trunk_topic *topic);
 
-/* It is to be loaded (again): `why` for those who have had it, NULL: as it stands. */
-void stream_queue(struct trunk_topic *topic, const char *why);
+/* It is to be loaded: what it had, if it had something, is as nothing. */
+void stream_queue(struct trunk_topic *topic);
+
+/* Everything of live topics up to here has been handed on. */
+void stream_hear(struct stream *stream, uint64_t place);
 
 /* Hands one message on, if it is none that was handed on already. */
 void stream_hand_on(struct trunk_topic *topic, const struct trunk_message *message);

@@ -318,9 +318,16 @@ static struct topic *open_awaited(void *owner, struct bytes name)
 static void await_topics(struct seat *seat)
 {
     struct arrival *arrival = seat->arrival;
-    if (awaiting_start(&arrival->awaiting, app_ports(seat->app), arrival->naming.names,
-                       arrival->naming.count, open_awaited, on_loaded, seat))
-        go_live(seat);
+    struct buf cursor = BUF_EMPTY;
+    if (app_ports(seat->app)->joint) asked_cursor(seat->stream, &arrival->exchange->request, &cursor);
+    const struct awaiting_wants wants = {.ports = app_ports(seat->app),
+                                         .names = arrival->naming.names,
+                                         .count = arrival->naming.count,
+                                         .cursor = buf_bytes(&cursor)};
+    const bool there =
+        awaiting_start(&arrival->awaiting, &wants, open_awaited, on_loaded, seat);
+    buf_destroy(&cursor);
+    if (there) go_live(seat);
 }
 
 static void on_named(void *owner, enum naming_end how)

@@ -4,6 +4,7 @@
 #include "engine/joint.h"
 #include "engine/ports.h"
 #include "hub/carried.h"
+#include "hub/order.h"
 
 struct awaited {
     struct topic_waiter waiter;
@@ -24,6 +25,7 @@ static void stop(struct awaiting *awaiting)
     later_cancel(&awaiting->_job);
     xfree(awaiting->_topics);
     awaiting->_topics = NULL;
+    buf_destroy(&awaiting->_cursor);
     awaiting->_ports = NULL;
     awaiting->_count = 0;
 }
@@ -47,22 +49,35 @@ static void on_loaded(struct topic_waiter *waiter, bool loaded)
         later_post(awaiting->_ports->later, LATER_SOON, &awaiting->_job);
 }
 
+/* Cursors can be read, and this one says nothing that is not known here yet. */
+static bool has_come_far(const struct awaiting *awaiting)
+{
+    const struct order *order = awaiting->_ports->order;
+    struct places places;
+    return joint_is_whole(awaiting->_ports->joint) &&
+           !(cursor_read(&order->epoch, buf_bytes(&awaiting->_cursor), &places) &&
+             order_is_behind(order, &places));
+}
+
 static void on_all(struct job *job)
 {
-    end(CONTAINER(job, struct awaiting, _job), true);
+    struct awaiting *awaiting = CONTAINER(job, struct awaiting, _job);
+    if (has_come_far(awaiting)) end(awaiting, true); /* else the timer looks again */
 }
 
 static void on_timer(struct timer *timer)
 {
     struct awaiting *awaiting = CONTAINER(timer, struct awaiting, _timer);
     struct clock *clock = clock_of(awaiting);
-    const bool whole = joint_is_whole(awaiting->_ports->joint);
-    if (!awaiting->_open && whole)
+    const bool far = has_come_far(awaiting);
+    if (!awaiting->_open && far) {
         end(awaiting, true);
-    else if (clock->now_ms >= awaiting->_until_ms)
+    } else if (clock->now_ms >= awaiting->_until_ms) {
         end(awaiting, false);
-    else
+    } else {
+        if (!far) joint_catch_up(awaiting->_ports->joint);
         clock_after(clock, timer, AWAITING_LOOK_MS);
+    }
 }
 
 static void await(struct awaiting *awaiting, struct topic *topic)
@@ -75,28 +90,31 @@ static void await(struct awaiting *awaiting, struct topic *topic)
     topic_await(topic, &awaited->waiter);
 }
 
-bool awaiting_start(struct awaiting *awaiting, const struct engine_ports *ports,
-                    const struct bytes *names, size_t count, awaiting_open_f *open,
-                    awaiting_done_f *done, void *owner)
+bool awaiting_start(struct awaiting *awaiting, const struct awaiting_wants *wants,
+                    awaiting_open_f *open, awaiting_done_f *done, void *owner)
 {
-    const struct joint *joint = ports->joint;
-    if (!joint) return true;
     const uint64_t until_ms = awaiting->_until_ms; /* of the first of several waits of one owner */
-    *awaiting = (struct awaiting){._ports = ports, ._done = done, ._owner = owner, ._until_ms = until_ms};
-    awaiting->_topics = xcalloc(count ? count : 1, sizeof(*awaiting->_topics));
+    if (!wants->ports->joint) return true;
+    *awaiting = (struct awaiting){._ports = wants->ports,
+                                  ._done = done,
+                                  ._owner = owner,
+                                  ._until_ms = until_ms};
+    awaiting->_topics = xcalloc(wants->count ? wants->count : 1, sizeof(*awaiting->_topics));
+    buf_add_bytes(&awaiting->_cursor, wants->cursor);
     timer_init(&awaiting->_timer, on_timer);
     job_create(&awaiting->_job, on_all);
-    for (size_t i = 0; i < count; i++) {
-        struct topic *topic = open(owner, names[i]);
+    for (size_t i = 0; i < wants->count; i++) {
+        struct topic *topic = open(owner, wants->names[i]);
         if (topic && !topic_is_loaded(topic)) await(awaiting, topic);
     }
-    if (!awaiting->_open && joint_is_whole(joint)) {
+    const bool far = has_come_far(awaiting);
+    if (!awaiting->_open && far) {
         stop(awaiting);
         return true;
     }
     if (!until_ms) awaiting->_until_ms = clock_of(awaiting)->now_ms + AWAITING_MS;
-    clock_after(clock_of(awaiting), &awaiting->_timer,
-                joint_is_whole(joint) ? AWAITING_MS : AWAITING_LOOK_MS);
+    if (!far) joint_catch_up(wants->ports->joint);
+    clock_after(clock_of(awaiting), &awaiting->_timer, AWAITING_LOOK_MS);
     return false;
 }
 

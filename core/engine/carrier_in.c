@@ -86,7 +86,7 @@ static void on_load(void *owner, const struct trunk_load *load)
     struct line *line = owner;
     struct topic *topic = line->topic;
     struct emission emission;
-    if (topic_is_loaded(topic)) topic_break(topic, load->resync ? load->resync : "history");
+    if (load->resync) topic_break(topic, load->resync);
     topic_load_begin(topic, load->lost);
     for (size_t i = 0; i < load->count; i++) {
         if (!unpack(line, load->messages[i].parcel, &emission)) continue;
@@ -112,7 +112,13 @@ static void on_receive(void *owner, const struct trunk_message *message)
     drop(&emission);
 }
 
-static const struct trunk_topic_events topic_events = {on_load, on_receive};
+static void on_broken(void *owner, const char *reason)
+{
+    struct line *line = owner;
+    topic_break(line->topic, reason);
+}
+
+static const struct trunk_topic_events topic_events = {on_broken, on_load, on_receive};
 
 /* ---- what is listened to ---- */
 

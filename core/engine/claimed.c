@@ -46,6 +46,11 @@ static bool holds(const struct holding *holding)
     return claim_holds(holding->claim);
 }
 
+static struct claim *claim(const struct holding *holding)
+{
+    return holding->claim;
+}
+
 static void give_up(struct holding *holding)
 {
     claim_free(holding->claim, 0);
@@ -55,5 +60,7 @@ static void give_up(struct holding *holding)
 void claimed_create(struct claimed *claimed, struct claims *claims, struct cluster *cluster)
 {
     *claimed = (struct claimed){
-        .holdings = {.wish = wish, .holds = holds, .give_up = give_up}, ._claims = claims, ._cluster = cluster};
+        .holdings = {.wish = wish, .holds = holds, .claim = claim, .give_up = give_up},
+        ._claims = claims,
+        ._cluster = cluster};
 }

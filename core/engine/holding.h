@@ -7,6 +7,7 @@
 
 #include "base/bytes.h"
 
+struct claim;
 struct holding;
 
 /* Never from within `wish`. */
@@ -21,6 +22,9 @@ struct holdings {
 
     /* By the clock as it is now: who was stopped for a while asks before beginning anything. */
     bool (*holds)(const struct holding *holding);
+
+    /* In whose name what is done for it is published (engine/terms.h); as long as it is wished. NULL: in nobody's. */
+    struct claim *(*claim)(const struct holding *holding);
 
     /* Not wished any more; another may have it at once. No event comes any more. */
     void (*give_up)(struct holding *holding);

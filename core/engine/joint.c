@@ -43,7 +43,7 @@ static void on_heard(void *owner, uint32_t server, uint64_t place)
 static void on_epoch(void *owner, uint32_t server)
 {
     struct joint *joint = owner;
-    order_begin(joint->_order, (uint8_t)server, cluster_place(joint->cluster, server));
+    order_begin(joint->_order, (uint8_t)server, cluster_start(joint->cluster, server));
     if (joint_is_whole(joint)) make_secrets(joint);
 }
 
@@ -87,6 +87,12 @@ void joint_free(struct joint *joint)
     claims_free(joint->claims);
     cluster_free(joint->cluster);
     xfree(joint);
+}
+
+void joint_catch_up(struct joint *joint)
+{
+    for (uint32_t i = 0; i < cluster_servers(joint->cluster); i++)
+        cluster_hasten_beat(joint->cluster, i);
 }
 
 void joint_add(struct joint *joint, struct joint_member *member)

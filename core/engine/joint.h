@@ -43,5 +43,8 @@ void joint_free(struct joint *joint);
 void joint_add(struct joint *joint, struct joint_member *member);
 void joint_remove(struct joint_member *member);
 
+/* Asks each server how far it is, ahead of the next beat; once for many who ask. */
+void joint_catch_up(struct joint *joint);
+
 /* Every server was entered once: cursors can be written. */
 bool joint_is_whole(const struct joint *joint);

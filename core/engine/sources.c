@@ -9,6 +9,7 @@
 #include "engine/errand.h"
 #include "engine/holding.h"
 #include "engine/shadow.h" /* and the app */
+#include "engine/terms.h"
 #include "ports/redis.h"
 
 enum { MESSAGES_PER_ROUND = 64, QUEUE_BYTES_MAX = 16 << 20 };
@@ -28,6 +29,7 @@ struct source {
     const struct plan_source *plan;
     struct holding *holding; /* NULL: none is needed */
     struct redis *redis;     /* NULL: closed, or not held */
+    struct terms terms;      /* of its calls: in the name of what it holds */
     bool wished;             /* its declaration stands */
     struct errand handling;
     struct item *current; /* what the handler has at hand, and its view of it */
@@ -197,7 +199,8 @@ static void source_shut(struct source *source)
 
 static void on_held(void *owner)
 {
-    source_open(owner);
+    struct source *source = owner;
+    if (source->wished) source_open(source);
 }
 
 /* What waits is the next holder's to tell: it begins with a gap. */
@@ -223,6 +226,7 @@ static void source_wish(struct source *source)
     }
     buf_printf(&name, "redis:%s:%s", app_plan(source->app)->app->text, source->plan->name->text);
     source->holding = holdings->wish(holdings, buf_bytes(&name), &holding_events, source);
+    source->terms.claim = holdings->claim(source->holding);
     buf_destroy(&name);
 }
 
@@ -254,7 +258,8 @@ static void handle(struct source *source, struct item *item)
 {
     const struct hook_call call = {.kind = HOOK_EVENT,
                                    .hook = plan_message_handler_of(source->plan),
-                                   .event = &source->event};
+                                   .event = &source->event,
+                                   .terms = source->terms.claim ? &source->terms : NULL};
     struct shadow *shadow = app_shadow(source->app);
     source->event = (struct event){.source = source->plan->name,
                                    .type = BYTES("message"),
@@ -270,6 +275,7 @@ static void handle(struct source *source, struct item *item)
 static void source_free(struct source *source)
 {
     later_cancel(&source->job);
+    if (source->holding) app_ports(source->app)->holdings->give_up(source->holding);
     list_remove(&source->node);
     generation_unref(source->generation);
     xfree(source);
@@ -295,10 +301,9 @@ static void source_work(struct job *job)
 
 /* ---- life ---- */
 
+/* It holds on until what it brought is handled, so that this goes out in its name. */
 static void source_end(struct source *source)
 {
-    if (source->holding) app_ports(source->app)->holdings->give_up(source->holding);
-    source->holding = NULL;
     source->wished = false;
     source_shut(source);
     source_post(source);
@@ -324,6 +329,7 @@ static bool same_place(const struct plan_source *a, const struct plan_source *b)
 
 static void source_swap(struct source *source, const struct plan_source *plan)
 {
+    source->wished = true; /* again, if it was about to go */
     if (!same_place(source->plan, plan)) source_shut(source);
     source->plan = plan;
     generation_set(&source->generation, app_generation(source->app));
@@ -335,7 +341,7 @@ static struct source *source_of(const struct sources *sources, const struct atom
 {
     LIST_EACH(node, &sources->_all) {
         struct source *source = CONTAINER(node, struct source, node);
-        if (source->wished && source->plan->name == name) return source;
+        if (source->plan->name == name) return source;
     }
     return NULL;
 }
@@ -352,9 +358,9 @@ void sources_swap(struct sources *sources)
     LIST_EACH(node, &sources->_all) {
         struct source *source = CONTAINER(node, struct source, node);
         const struct plan_source *next = plan_source_named(plan, source->plan->name);
-        if (source->wished && next)
+        if (next)
             source_swap(source, next);
-        else if (source->wished)
+        else
             source_end(source);
     }
     for (size_t i = 0; i < plan->source_count; i++)
@@ -364,8 +370,7 @@ void sources_swap(struct sources *sources)
 void sources_close(struct sources *sources)
 {
     LIST_EACH(node, &sources->_all) {
-        struct source *source = CONTAINER(node, struct source, node);
-        if (source->wished) source_end(source);
+        source_end(CONTAINER(node, struct source, node));
     }
 }
 

@@ -33,6 +33,12 @@ static bool holds(const struct holding *holding)
     return holding->held && !holding->grants->elsewhere;
 }
 
+static struct claim *claim(const struct holding *holding)
+{
+    (void)holding;
+    return NULL;
+}
+
 static void give_up(struct holding *holding)
 {
     list_remove(&holding->node);
@@ -57,6 +63,6 @@ void grants_move(struct grants *grants, bool elsewhere, bool told)
 
 void grants_create(struct grants *grants, struct later *later)
 {
-    *grants = (struct grants){.holdings = {wish, holds, give_up}, ._later = later};
+    *grants = (struct grants){.holdings = {wish, holds, claim, give_up}, ._later = later};
     list_create(&grants->all);
 }

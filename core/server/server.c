@@ -10,6 +10,7 @@
 #include "base/check.h"
 #include "base/hash.h"
 #include "base/text.h"
+#include "engine/claimed.h"
 #include "engine/databases.h"
 #include "engine/joint.h"
 #include "engine/node.h"
@@ -45,6 +46,7 @@ struct parts {
     struct fetch *fetch;
     struct redis_opener *redis;
     struct databases databases; /* that rules send commands to */
+    struct claimed claimed;     /* what this node does for all */
     struct static_files files;
     struct listeners listeners;
     struct service *service;
@@ -129,9 +131,14 @@ static bool make_joint(struct parts *parts, const struct config *config, struct 
     parts->ports.joint =
         joint_new(&cluster, ports->later, &parts->order, (const char *const *)urls->items,
                   urls->count, bytes_of(config->redis_prefix), errors);
-    parts->server->joint = parts->ports.joint;
-    if (!parts->ports.joint) buf_add_char(errors, '\n');
-    return parts->ports.joint != NULL;
+    struct joint *joint = parts->server->joint = parts->ports.joint;
+    if (!joint) {
+        buf_add_char(errors, '\n');
+        return false;
+    }
+    claimed_create(&parts->claimed, joint->claims, joint->cluster);
+    parts->ports.holdings = &parts->claimed.holdings;
+    return true;
 }
 
 static struct http *make_http(struct loop *loop, const struct config *config, uint64_t connections)

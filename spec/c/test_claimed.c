@@ -51,7 +51,7 @@ static void give_up(struct wisher *wisher)
 static int begin(void **state)
 {
     if (begin_world(state)) return -1;
-    for (int i = 0; i < 2; i++) claimed_create(&claimed[i], nodes[i].claims, nodes[i].cluster);
+    for (int i = 0; i < 2; i++) claimed_create(&claimed[i], nodes[i].own.claims, nodes[i].cluster);
     return 0;
 }
 
@@ -90,7 +90,7 @@ static void who_was_stopped_does_not_hold_what_another_took(void **state)
     assert_true(has_it(&b) && b.told);
     assert_true(a.told); /* it was told nothing yet, but */
     assert_false(has_it(&a));
-    claims_check(nodes[0].claims);
+    claims_check(nodes[0].own.claims);
     assert_true(!a.told && a.losts == 1);
     pass(1000);
     give_up(&a);

@@ -24,8 +24,8 @@ static void in_a_fresh_epoch_a_lease_passes_before_anything_is_granted(void **st
     pass(1500);
     assert_true(holds(a) && a->helds == 1);
     assert_false(a->ever || a->has_memo);
-    assert_int_equal(claims_counters(nodes[0].claims)->granted, 1);
-    assert_int_equal(claims_counters(nodes[0].claims)->held, 1);
+    assert_int_equal(claims_counters(nodes[0].own.claims)->granted, 1);
+    assert_int_equal(claims_counters(nodes[0].own.claims)->held, 1);
     pass(60000);
     assert_true(holds(a) && a->helds == 1 && a->losts == 0);
 }
@@ -169,8 +169,8 @@ static void what_is_passed_on_goes_to_another_that_wishes_it(void **state)
     assert_false(a->told);
     pass(100);
     assert_true(holds(b) && a->others == 1);
-    assert_int_equal(claims_counters(nodes[0].claims)->passed_on, 1);
-    assert_int_equal(claims_counters(nodes[0].claims)->lost, 0);
+    assert_int_equal(claims_counters(nodes[0].own.claims)->passed_on, 1);
+    assert_int_equal(claims_counters(nodes[0].own.claims)->lost, 0);
     pass(20000);
     assert_true(holds(b) && b->others == 1);
 }
@@ -286,7 +286,7 @@ static void who_was_stopped_holds_nothing_and_writes_nothing(void **state)
     assert_true(holds(b));
     assert_true(a->told); /* it was told nothing yet, but */
     assert_false(holds(a));
-    claims_check(nodes[0].claims);
+    claims_check(nodes[0].own.claims);
     assert_false(a->told);
     publish_memo(b, "new");
     pass(50);
@@ -346,7 +346,7 @@ static void many_are_asked_about_together(void **state)
         char name[16];
         snprintf(name, sizeof(name), "many:%d", i);
         places[i] = (struct place){.node = &nodes[0]};
-        places[i].claim = claim_new(nodes[0].claims, 0, bytes_of(name), &place_events, &places[i]);
+        places[i].claim = claim_new(nodes[0].own.claims, 0, bytes_of(name), &place_events, &places[i]);
     }
     pass(100);
     for (int i = 0; i < MANY; i++) assert_true(holds(&places[i]));
@@ -356,7 +356,7 @@ static void many_are_asked_about_together(void **state)
     assert_true(scripts_run <= 10 * 3 + 3 * 21);
     for (int i = 0; i < MANY; i++) assert_int_equal(places[i].losts, 0);
     for (int i = 0; i < MANY; i++) claim_free(places[i].claim, 0);
-    assert_int_equal(claims_counters(nodes[0].claims)->claims, 0);
+    assert_int_equal(claims_counters(nodes[0].own.claims)->claims, 0);
 }
 
 static struct place *victims[3];
@@ -375,9 +375,9 @@ static void a_claim_can_be_freed_from_within_what_it_is_told(void **state)
     on_held = free_victims;
     for (int i = 0; i < 3; i++) victims[i] = wish(0, i);
     pass(10000);
-    assert_int_equal(claims_counters(nodes[0].claims)->granted, 1);
-    assert_int_equal(claims_counters(nodes[0].claims)->claims, 0);
-    assert_int_equal(claims_counters(nodes[0].claims)->held, 0);
+    assert_int_equal(claims_counters(nodes[0].own.claims)->granted, 1);
+    assert_int_equal(claims_counters(nodes[0].own.claims)->claims, 0);
+    assert_int_equal(claims_counters(nodes[0].own.claims)->held, 0);
     on_held = NULL;
     struct place *b = wish(1, 0), *c = wish(1, 2);
     pass(100);

@@ -44,7 +44,7 @@ static void see_answers(const struct redis_call *call)
         if (!bytes_is(text_of(one->element[0]), "held")) continue;
         const uint64_t fence = (uint64_t)one->element[1]->integer;
         assert_true(fence > model[name].fence);
-        for (int other = 0; other < NODES; other++) assert_false(holds(&nodes[other].places[name]));
+        for (int other = 0; other < NODES; other++) assert_false(holds(&nodes[other].own.places[name]));
         const redisReply *memo = one->element[4];
         if (memo->type == REDIS_REPLY_STRING && model[name].sure)
             assert_text(text_of(memo), model[name].memo);
@@ -112,7 +112,7 @@ static void forget_model(void)
 static void note_continued(void)
 {
     for (int i = 0; i < NODES * NAMES; i++)
-        if (holds(&nodes[i / NAMES].places[i % NAMES])) count.continued++;
+        if (holds(&nodes[i / NAMES].own.places[i % NAMES])) count.continued++;
 }
 
 static void come_back(void)
@@ -144,7 +144,7 @@ static void break_server(void)
 
 static void play_claim(struct node *node)
 {
-    struct place *place = &node->places[draw_below(&dice, NAMES)];
+    struct place *place = &node->own.places[draw_below(&dice, NAMES)];
     if (!place->claim) {
         count.wishes++;
         wish((int)(node - nodes), place->name);
@@ -216,13 +216,13 @@ static void must_settle(void)
     for (int name = 0; name < NAMES; name++) {
         bool wished = false, held = false;
         for (int i = 0; i < NODES; i++) {
-            struct place *place = &nodes[i].places[name];
+            struct place *place = &nodes[i].own.places[name];
             if (!place->claim) continue;
             claim_wish(place->claim);
             wished = true;
         }
         pass(1000);
-        for (int i = 0; i < NODES; i++) held |= holds(&nodes[i].places[name]);
+        for (int i = 0; i < NODES; i++) held |= holds(&nodes[i].own.places[name]);
         assert_true(held == wished);
     }
 }

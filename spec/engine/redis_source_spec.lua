@@ -248,6 +248,24 @@ describe("a redis source", function()
       assert.same({ "came wait", "resync upstream room:a" }, came(tab))
     end)
 
+    it("keeps its name where it is declared again before what it brought is handled", function()
+      load(nil, { clustered = true })
+      local tab, held = world:connect "/s", world:hold "GET /wait"
+      world:redis_message("room:a", "wait")
+      rules.reload(world, [[
+        local room = app:topic("room:{id}", { history = { size = 10, ttl = 60 } })
+        app:topic "other"
+        app:stream("s", { path = "/s", topics = function() return room "a" end })
+      ]])
+      assert.same({ {}, { ["redis:demo:bus"] = true } }, { channels(), world:held() })
+      reload 'pattern = "room:*",'
+      assert.same({ { "room:*" }, { ["redis:demo:bus"] = true } }, { channels(), world:held() })
+      world:redis_message("room:a", "next")
+      held:answer {}
+      local got = came(tab)
+      assert.same({ "resync upstream room:a", "came next" }, { got[#got - 1], got[#got] })
+    end)
+
     it("gives its name back with its declaration", function()
       load(nil, { clustered = true })
       world:run()

@@ -121,6 +121,24 @@ describe("a replay", function()
     world = nil
   end)
 
+  it("has no Redis: a command fails as away, and is noted once", function()
+    path = os.tmpname()
+    local file = assert(io.open(path, "w"))
+    file:write(json.encode(HEAD), "\n")
+    for i = 1, 2 do file:write(json.encode(request(10 * i, i, "c=1", {})), "\n") end
+    file:close()
+    world = rules.with_file(rules.head [[
+      local db, all = require "sluice.redis".connect "redis://far", app:topic "all"
+      app:route("r", "GET /events", { run = function()
+        all():emit("got", (select(2, db:try("GET", "k"))))
+        return 204
+      end })
+    ]], function(rule_file) return rig.replay(path, { rules = rule_file }) end)
+    os.remove(path)
+    assert.same({ "away", "away" }, { world:triggers "all"[1].data, world:triggers "all"[2].data })
+    assert.same({ "sent to Redis, which no recording has: GET" }, world.notes)
+  end)
+
   -- "type data" of each trigger, with its time where asked.
   local function seen(times)
     local list = {}

@@ -6,6 +6,8 @@ commands.__index = commands
 local Held = {}
 Held.__index = Held
 
+--- `unscripted`, where it is set, is called with a command that nothing is scripted for, and returns whether that
+-- was an answer; else such a command raises.
 function commands.new(core) return setmetatable({ core = core, scripts = {}, all = {}, seen = 0 }, commands) end
 
 local function words_of(command)
@@ -84,6 +86,7 @@ function commands:serve_one(call)
   if not script then
     self.core:command_answer(call.number, "away")
     local name = table.concat(call.words, " ")
+    if self.unscripted then return self.unscripted(name) end
     error(("the rules sent %s to Redis, which this spec does not script; world:redis(%q, ...)"):format(name, name), 0)
   end
   if script.held then

@@ -194,6 +194,10 @@ function replay.run(rig, path, options)
   if not loaded then error(world, 0) end -- whoever runs a recording needs no place in here
   local play = new(world, tape)
   world.network, world.notes = play, play.notes
+  function world.commands.unscripted(name)
+    play:note("sent to Redis, which no recording has: %s", name:match "^%S+")
+    return true
+  end
   world.core:wire_rule("", 0) -- every wire waits for its recorded head
   world:run()
   play:open_before()
