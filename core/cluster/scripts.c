@@ -16,6 +16,7 @@ TAKE_IN(beat, FILE_OF(epoch) FILE_OF(beat));
 TAKE_IN(publish, FILE_OF(epoch) FILE_OF(publish));
 TAKE_IN(load, FILE_OF(epoch) FILE_OF(load));
 TAKE_IN(claim, FILE_OF(epoch) FILE_OF(claim));
+TAKE_IN(topics, FILE_OF(epoch) FILE_OF(topics));
 
 #define SCRIPT(name) {#name, cluster_lua_##name, cluster_lua_##name##_end}
 
@@ -25,4 +26,5 @@ const struct cluster_script cluster_scripts[SCRIPTS] = {
     [SCRIPT_PUBLISH] = SCRIPT(publish),
     [SCRIPT_LOAD] = SCRIPT(load),
     [SCRIPT_CLAIM] = SCRIPT(claim),
+    [SCRIPT_TOPICS] = SCRIPT(topics),
 };

@@ -10,6 +10,7 @@ enum {
     SCRIPT_PUBLISH,
     SCRIPT_LOAD,
     SCRIPT_CLAIM,
+    SCRIPT_TOPICS,
     SCRIPTS
 };
 

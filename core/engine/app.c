@@ -225,6 +225,11 @@ void app_visit_ended(struct app *app)
     app->visits--;
 }
 
+struct carrier *app_carrier(struct app *app)
+{
+    return app->carrier;
+}
+
 struct audience *app_audience(struct app *app)
 {
     return &app->audience;

@@ -33,6 +33,7 @@ struct engine_limits {
 
 struct app;
 struct audience;
+struct carrier;
 struct beats;
 struct census;
 struct drain;
@@ -65,6 +66,7 @@ bool app_idle(const struct app *app);
 void app_free(struct app *app);
 
 struct audience *app_audience(struct app *app);
+struct carrier *app_carrier(struct app *app); /* NULL: a node by itself */
 struct hub *app_hub(struct app *app);
 struct generation *app_generation(const struct app *app);
 struct beats *app_beats(struct app *app);

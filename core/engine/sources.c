@@ -8,6 +8,7 @@
 #include "base/check.h"
 #include "engine/errand.h"
 #include "engine/holding.h"
+#include "engine/recall.h"
 #include "engine/shadow.h" /* and the app */
 #include "engine/terms.h"
 #include "ports/redis.h"
@@ -28,6 +29,7 @@ struct source {
     struct generation *generation; /* the one of its plan; held */
     const struct plan_source *plan;
     struct holding *holding; /* NULL: none is needed */
+    struct recall recall;    /* where nodes share a Redis */
     struct redis *redis;     /* NULL: closed, or not held */
     struct terms terms;      /* of its calls: in the name of what it holds */
     bool wished;             /* its declaration stands */
@@ -61,14 +63,24 @@ struct telling {
     size_t count;
 };
 
+static bool concerns(const struct source *source, const struct topic_options *options)
+{
+    const struct plan_source *plan = source->plan;
+    bool concerned = options->owner && plan->topic_count == 0;
+    for (size_t i = 0; i < plan->topic_count; i++)
+        concerned = concerned || plan->topics[i] == options->owner;
+    return concerned;
+}
+
+static bool recall_concerns(struct recall *recall, const struct topic_options *options)
+{
+    return concerns(CONTAINER(recall, struct source, recall), options);
+}
+
 static void note_topic(void *ctx, struct topic *topic)
 {
     struct telling *telling = ctx;
-    const struct plan_source *plan = telling->source->plan;
-    const void *owner = topic_options(topic)->owner;
-    bool concerned = owner && plan->topic_count == 0;
-    for (size_t i = 0; i < plan->topic_count; i++) concerned = concerned || plan->topics[i] == owner;
-    if (!concerned) return;
+    if (!concerns(telling->source, topic_options(topic))) return;
     telling->names = xrealloc(telling->names, (telling->count + 1) * sizeof(struct atom *));
     telling->names[telling->count++] = atom_ref(topic_name(topic));
 }
@@ -77,6 +89,10 @@ static void note_topic(void *ctx, struct topic *topic)
 static void tell(struct source *source, const char *reason, uint64_t cause)
 {
     struct telling telling = {.source = source};
+    if (app_carrier(source->app)) {
+        recall_begin(&source->recall, reason);
+        return;
+    }
     hub_topics_each(app_hub(source->app), note_topic, &telling);
     for (size_t i = 0; i < telling.count; i++) {
         const struct app_emit emit = {
@@ -277,6 +293,7 @@ static void source_free(struct source *source)
     later_cancel(&source->job);
     if (source->holding) app_ports(source->app)->holdings->give_up(source->holding);
     list_remove(&source->node);
+    if (app_carrier(source->app)) recall_destroy(&source->recall);
     generation_unref(source->generation);
     xfree(source);
 }
@@ -318,6 +335,8 @@ static void source_new(struct sources *sources, const struct plan_source *plan)
     source->plan = plan;
     list_create(&source->queue);
     job_create(&source->job, source_work);
+    if (app_carrier(source->app))
+        recall_create(&source->recall, app_carrier(source->app), app_ports(source->app)->clock, recall_concerns);
     list_append(&sources->_all, &source->node);
     source_wish(source);
 }

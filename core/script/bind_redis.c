@@ -160,9 +160,24 @@ static int l_database(lua_State *L)
     return 1;
 }
 
+/* redis_fault(url) -> why it is none; nil: it is one, or nobody can say here */
+static int l_redis_fault(lua_State *L)
+{
+    static const struct redis_events nobody; /* it is closed before anything comes */
+    struct redis_opener *opener = here_ports(L)->redis;
+    struct bytes url;
+    url.data = luaL_checklstring(L, 1, &url.size);
+    struct buf *error = here_scratch(L);
+    struct redis *redis = opener ? opener->open(opener, url, &nobody, NULL, error) : NULL;
+    if (redis) redis->ops->close(redis);
+    lua_pushstring(L, opener && !redis ? buf_text(error) : NULL);
+    return 1;
+}
+
 void bind_redis(lua_State *L)
 {
-    static const luaL_Reg functions[] = {{"command", l_command}, {"database", l_database}, {NULL, NULL}};
+    static const luaL_Reg functions[] = {{"command", l_command}, {"database", l_database},
+                                         {"redis_fault", l_redis_fault}, {NULL, NULL}};
     luaL_setfuncs(L, functions, 0);
     lua_pushstring(L, vm_options(vm_of(L))->redis);
     lua_setfield(L, -2, "redis_url");

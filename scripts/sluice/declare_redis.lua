@@ -27,6 +27,8 @@ return function(app, name, options)
       checked.channel and "got both" or "got neither")
   end
   local url    = redis_url.of(what, checked.url)
+  local why    = url and core.redis_fault(url)
+  if why then fail.fault("%s: %s", what, why) end
   local source = setmetatable({ name = name, handlers = {} }, Source)
   source.core  = core.source {
     name    = name,

@@ -56,6 +56,22 @@ describe("a foreign Redis source in a cluster", function()
     assert.equal(1, #holders())
   end)
 
+  it("that missed something has everybody told, on whatever node, and who comes back later", function()
+    wait.wait_until(function() return #holders() == 1 end, 20, "one that holds it")
+    local holder = holders()[1]
+    local other  = cluster.nodes[holder.number % 2 + 1]
+    local tab, away = tab_of(other), tab_of(other)
+    publish "before"
+    assert.equal("before", tab:next("came", 10).data)
+    local last = away:next("came", 10).id
+    away:close()
+    foreign:kill_clients "pubsub"
+    assert.equal("upstream", json.decode(tab:next("resync", 30).data).reason)
+    tab:close()
+    local back = sse.open(holder.address, { path = "/s", last_event_id = last })
+    assert.equal("upstream", json.decode(back:next("resync", 10).data).reason)
+  end)
+
   it("passes to another node when its own dies, which has its topics told", function()
     wait.wait_until(function() return #holders() == 1 end, 20, "one that holds it")
     local holder = holders()[1]

@@ -42,7 +42,7 @@ describe("rules on a Redis server", function()
 
   local function start(url, errors, conf)
     server = e2e.server { rules = RULES, env = { RULES_REDIS = url or redis.url }, errors = errors, conf = conf }
-    server:wait_log 'msg="source listens" source=bus channel=room:*'
+    server:wait_log('msg="source listens" source=bus channel=room:*', 15) -- one of several waits a lease
   end
 
   before_each(function() redis = redis_server.start() end)
