@@ -12,7 +12,10 @@ local app  = sluice.app "demo"
 local room = app:topic("room:{id}", { subscribe = false, history = { size = 256, ttl = 60 } })
 app:stream("s", { path = "/s", topics = function() return room "a" end })
 local bus = app:redis("bus", { url = sluice.env "FOREIGN", pattern = "room:*", topics = room })
-bus:on("message", function(ev) room(ev.channel:match ":(.*)$"):emit("came", ev.data) end)
+bus:on("message", function(ev)
+  if ev.data == "slow" then require "sluice.time".sleep(1) end
+  room(ev.channel:match ":(.*)$"):emit("came", ev.data)
+end)
 ]]
 
 describe("a foreign Redis source in a cluster", function()
@@ -84,6 +87,25 @@ describe("a foreign Redis source in a cluster", function()
     assert.equal("upstream", json.decode(tab:next("resync", 30).data).reason)
     assert.equal("1", publish "after")
     assert.equal("after", tab:next("came", 10).data)
+  end)
+
+  it("is not spoken for by a node that was stopped, once another has it", function()
+    wait.wait_until(function() return #holders() == 1 end, 20, "one that holds it")
+    local holder = holders()[1]
+    local tab    = tab_of(cluster.nodes[holder.number % 2 + 1])
+    publish "before"
+    assert.equal("before", tab:next("came", 10).data)
+    holder.errors = "rule failed"
+    publish "slow"
+    wait.wait_until(function() return holder:metric 'sluice_events_total{source="redis"}' == 2 end, 5, "its handler")
+    clusters.stop(holder)
+    assert.equal("upstream", json.decode(tab:next("resync", 30).data).reason)
+    clusters.continue(holder)
+    holder:wait_log('msg="source not held"', 10)
+    publish "after"
+    assert.equal("after", tab:next("came", 10).data)
+    wait.wait_until(function() return holder:metric "sluice_redis_messages_failed_total" == 1 end, 10, "its refusal")
+    assert.same({ "before", "after" }, tab:data "came")
   end)
 
   it("is given up by a node that ends, at once", function()
