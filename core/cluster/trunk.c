@@ -159,6 +159,7 @@ struct publishing {
     struct list node;
     struct cluster_call *call;
     struct trunk *trunk;
+    uint32_t server;
     size_t count;
     trunk_done_f *done;
     void *owner;
@@ -189,7 +190,8 @@ static void on_published(void *owner, const struct redis_answer *said)
 {
     struct publishing *publishing = owner;
     struct trunk *trunk = publishing->trunk;
-    struct trunk_answer answer = {.code = said->code, .sentence = said->sentence};
+    struct trunk_answer answer = {
+        .code = said->code, .sentence = said->sentence, .server = publishing->server};
     if (said->value) read_answer(said->value, &answer);
     if (answer.code)
         trunk->counters.refused += publishing->count;
@@ -235,7 +237,8 @@ void trunk_publish(struct trunk *trunk, uint32_t server, const struct trunk_item
     words[6] = terms->record_rest;
     for (size_t i = 0; i < count; i++)
         write_item(&items[i], numbers[i], &words[FIXED_WORDS + i * ITEM_WORDS]);
-    *publishing = (struct publishing){.trunk = trunk, .count = count, .done = done, .owner = owner};
+    *publishing = (struct publishing){
+        .trunk = trunk, .server = server, .count = count, .done = done, .owner = owner};
     list_create(&publishing->node);
     list_append(&trunk->publishing, &publishing->node);
     publishing->call =

@@ -95,8 +95,9 @@ struct trunk_terms {
 struct trunk_answer {
     const char *code;   /* NULL: done. "away", "full", "lost", "timeout", "epoch", "fenced", "error" */
     const char *sentence;
+    uint32_t server;
     struct bytes again; /* with code NULL: it was done before; the record: hash, places, rest. data NULL: it was not */
-    uint64_t newest;    /* the place of the last trigger */
+    uint64_t newest;    /* the place of the last trigger; 0: there was none */
 };
 
 typedef void trunk_done_f(void *owner, const struct trunk_answer *answer);

@@ -51,6 +51,12 @@ static const struct topic_options *options_of(void *owner, struct bytes name)
     return declared ? &declared->options : NULL;
 }
 
+static void note_unpublished(void *owner, struct atom *topic, const struct emission *emission)
+{
+    struct app *app = owner;
+    explain_unpublished(&app->explain, topic, emission);
+}
+
 struct app *app_new(const struct engine_ports *ports, const struct engine_limits *limits,
                     struct census *census, struct generation *generation)
 {
@@ -63,7 +69,7 @@ struct app *app_new(const struct engine_ports *ports, const struct engine_limits
     rule_verdicts_create(&app->verdicts, app, &app->audience);
     rule_snapshots_create(&app->snapshots, ports->later, &app->generation);
     const struct carrier_ports carrier_ports = {ports, &app->hub, generation_plan(generation)->app,
-                                                options_of, app};
+                                                options_of, note_unpublished, app};
     if (ports->joint) app->carrier = carrier_new(&carrier_ports);
     const struct hub_ports hub_ports = {.clock = ports->clock,
                                         .later = ports->later,

@@ -9,9 +9,11 @@
 #include "base/check.h"
 #include "engine/carrier_state.h"
 #include "engine/ports.h"
+#include "engine/remembered.h"
 #include "engine/terms.h"
 #include "event/parcel.h"
 #include "hub/control.h"
+#include "hub/order.h"
 
 /* One trigger; its bytes are offsets into the carriage's. */
 struct freight {
@@ -31,6 +33,8 @@ struct carriage {
     struct buf bytes;
     carried_f *done; /* NULL: nobody waits, or not any more */
     void *owner;
+    bool owing; /* its topics are told if it fails */
+    struct places places;
     bool terms;
     uint32_t terms_server;
     struct buf record, rest, memo; /* copies: the call may be over before the last server's turn */
@@ -39,6 +43,7 @@ struct carriage {
     struct buf claim;
     uint32_t open; /* servers that have not answered */
     bool last;     /* only the terms' server is open */
+    bool some;     /* a server has done its part */
     const char *code;
     struct buf sentence;
     struct job job;
@@ -156,15 +161,28 @@ static uint32_t servers_of(const struct carriage *carriage)
     return servers;
 }
 
+/* In front of the caller's part: see remembered.h. */
+static void write_base(struct carriage *carriage)
+{
+    struct buf rest = BUF_EMPTY;
+    if (!carriage->record.size) return;
+    remembered_base(&rest, &carriage->places, cluster_servers(carriage->carrier->joint->cluster));
+    buf_add_bytes(&rest, buf_bytes(&carriage->rest));
+    buf_destroy(&carriage->rest);
+    carriage->rest = rest;
+}
+
 static void send_last(struct carriage *carriage)
 {
     carriage->last = true;
+    write_base(carriage);
     send_to(carriage, carriage->terms_server, true);
 }
 
 static void send(struct carriage *carriage)
 {
     uint32_t servers = servers_of(carriage);
+    carriage->places = carriage->carrier->ports.ports->order->heard;
     if (carriage->terms) servers &= ~(1u << carriage->terms_server);
     for (uint32_t server = 0; server < CLUSTER_SERVERS; server++)
         if (servers & 1u << server) send_to(carriage, server, false);
@@ -184,21 +202,54 @@ static void owe(struct carriage *carriage)
         carrier_owe(carrier, carriage->freight[i].topic, carriage->freight[i].server);
 }
 
+static void note_unpublished(const struct carriage *carriage)
+{
+    const struct carrier_ports *ports = &carriage->carrier->ports;
+    struct emission emission;
+    for (size_t i = 0; i < carriage->count; i++) {
+        const struct freight *freight = &carriage->freight[i];
+        const struct bytes parcel =
+            bytes_run(carriage->bytes.data + freight->parcel_at, freight->parcel_size);
+        if (!carrier_unpack(carriage->carrier, parcel, &emission)) continue;
+        ports->unpublished(ports->owner, freight->topic, &emission);
+        carrier_drop(&emission);
+    }
+}
+
 static void finish(struct carriage *carriage, struct bytes again)
 {
     struct carrier *carrier = carriage->carrier;
-    const struct carried carried = {carriage->code, buf_text(&carriage->sentence), again};
-    if (carriage->code) carrier->failed += carriage->count;
-    if (carriage->done)
-        carriage->done(carriage->owner, &carried);
-    else if (carriage->code)
-        owe(carriage);
+    const struct carried carried = {carriage->code, buf_text(&carriage->sentence), again,
+                                    carriage->places};
+    if (carriage->code) {
+        carrier->failed += carriage->count;
+        note_unpublished(carriage);
+    }
+    if (carriage->code && (carriage->owing || !carriage->done)) owe(carriage);
+    if (carriage->done) carriage->done(carriage->owner, &carried);
     carriage_free(carriage);
 }
 
+/* There was nothing to send. */
 static void settle(struct job *job)
 {
-    finish(CONTAINER(job, struct carriage, job), (struct bytes){NULL, 0});
+    struct carriage *carriage = CONTAINER(job, struct carriage, job);
+    carriage->places = carriage->carrier->ports.ports->order->heard;
+    finish(carriage, (struct bytes){NULL, 0});
+}
+
+static struct bytes read_record(struct carriage *carriage, struct bytes record)
+{
+    struct bytes rest = {NULL, 0};
+    if (!remembered_read(record, buf_bytes(&carriage->hash), carriage->terms_server, &carriage->places, &rest))
+        carriage->code = "other";
+    return rest;
+}
+
+static void note_done(struct carriage *carriage, uint32_t server, uint64_t newest)
+{
+    carriage->some = true;
+    if (newest > carriage->places.at[server]) carriage->places.at[server] = newest;
 }
 
 static void on_answer(void *owner, const struct trunk_answer *answer)
@@ -209,11 +260,14 @@ static void on_answer(void *owner, const struct trunk_answer *answer)
         carriage->code = answer->code;
         buf_add_text(&carriage->sentence, answer->sentence ? answer->sentence : answer->code);
     }
+    if (!answer->code) note_done(carriage, answer->server, answer->newest);
     if (carriage->open) return;
+    if (carriage->code && carriage->some) carriage->code = "lost"; /* of others it is there */
     if (!carriage->code && carriage->terms && !carriage->last)
         send_last(carriage);
     else
-        finish(carriage, answer->again);
+        finish(carriage, answer->again.data && !carriage->code ? read_record(carriage, answer->again)
+                                                               : (struct bytes){NULL, 0});
 }
 
 /* ---- the face ---- */
@@ -265,6 +319,11 @@ struct carriage *carrier_send(struct carrier *carrier, const struct terms *terms
 void carriage_give_up(struct carriage *carriage)
 {
     carriage->done = NULL;
+}
+
+void carriage_owe(struct carriage *carriage)
+{
+    carriage->owing = true;
 }
 
 static void send_loose(struct job *job)

@@ -16,20 +16,24 @@
 #include <stdint.h>
 
 #include "base/bytes.h"
+#include "event/cursor.h"
 
 struct atom;
 struct bus;
 struct carriage;
 struct carrier;
+struct emission;
 struct engine_ports;
 struct hub;
 struct terms;
 struct topic_options;
 
 struct carried {
-    const char *code;     /* NULL: published, or `again`; else why not: cluster/trunk.h's codes */
+    const char *code;     /* NULL: published, or `again`; else why not: cluster/trunk.h's codes; "other": what was
+                             published under this record was something else */
     const char *sentence;
     struct bytes again;   /* the record of who asked the same before; data NULL: nobody did */
+    struct places places; /* of who knows of all this; with a code: nothing */
 };
 
 struct carrier_ports {
@@ -38,6 +42,8 @@ struct carrier_ports {
     struct atom *app;                 /* its name */
     /* What the running plan says of a topic of this name; NULL: nothing declares it. */
     const struct topic_options *(*options)(void *owner, struct bytes name);
+    /* A trigger did not go out, or nobody knows whether it did. */
+    void (*unpublished)(void *owner, struct atom *topic, const struct emission *emission);
     void *owner;
 };
 
@@ -58,3 +64,6 @@ void carrier_begin(struct carrier *carrier);
 struct carriage *carrier_send(struct carrier *carrier, const struct terms *terms, struct bytes result,
                               carried_f *done, void *owner);
 void carriage_give_up(struct carriage *carriage);
+
+/* If it fails, nobody does it again: then its topics are told, as those of what nobody waits for. */
+void carriage_owe(struct carriage *carriage);

@@ -43,16 +43,10 @@ static struct atom *atom_or_null(struct bytes bytes)
     return bytes.data ? atom_get(bytes) : NULL;
 }
 
-/* False: a parcel that this version cannot read. */
-static bool unpack(const struct line *line, struct bytes bytes, struct emission *emission)
+bool carrier_unpack(const struct carrier *carrier, struct bytes bytes, struct emission *emission)
 {
-    const struct carrier *carrier = line->carrier;
     struct parcel parcel;
-    if (!parcel_read(bytes, &parcel)) {
-        LOG(carrier->ports.ports->log, LOG_ERROR, "a trigger of another node cannot be read",
-            F_BYTES("topic", atom_bytes(topic_name(line->topic))), F_NUMBER("bytes", bytes.size));
-        return false;
-    }
+    if (!parcel_read(bytes, &parcel)) return false;
     const bool own = bytes_equal(parcel.node, cluster_node(carrier->joint->cluster));
     *emission = (struct emission){.type = atom_or_null(parcel.type),
                                   .replaces = atom_or_null(parcel.replaces),
@@ -62,11 +56,21 @@ static bool unpack(const struct line *line, struct bytes bytes, struct emission 
                                   .data = parcel.data,
                                   .id = parcel.id,
                                   .retry_ms = parcel.retry_ms,
-                                  .cause = own ? parcel.cause : 0};
+                                  .cause = own ? parcel.cause : 0,
+                                  .elsewhere = !own};
     return true;
 }
 
-static void drop(const struct emission *emission)
+/* False: a parcel that this version cannot read. */
+static bool unpack(const struct line *line, struct bytes bytes, struct emission *emission)
+{
+    if (carrier_unpack(line->carrier, bytes, emission)) return true;
+    LOG(line->carrier->ports.ports->log, LOG_ERROR, "a trigger of another node cannot be read",
+        F_BYTES("topic", atom_bytes(topic_name(line->topic))), F_NUMBER("bytes", bytes.size));
+    return false;
+}
+
+void carrier_drop(const struct emission *emission)
 {
     atom_unref(emission->type);
     atom_unref(emission->replaces);
@@ -91,11 +95,11 @@ static void on_load(void *owner, const struct trunk_load *load)
     for (size_t i = 0; i < load->count; i++) {
         if (!unpack(line, load->messages[i].parcel, &emission)) continue;
         topic_load(topic, load->messages[i].place, &emission, time_of(line, &load->messages[i]));
-        drop(&emission);
+        carrier_drop(&emission);
     }
     if (load->retained && unpack(line, load->retained->parcel, &emission)) {
         topic_load_retained(topic, &emission, time_of(line, load->retained));
-        drop(&emission);
+        carrier_drop(&emission);
     }
     topic_loaded(topic);
 }
@@ -109,7 +113,7 @@ static void on_receive(void *owner, const struct trunk_message *message)
         return;
     }
     topic_receive(line->topic, message->place, &emission);
-    drop(&emission);
+    carrier_drop(&emission);
 }
 
 static void on_broken(void *owner, const char *reason)

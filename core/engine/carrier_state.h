@@ -40,5 +40,10 @@ void carrier_resync(struct carrier *carrier, struct bytes name, const char *reas
 void carrier_name(const struct carrier *carrier, struct bytes topic, struct buf *out);
 uint8_t carrier_server_of(struct bus *port, struct bytes name);
 
+/* What a parcel is made of, with references of its own, which carrier_drop lets go of; its bytes are the parcel's.
+ * False: it is none. */
+bool carrier_unpack(const struct carrier *carrier, struct bytes parcel, struct emission *emission);
+void carrier_drop(const struct emission *emission);
+
 /* The topic is told to re-read as soon as its server is here. */
 void carrier_owe(struct carrier *carrier, struct atom *topic, uint32_t server);

@@ -88,6 +88,7 @@ void explain_describe(struct explain_trigger *trigger, struct atom *topic,
     trigger->tag = emission->tag;
     trigger->cause = emission->cause;
     trigger->within_ms = emission->within_ms;
+    trigger->elsewhere = emission->elsewhere;
     trigger->data_size = (uint32_t)emission->data.size;
     trigger->excerpt_size = (uint16_t)cut(trigger->data, sizeof(trigger->data), emission->data);
 }
@@ -129,6 +130,12 @@ void explain_lost(struct explain *explain, struct bytes topic, const struct emis
     struct atom *name = atom_get(topic);
     keep(explain, name, emission, EXPLAIN_LOST);
     atom_unref(name);
+}
+
+void explain_unpublished(struct explain *explain, struct atom *topic,
+                         const struct emission *emission)
+{
+    keep(explain, topic, emission, EXPLAIN_UNPUBLISHED);
 }
 
 /* ---- the journal ---- */

@@ -36,7 +36,8 @@ struct explain_limits {
     uint32_t decisions; /* 0: none is kept */
 };
 
-enum explain_end { EXPLAIN_WAITS, EXPLAIN_RETURNED, EXPLAIN_FAILED, EXPLAIN_DROPPED };
+/* UNHEARD: it returned, but what it emitted was not published; its error says why. */
+enum explain_end { EXPLAIN_WAITS, EXPLAIN_RETURNED, EXPLAIN_FAILED, EXPLAIN_DROPPED, EXPLAIN_UNHEARD };
 
 /* One call of a rule's function, or what the engine did itself (`what` is NULL then). Texts are cut
  * where there is no more room. */
@@ -47,7 +48,7 @@ struct explain_call {
     struct atom *source;            /* the upstream; a reference, or NULL */
     char key[64], type[48], id[64]; /* of the event */
     char user[48];                  /* whose request it was */
-    char error[200];                /* of a failed one */
+    char error[200];                /* of a failed or unheard one */
     uint32_t emitted;
     enum explain_end end;
 };
@@ -57,7 +58,8 @@ enum explain_state {
     EXPLAIN_WINDOW, /* waits in a window; made for an answer, never kept */
     EXPLAIN_MERGED, /* gave way to a newer one in a window */
     EXPLAIN_LIMITED, /* its topic had too many */
-    EXPLAIN_LOST    /* its topic could not be had */
+    EXPLAIN_LOST,   /* its topic could not be had */
+    EXPLAIN_UNPUBLISHED /* the bus did not take it; its call says why */
 };
 
 enum { EXPLAIN_EXCERPT = 120, EXPLAIN_RESUMED = SPARED_REASONS };
@@ -70,6 +72,7 @@ struct explain_trigger {
     uint64_t cause;         /* the call's number, or 0 */
     uint64_t within_ms;
     struct atom *topic, *type, *replaces, *user, *tag;
+    bool elsewhere;                   /* another node's: the call is not known here */
     uint32_t subscribers;             /* of its topic, when it took its place */
     uint32_t data_size;
     uint16_t excerpt_size; /* of data_size, what `data` has */
@@ -129,6 +132,10 @@ void explain_emitted(struct explain *explain, uint64_t call, size_t count);
 
 /* A trigger whose topic could not be had. */
 void explain_lost(struct explain *explain, struct bytes topic, const struct emission *emission);
+
+/* One that the bus did not take, or nobody knows whether it did. */
+void explain_unpublished(struct explain *explain, struct atom *topic,
+                         const struct emission *emission);
 
 /* What the journal hears next of this trigger and subscriber, if it is denied or withheld, is the
  * audience's doing. */

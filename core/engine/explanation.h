@@ -51,14 +51,14 @@ struct explanation_writer {
 
 /* {"apps":[{"app","since","triggers":[…],"calls":[…]}]}; a trigger:
  *   {"at","state","topic","type","id","data","size","user","tag","replaces","within_ms","newer",
- *    "cause":{…}|null,"filter":{"what","place"}|null,"audience":…,"subscribers",
+ *    "cause":{…}|null,"elsewhere","filter":{"what","place"}|null,"audience":…,"subscribers",
  *    "gone","not_looked_at","outcomes":{name:count},"who":[{"outcome","by","user","tag","stream","number"}]}
  * state: placed, window (waits in one), merged (gave way to a newer one in a window), lost (its
- * topic could not be had); the last line is there for placed ones. `who` has the first of those
+ * topic could not be had), limited, unpublished (the bus did not take it); elsewhere: it is another node's. The last line is there for placed ones. `who` has the first of those
  * that did not get it, then of those that did; the counts are of all. by: "audience" or "filter", of denied and
  * withheld ones. A cause, and a call:
  *   {"at","what","place","source","key","type","id","user","emitted","end","error"}
- * end: waits, returned, failed, dropped. what null: the link itself. */
+ * end: waits, returned, failed, dropped, unpublished (error says why). what null: the link itself. */
 extern const struct explanation_writer explanation_json;
 
 /* Blocks of lines for people. */

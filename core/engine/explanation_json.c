@@ -36,7 +36,7 @@ static void write_time(struct buf *out, const char *name, uint64_t ms)
 
 static void add_call(struct buf *out, const struct explain_call *call)
 {
-    static const char *const ends[] = {"waits", "returned", "failed", "dropped"};
+    static const char *const ends[] = {"waits", "returned", "failed", "dropped", "unpublished"};
     buf_add_char(out, '{');
     write_time(out, "at", call->at_ms);
     write_atom(out, "what", call->what);
@@ -108,7 +108,8 @@ static void write_tally(struct buf *out, const struct tally *tally)
 
 static void write_trigger(struct buf *out, const struct explained *explained, bool first)
 {
-    static const char *const states[] = {"placed", "window", "merged", "limited", "lost"};
+    static const char *const states[] = {"placed", "window", "merged", "limited", "lost",
+                                         "unpublished"};
     const struct explain_trigger *trigger = explained->trigger;
     buf_add_text(out, first ? "{" : ",{");
     write_time(out, "at", trigger->at_ms);
@@ -124,6 +125,7 @@ static void write_trigger(struct buf *out, const struct explained *explained, bo
     write_number(out, "within_ms", trigger->within_ms);
     write_text(out, "newer", explained->newer);
     write_cause(out, explained->cause);
+    buf_add_text(out, trigger->elsewhere ? ",\"elsewhere\":true" : ",\"elsewhere\":false");
     write_hook(out, "filter", explained->filter, explained->filter_place);
     write_hook(out, "audience", explained->audience, explained->audience_place);
     write_number(out, "subscribers", trigger->subscribers);

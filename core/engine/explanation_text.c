@@ -37,6 +37,7 @@ static void say_call(struct buf *out, const struct explain_call *call)
         say_if(out, ", id ", bytes_of(call->id));
     }
     if (call->end == EXPLAIN_FAILED) say_if(out, "; it failed: ", bytes_of(call->error));
+    if (call->end == EXPLAIN_UNHEARD) say_if(out, "; not published: ", bytes_of(call->error));
     if (call->end == EXPLAIN_WAITS) buf_add_text(out, "; it has not ended yet");
     if (call->end == EXPLAIN_DROPPED) buf_add_text(out, "; it was given up");
 }
@@ -152,6 +153,8 @@ static void say_cause(struct buf *out, const struct explained *explained)
     buf_add_text(out, "  emitted by ");
     if (explained->cause)
         say_call(out, explained->cause);
+    else if (explained->trigger->elsewhere)
+        buf_add_text(out, "another node");
     else
         buf_add_text(out, "what is not kept any more");
     buf_add_char(out, '\n');
@@ -171,6 +174,9 @@ static void say_state(struct buf *out, const struct explained *explained)
         return;
     case EXPLAIN_LOST:
         buf_add_text(out, "  lost: its topic could not be had, see the log\n");
+        return;
+    case EXPLAIN_UNPUBLISHED:
+        buf_add_text(out, "  not published, as far as is known\n");
         return;
     default:
         return;

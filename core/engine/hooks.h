@@ -21,6 +21,7 @@
 #include "ports/verdict.h"
 
 struct frame;
+struct places;
 struct publication;
 struct seat; /* engine/seat.h: a subscriber with who it is */
 
@@ -112,6 +113,7 @@ struct hook_result {
     uint64_t cause; /* what explain knows the call by; 0: it does not */
     const char *unpublished; /* UNKNOWN because what it emitted was not published: the bus's code; else NULL */
     struct bytes again;      /* what it emitted had been published before: the record; data NULL: it had not */
+    const struct places *published; /* what who knows of all this has; NULL: a node by itself, or not published */
 };
 
 typedef void hook_done_f(void *owner, const struct hook_result *result);

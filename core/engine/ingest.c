@@ -11,6 +11,7 @@
 #include "engine/publication.h"
 #include "engine/publishers.h"
 #include "engine/shadow.h"
+#include "engine/unpublished.h"
 
 enum { WAITING_MAX = 4096, KEPT_BYTES_MAX = 8 << 20, ID_MAX = 256 };
 
@@ -184,17 +185,26 @@ static void keep(struct publish *publish, struct bytes answer)
     }
 }
 
-static void succeed(struct publish *publish, struct bytes result)
+static void finish(struct publish *publish, const struct places *places, struct bytes rest,
+                   bool duplicate)
 {
-    struct census *census = app_census(publish->app);
     struct buf body = BUF_EMPTY;
-    census->publishes++;
-    census->published_events += publish->publication->count;
-    ingest_answer_write(app_hub(publish->app), publish->publication, result, &body);
-    respond_kept(publish, buf_bytes(&body), false);
+    ingest_answer_write(app_hub(publish->app), places, rest, &body);
+    respond_kept(publish, buf_bytes(&body), duplicate);
     if (publish->first) keep(publish, buf_bytes(&body));
     buf_destroy(&body);
     publish_free(publish);
+}
+
+static void succeed(struct publish *publish, const struct hook_result *result)
+{
+    struct census *census = app_census(publish->app);
+    struct buf rest = BUF_EMPTY;
+    census->publishes++;
+    census->published_events += publish->publication->count;
+    ingest_answer_rest(publish->publication, result->text, &rest);
+    finish(publish, result->published, buf_bytes(&rest), false);
+    buf_destroy(&rest);
 }
 
 static void on_handled(void *owner, const struct hook_result *result)
@@ -204,11 +214,13 @@ static void on_handled(void *owner, const struct hook_result *result)
     errand_over(&publish->errand);
     if (shadow) shadow_live_ended(shadow, publish->publication->events, result->outcome);
     if (result->outcome == OUTCOME_YES) {
-        succeed(publish, result->text);
+        succeed(publish, result);
     } else if (result->outcome == OUTCOME_NO) {
         app_census(publish->app)->publishes_refused++;
         respond(publish, &result->response);
         publish_free(publish);
+    } else if (result->unpublished) {
+        fail(publish, 503, "unavailable", unpublished_sentence(result->unpublished));
     } else {
         fail(publish, 500, "rule_failed",
              "The rule for this event failed; nothing of this request was published.");

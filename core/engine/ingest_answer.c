@@ -39,14 +39,20 @@ void ingest_answer_error(struct exchange *exchange, const struct plan_ingest *in
     answer_error(exchange, status, code, message, retry_after_s, &headers);
 }
 
-void ingest_answer_write(const struct hub *hub, const struct publication *publication,
-                         struct bytes result, struct buf *out)
+void ingest_answer_rest(const struct publication *publication, struct bytes result, struct buf *out)
 {
-    char cursor[CURSOR_MAX];
-    const int size = (int)hub_newest_cursor(hub, cursor);
-    buf_printf(out, "{\"cursor\":\"%.*s\",\"triggers\":%u,\"subscribers\":%u", size, cursor,
-               publication->triggers, publication->subscribers);
+    buf_printf(out, "\"triggers\":%u,\"subscribers\":%u", publication->triggers,
+               publication->subscribers);
     if (!result.size) return;
     buf_add_text(out, ",\"result\":");
     buf_add_bytes(out, result);
+}
+
+void ingest_answer_write(const struct hub *hub, const struct places *places, struct bytes rest,
+                         struct buf *out)
+{
+    char cursor[CURSOR_MAX];
+    const size_t size = places ? hub_cursor_of(hub, places, cursor) : hub_newest_cursor(hub, cursor);
+    buf_printf(out, "{\"cursor\":\"%.*s\",", (int)size, cursor);
+    buf_add_bytes(out, rest);
 }

@@ -16,6 +16,7 @@
 struct exchange;
 struct http_response;
 struct hub;
+struct places;
 struct plan_ingest;
 struct publication;
 
@@ -32,6 +33,10 @@ void ingest_answer_kept(struct exchange *exchange, const struct plan_ingest *ing
 void ingest_answer_error(struct exchange *exchange, const struct plan_ingest *ingest, int status,
                          const char *code, const char *message, unsigned retry_after_s);
 
-/* What became of the publication, which has taken its places in the order. `result` is JSON, or empty. */
-void ingest_answer_write(const struct hub *hub, const struct publication *publication,
-                         struct bytes result, struct buf *out);
+/* What became of the publication: what its answer says behind the cursor, which is the same on all nodes and
+ * is remembered between them. `result` is JSON, or empty. */
+void ingest_answer_rest(const struct publication *publication, struct bytes result, struct buf *out);
+
+/* The whole. It has taken its places in the order; those which are given, or, NULL, the newest of this node's. */
+void ingest_answer_write(const struct hub *hub, const struct places *places, struct bytes rest,
+                         struct buf *out);

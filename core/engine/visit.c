@@ -10,6 +10,7 @@
 #include "engine/guard.h"
 #include "engine/hooks.h"
 #include "engine/refusal.h"
+#include "engine/unpublished.h"
 
 struct visit {
     struct app *app;
@@ -83,6 +84,10 @@ static void on_answered(void *owner, const struct hook_result *result)
 {
     struct visit *visit = owner;
     errand_over(&visit->errand);
+    if (result->unpublished) {
+        fail(visit, 503, "unavailable", unpublished_sentence(result->unpublished));
+        return;
+    }
     if (result->outcome != OUTCOME_YES) {
         fail(visit, 500, "rule_failed", "The rule for this request failed.");
         return;

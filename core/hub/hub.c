@@ -194,6 +194,11 @@ size_t hub_newest_cursor(const struct hub *hub, char *out)
     return cursor_write(&hub->ports.order->epoch, &places, out);
 }
 
+size_t hub_cursor_of(const struct hub *hub, const struct places *places, char *out)
+{
+    return cursor_write(&hub->ports.order->epoch, places, out);
+}
+
 bool hub_is_behind(const struct hub *hub, struct bytes cursor)
 {
     const struct order *order = hub->ports.order;

@@ -9,6 +9,7 @@
  * Each function may be NULL. None may call the hub. */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/atom.h"
@@ -27,6 +28,7 @@ struct emission {
     uint64_t retry_ms;  /* 0: no line */
     uint64_t within_ms; /* how long its window is open; 0: it had none */
     uint64_t cause;     /* whose emit it is: a number of the journal's user; 0: nobody's */
+    bool elsewhere;     /* it is another node's */
 };
 
 /* Why a subscriber does not get a trigger of a topic that it has. */

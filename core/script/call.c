@@ -11,6 +11,7 @@
 #include "base/check.h"
 #include "engine/publication.h"
 #include "engine/shadow.h"
+#include "engine/unpublished.h"
 #include "script/cause.h"
 #include "script/fault.h"
 #include "script/quarantine.h"
@@ -182,7 +183,10 @@ static void ended(struct task *task, enum task_end end, lua_State *co)
     bool refusal = end == TASK_RAISED && !background && call_read_refusal(running, co);
     if (end == TASK_RETURNED) {
         call_publish(running);
-        cause_returned(running);
+        if (running->result.unpublished)
+            cause_unheard(running, unpublished_reason(running->result.unpublished));
+        else
+            cause_returned(running);
     } else {
         batch_clear(&running->batch);
         if (!refusal) running->result.outcome = OUTCOME_UNKNOWN;

@@ -9,6 +9,7 @@
 #include "base/buf.h"
 #include "base/list.h"
 #include "engine/hooks.h"
+#include "event/cursor.h"
 #include "ports/later.h"
 #include "script/batch.h"
 #include "script/phase.h"
@@ -32,6 +33,7 @@ struct running {
     struct batch batch;
     struct hook_result result;
     struct buf text, again; /* what the result's bytes may point into */
+    struct places published; /* and its places */
     struct bytes *names;   /* arrays that the result may point to */
     struct http_header *headers;
     size_t name_capacity, header_capacity;

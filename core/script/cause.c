@@ -104,3 +104,8 @@ void cause_dropped(struct running *running)
 {
     end(running, EXPLAIN_DROPPED, BYTES(""));
 }
+
+void cause_unheard(struct running *running, const char *why)
+{
+    end(running, EXPLAIN_UNHEARD, bytes_of(why));
+}

@@ -23,3 +23,4 @@ uint64_t cause_of(struct running *running);
 void cause_returned(struct running *running);
 void cause_failed(struct running *running, struct bytes error);
 void cause_dropped(struct running *running);
+void cause_unheard(struct running *running, const char *why); /* what it emitted was not published */

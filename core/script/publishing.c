@@ -16,6 +16,7 @@ struct publishing {
     const char *code;
     struct buf text; /* the sentence, or the record */
     bool again;
+    struct places places;
 };
 
 static void on_carried(void *owner, const struct carried *carried)
@@ -24,6 +25,7 @@ static void on_carried(void *owner, const struct carried *carried)
     publishing->carriage = NULL;
     publishing->code = carried->code;
     publishing->again = carried->again.data != NULL;
+    publishing->places = carried->places;
     if (carried->code)
         buf_add_text(&publishing->text, carried->sentence ? carried->sentence : carried->code);
     else
@@ -44,21 +46,36 @@ static int collect(lua_State *L, void *ctx)
     if (publishing->code) {
         running->result.outcome = OUTCOME_UNKNOWN;
         running->result.unpublished = publishing->code;
-    } else if (publishing->again) {
-        buf_destroy(&running->again);
-        running->again = publishing->text;
-        publishing->text = BUF_EMPTY;
-        running->result.again = buf_bytes(&running->again);
+        return 0;
     }
+    running->published = publishing->places;
+    running->result.published = &running->published;
+    if (!publishing->again) return 0;
+    buf_destroy(&running->again);
+    running->again = publishing->text;
+    publishing->text = BUF_EMPTY;
+    buf_reserve(&running->again, 1);
+    running->result.again = buf_bytes(&running->again);
     return 0;
 }
 
+/* Who cannot wait any longer does not know. */
 static void release(void *ctx)
 {
     struct publishing *publishing = ctx;
-    if (publishing->carriage) carriage_give_up(publishing->carriage);
+    if (publishing->carriage) {
+        carriage_give_up(publishing->carriage);
+        if (!publishing->asked) publishing->running->result.unpublished = "timeout";
+    }
     buf_destroy(&publishing->text);
     xfree(publishing);
+}
+
+/* Somebody hears that it was not published, and can do it again: who asked over HTTP, or the claim's next holder. */
+static bool is_answered(const struct running *running)
+{
+    const enum phase phase = running->phase;
+    return phase == (enum phase)HOOK_PUBLISH || phase == (enum phase)HOOK_ROUTE || running->call.terms;
 }
 
 static const struct wait_ops waiting = {collect, release};
@@ -80,6 +97,7 @@ static int settle(struct running *running, lua_State *L, bool asked)
     const struct app_emit *emits = call_settle_batch(running);
     publishing->carriage = app_publish(app, emits, running->batch.count, terms, running->result.text,
                                        on_carried, publishing);
+    if (!asked && !is_answered(running)) carriage_owe(publishing->carriage);
     batch_clear(&running->batch);
     return task_park(L, here_tasks(L), &waiting, publishing);
 }
