@@ -114,6 +114,9 @@ struct cluster_call *cluster_run(struct cluster *cluster, uint32_t server,
                                  size_t count, redis_done_f *done, void *owner);
 void cluster_cancel(struct cluster_call *call);
 
+/* It cannot be used as it is: both connections are given up and made again, after a while. */
+void cluster_restart(struct cluster *cluster, uint32_t server, const char *why);
+
 /* A beat now, unless one is on its way: it says how far the server is. */
 void cluster_hasten_beat(struct cluster *cluster, uint32_t server);
 

@@ -140,10 +140,12 @@ static void on_loaded(void *owner, const struct redis_answer *answer)
     part->call = NULL;
     const struct redis_value *value = answer->value;
     if (!value || value->kind != REDIS_LIST || value->count != part->count + 2) {
-        /* Away, or in another epoch: it is entered anew by itself. Else it cannot be used. */
-        const char *why = answer->sentence ? answer->sentence : "a strange answer";
+        /* Away, or in another epoch: it is entered anew by itself. Else it cannot be used as it is. */
+        const bool refused = value || strcmp(answer->code, "error") == 0 || strcmp(answer->code, "full") == 0;
         loading_drop(stream);
-        cluster_reenter(stream->trunk->cluster, stream->server, why);
+        if (refused)
+            cluster_restart(stream->trunk->cluster, stream->server,
+                            answer->sentence ? answer->sentence : "a strange answer");
         return;
     }
     loading->now_us = number_of(&value->items[1]);
@@ -168,7 +170,7 @@ static void ask(struct loading *loading, struct part *part)
     for (size_t i = 0; i < part->count; i++) {
         const struct trunk_topic *topic = loading->found[part->first + i].topic;
         const uint64_t since = loading->kind == LOADING_CHECK ? topic->last : 0;
-        snprintf(numbers[i][0], NUMBER_SIZE, "%" PRIu32, topic->history);
+        snprintf(numbers[i][0], NUMBER_SIZE, "%" PRIu32, topic->events->history(topic->owner));
         snprintf(numbers[i][1], NUMBER_SIZE, "%" PRIu64, since);
         words[2 + i * 3] = atom_bytes(topic->name);
         words[3 + i * 3] = bytes_of(numbers[i][0]);

@@ -74,6 +74,14 @@ void cluster_reenter(struct cluster *cluster, uint32_t index, const char *why)
     server_enter(server);
 }
 
+void cluster_restart(struct cluster *cluster, uint32_t index, const char *why)
+{
+    struct server *server = &cluster->servers[index];
+    LOG(cluster->ports.log, LOG_ERROR, "redis cannot be used", F_TEXT("server", server->identity),
+        F_TEXT("why", why));
+    server->redis->ops->restart(server->redis, why);
+}
+
 void cluster_cancel(struct cluster_call *call)
 {
     call->asked.server->redis->ops->cancel(call->asked.server->redis, call->call);

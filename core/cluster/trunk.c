@@ -97,8 +97,8 @@ static void on_message(struct cluster_channel *channel, struct bytes payload)
     stream_message(CONTAINER(channel, struct trunk_topic, channel), payload);
 }
 
-struct trunk_topic *trunk_topic_open(struct trunk *trunk, struct bytes name, uint32_t history,
-                                 const struct trunk_topic_events *events, void *owner)
+struct trunk_topic *trunk_topic_open(struct trunk *trunk, struct bytes name,
+                                     const struct trunk_topic_events *events, void *owner)
 {
     const uint32_t server = trunk_server_of(trunk, name);
     struct stream *stream = &trunk->streams[server];
@@ -107,7 +107,6 @@ struct trunk_topic *trunk_topic_open(struct trunk *trunk, struct bytes name, uin
     topic->trunk = trunk;
     topic->stream = stream;
     topic->name = atom_get(name);
-    topic->history = history;
     topic->events = events;
     topic->owner = owner;
     topic->channel = (struct cluster_channel){.subscribed = on_subscribed, .message = on_message};
@@ -131,11 +130,6 @@ void trunk_topic_close(struct trunk_topic *topic)
     trunk->counters.topics--;
     atom_unref(topic->name);
     xfree(topic);
-}
-
-void trunk_topic_set_history(struct trunk_topic *topic, uint32_t history)
-{
-    topic->history = history;
 }
 
 bool trunk_topic_live(const struct trunk_topic *topic)

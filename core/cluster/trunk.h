@@ -57,6 +57,9 @@ struct trunk_topic_events {
 
     void (*load)(void *owner, const struct trunk_load *load);
     void (*receive)(void *owner, const struct trunk_message *message); /* live: once, in order */
+
+    /* How many of its newest triggers are wanted when it is loaded, 0: none. */
+    uint32_t (*history)(void *owner);
 };
 
 struct trunk_events {
@@ -122,11 +125,10 @@ struct trunk *trunk_new(struct cluster *cluster, const struct cluster_ports *por
 /* All topics are closed. What was published and is not answered is not heard of any more. */
 void trunk_free(struct trunk *trunk);
 
-/* Listens to a topic. `history` is how many of its newest triggers are wanted, 0: none. */
-struct trunk_topic *trunk_topic_open(struct trunk *trunk, struct bytes name, uint32_t history,
-                                 const struct trunk_topic_events *events, void *owner);
+/* Listens to a topic. */
+struct trunk_topic *trunk_topic_open(struct trunk *trunk, struct bytes name,
+                                     const struct trunk_topic_events *events, void *owner);
 void trunk_topic_close(struct trunk_topic *topic);
-void trunk_topic_set_history(struct trunk_topic *topic, uint32_t history);
 bool trunk_topic_live(const struct trunk_topic *topic);
 uint32_t trunk_topic_server(const struct trunk_topic *topic);
 

@@ -104,13 +104,17 @@ static void load(struct carriage *carriage, struct bytes name, const struct topi
     carrier_name(carrier, name, &carriage->bytes);
     freight->name_size = carriage->bytes.size - freight->name_at;
     freight->parcel_at = carriage->bytes.size;
+    char urn[TOPIC_URN_SIZE + 1];
+    struct bytes id = emission->id.size ? emission->id : (struct bytes){NULL, 0};
+    if (options->publisher_ids && !id.size) /* the same on all nodes */
+        id = topic_write_urn(carrier->ports.ports->random, urn);
     const struct parcel parcel = {.type = optional(emission->type),
                                   .data = emission->data,
                                   .replaces = optional(emission->replaces),
                                   .user = optional(emission->user),
                                   .tag = optional(emission->tag),
                                   .meta = optional(emission->meta),
-                                  .id = emission->id.size ? emission->id : (struct bytes){NULL, 0},
+                                  .id = id,
                                   .node = cluster_node(carrier->joint->cluster),
                                   .cause = emission->cause,
                                   .retry_ms = emission->retry_ms};

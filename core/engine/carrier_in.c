@@ -122,7 +122,13 @@ static void on_broken(void *owner, const char *reason)
     topic_break(line->topic, reason);
 }
 
-static const struct trunk_topic_events topic_events = {on_broken, on_load, on_receive};
+static uint32_t history_of(void *owner)
+{
+    const struct line *line = owner;
+    return topic_options(line->topic)->history_size;
+}
+
+static const struct trunk_topic_events topic_events = {on_broken, on_load, on_receive, history_of};
 
 /* ---- what is listened to ---- */
 
@@ -158,8 +164,7 @@ static void wanted(struct bus *port, struct topic *topic)
     topic_hold(topic);
     topic_set_carrier(topic, line);
     carrier_name(carrier, atom_bytes(topic_name(topic)), &name);
-    line->trunk = trunk_topic_open(carrier->joint->trunk, buf_bytes(&name),
-                                   topic_options(topic)->history_size, &topic_events, line);
+    line->trunk = trunk_topic_open(carrier->joint->trunk, buf_bytes(&name), &topic_events, line);
     buf_destroy(&name);
 }
 

@@ -147,6 +147,11 @@ uint64_t topic_emit(struct topic *topic, const struct emit *emit);
  * frame has no type (NULL), so no trigger of a rule can pass for one. `cause` as in an emit. */
 void topic_resync(struct topic *topic, const char *reason, uint64_t cause);
 
+/* The id of a trigger whose publisher gave it none, where topics show publishers' ids: a random UUID (RFC 9562,
+ * version 4) as a URN. */
+enum { TOPIC_URN_SIZE = 45 };
+struct bytes topic_write_urn(struct random *random, char out[TOPIC_URN_SIZE + 1]);
+
 struct atom *topic_name(const struct topic *topic);
 const struct topic_options *topic_options(const struct topic *topic);
 void topic_set_options(struct topic *topic, const struct topic_options *options);

@@ -142,17 +142,14 @@ static void expire(struct timer *timer)
     topic_watch_expiry(topic);
 }
 
-enum { URN_SIZE = 45 };
-
-/* A random UUID (RFC 9562, version 4) as a URN. */
-static struct bytes write_urn(struct random *random, char out[URN_SIZE + 1])
+struct bytes topic_write_urn(struct random *random, char out[TOPIC_URN_SIZE + 1])
 {
     const uint64_t high = random->next(random), low = random->next(random);
-    snprintf(out, URN_SIZE + 1, "urn:uuid:%08x-%04x-4%03x-%04x-%012llx", (unsigned)(high >> 32),
+    snprintf(out, TOPIC_URN_SIZE + 1, "urn:uuid:%08x-%04x-4%03x-%04x-%012llx", (unsigned)(high >> 32),
              (unsigned)(high >> 16 & 0xffff), (unsigned)(high & 0xfff),
              (unsigned)(low >> 48 & 0x3fff) | 0x8000,
              (unsigned long long)(low & 0xffffffffffffULL));
-    return bytes_run(out, URN_SIZE);
+    return bytes_run(out, TOPIC_URN_SIZE);
 }
 
 static struct bytes event_id(const struct topic *topic, const struct emission *emission,
@@ -161,7 +158,7 @@ static struct bytes event_id(const struct topic *topic, const struct emission *e
     const struct hub_ports *ports = topic_ports(topic);
     if (!topic->options->publisher_ids)
         return bytes_run(out, cursor_write(&ports->order->epoch, id, out));
-    return emission->id.size ? emission->id : write_urn(ports->random, out);
+    return emission->id.size ? emission->id : topic_write_urn(ports->random, out);
 }
 
 struct frame *topic_frame(struct topic *topic, const struct emission *emission,

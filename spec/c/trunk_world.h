@@ -136,7 +136,13 @@ static void on_broken(void *owner, const char *reason)
     counts.epochs++;
 }
 
-static const struct trunk_topic_events topic_events = {on_broken, on_load, on_receive};
+static uint32_t history_of(void *owner)
+{
+    const struct topic_of *of = owner;
+    return histories[of->topic];
+}
+
+static const struct trunk_topic_events topic_events = {on_broken, on_load, on_receive, history_of};
 
 static void on_heard(void *owner, uint32_t server, uint64_t place)
 {
@@ -183,8 +189,7 @@ static void own_begin(struct node *node, const struct cluster_ports *ports)
 static void listen_to(struct node *node, int topic)
 {
     struct topic_of *of = &node->own.topics[topic];
-    of->open = trunk_topic_open(node->own.trunk, bytes_of(names[topic]), histories[topic],
-                                &topic_events, of);
+    of->open = trunk_topic_open(node->own.trunk, bytes_of(names[topic]), &topic_events, of);
     of->live = false;
 }
 
@@ -247,6 +252,7 @@ static int begin_world(void **state)
 {
     for (int i = 0; i < TOPICS; i++) truths[i].count = 0;
     serials = 0;
+    memset(serial_done, 0, sizeof(serial_done));
     in_order = true;
     trunk_limits = (struct trunk_limits){1000, 1 << 20};
     const int begun = begin_nodes(state);
