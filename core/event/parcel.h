@@ -1,8 +1,9 @@
 /* parcel: a trigger on its way from node to node: what it is made of, as bytes. What is absent stays absent,
  * an empty text stays an empty text.
  *
- * Each part is a netstring (D. J. Bernstein, "Netstrings", 1997: "5:hello,"), an absent one "-"; the order is that of
- * the struct. What a later version adds stands behind, and is not looked at by an earlier one. */
+ * Its parts are those of base/netstring.h, in the order of the struct. What a later version adds stands behind, and is
+ * not looked at by an earlier one.
+ */
 #pragma once
 
 #include <stdbool.h>
