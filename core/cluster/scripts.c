@@ -17,6 +17,8 @@ TAKE_IN(publish, FILE_OF(epoch) FILE_OF(publish));
 TAKE_IN(load, FILE_OF(epoch) FILE_OF(load));
 TAKE_IN(claim, FILE_OF(epoch) FILE_OF(claim));
 TAKE_IN(topics, FILE_OF(epoch) FILE_OF(topics));
+TAKE_IN(announce, FILE_OF(epoch) FILE_OF(announce));
+TAKE_IN(announced, FILE_OF(epoch) FILE_OF(announced));
 
 #define SCRIPT(name) {#name, cluster_lua_##name, cluster_lua_##name##_end}
 
@@ -27,4 +29,6 @@ const struct cluster_script cluster_scripts[SCRIPTS] = {
     [SCRIPT_LOAD] = SCRIPT(load),
     [SCRIPT_CLAIM] = SCRIPT(claim),
     [SCRIPT_TOPICS] = SCRIPT(topics),
+    [SCRIPT_ANNOUNCE] = SCRIPT(announce),
+    [SCRIPT_ANNOUNCED] = SCRIPT(announced),
 };

@@ -18,6 +18,7 @@ static void on_entered(struct cluster_watcher *watcher, uint32_t server, bool fr
     struct trunk *trunk = CONTAINER(watcher, struct trunk, watcher);
     if (fresh) {
         trunk->counters.epochs++;
+        trunk->newest[server] = 0;
         trunk->events->epoch(trunk->owner, server);
     }
     stream_here(&trunk->streams[server], fresh);
@@ -191,6 +192,7 @@ static void on_published(void *owner, const struct redis_answer *said)
         trunk->counters.refused += publishing->count;
     else if (!answer.again.data)
         trunk->counters.published += publishing->count;
+    if (answer.newest > trunk->newest[publishing->server]) trunk->newest[publishing->server] = answer.newest;
     if (publishing->done) publishing->done(publishing->owner, &answer);
     publishing_free(publishing);
 }
@@ -252,6 +254,11 @@ static void give_up_publishing(struct trunk *trunk)
         cluster_cancel(publishing->call);
         publishing_free(publishing);
     }
+}
+
+uint64_t trunk_newest(const struct trunk *trunk, uint32_t server)
+{
+    return trunk->newest[server];
 }
 
 bool trunk_idle(const struct trunk *trunk)

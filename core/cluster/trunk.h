@@ -138,5 +138,8 @@ void trunk_publish(struct trunk *trunk, uint32_t server, const struct trunk_item
                  const struct trunk_terms *terms, trunk_done_f *done, void *owner);
 
 uint32_t trunk_server_of(const struct trunk *trunk, struct bytes topic);
+/* The newest place of the server that this node's publishing was answered with, in the epoch of now. */
+uint64_t trunk_newest(const struct trunk *trunk, uint32_t server);
+
 bool trunk_idle(const struct trunk *trunk); /* nothing that was published waits for its answer */
 const struct trunk_counters *trunk_counters(const struct trunk *trunk);

@@ -61,6 +61,7 @@ struct trunk {
     struct cluster_watcher watcher;
     struct cluster_letters loaded;
     uint64_t tokens;
+    uint64_t newest[CLUSTER_SERVERS]; /* places that publishing was answered with */
     struct list publishing; /* what was published and is not answered */
     uint32_t count;
     struct stream streams[CLUSTER_SERVERS];
