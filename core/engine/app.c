@@ -7,6 +7,7 @@
 #include "engine/beats.h"
 #include "engine/carrier.h"
 #include "engine/drain.h"
+#include "engine/everywhere.h"
 #include "engine/feeds.h"
 #include "engine/finals.h"
 #include "engine/generation.h"
@@ -36,6 +37,7 @@ struct app {
     struct seats seats;
     struct list arrivals;
     struct finals finals;
+    struct everywhere everywhere;
     struct beats beats;
     struct presence presence;
     struct drain drain;
@@ -96,6 +98,7 @@ struct app *app_new(const struct engine_ports *ports, const struct engine_limits
     app->seats = SEATS_EMPTY;
     list_create(&app->arrivals);
     finals_create(&app->finals);
+    everywhere_create(&app->everywhere, app);
     beats_start(&app->beats, app);
     presence_create(&app->presence, ports, app->hub, &app->generation, &limits->presence_entries);
     drain_create(&app->drain, app);
@@ -115,6 +118,7 @@ bool app_idle(const struct app *app)
 void app_free(struct app *app)
 {
     CHECK(app_idle(app) && !app->shadow);
+    everywhere_destroy(&app->everywhere);
     beats_stop(&app->beats);
     presence_destroy(&app->presence);
     reviews_destroy(&app->reviews);
@@ -192,11 +196,10 @@ struct plan_topic *app_topic(struct app *app, struct bytes name, struct pattern_
     return plan_topic_of(app_plan(app), name, match);
 }
 
-uint32_t app_disconnect(struct app *app, struct atom *user, struct atom *tag,
+uint32_t app_disconnect(struct app *app, struct bytes user, struct bytes tag,
                         const struct farewell *farewell)
 {
-    hub_fan_out(app->hub); /* what was published before goes out before */
-    return attach_kick(app, user, tag, farewell);
+    return everywhere_disconnect(&app->everywhere, user, tag, farewell);
 }
 
 static bool see_one(void *ctx, struct subscriber *subscriber)
@@ -305,6 +308,11 @@ struct ingests *app_ingests(struct app *app)
 struct reviews *app_reviews(struct app *app)
 {
     return &app->reviews;
+}
+
+struct everywhere *app_everywhere(struct app *app)
+{
+    return &app->everywhere;
 }
 
 struct finals *app_finals(struct app *app)

@@ -37,6 +37,7 @@ struct carrier;
 struct beats;
 struct census;
 struct drain;
+struct everywhere;
 struct farewell;
 struct feeds;
 struct finals;
@@ -71,6 +72,7 @@ struct hub *app_hub(struct app *app);
 struct generation *app_generation(const struct app *app);
 struct beats *app_beats(struct app *app);
 struct drain *app_drain(struct app *app);
+struct everywhere *app_everywhere(struct app *app);
 struct feeds *app_feeds(struct app *app);
 struct finals *app_finals(struct app *app);
 struct list *app_arrivals(struct app *app); /* engine/attach.h's: seats on their way in */
@@ -99,9 +101,10 @@ struct plan_topic *app_topic(struct app *app, struct bytes name, struct pattern_
  * which is logged. */
 struct topic *app_topic_open(struct app *app, struct bytes name);
 
-/* Ends a user's streams (tag NULL: all of them; user NULL: everybody), after what was published
- * so far; those too that are on their way in and whose identity is known. Returns how many. */
-uint32_t app_disconnect(struct app *app, struct atom *user, struct atom *tag,
+/* Ends a user's streams (tag's data NULL: all of them; user's: everybody's), after what was published
+ * so far; those too that are on their way in and whose identity is known. Returns how many; in a cluster those of other
+ * nodes are ended, too, and not counted: engine/everywhere.h. */
+uint32_t app_disconnect(struct app *app, struct bytes user, struct bytes tag,
                         const struct farewell *farewell);
 
 /* Does this user have a stream with this tag now? */

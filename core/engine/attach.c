@@ -13,6 +13,7 @@
 #include "engine/asked.h"
 #include "engine/awaiting.h"
 #include "engine/census.h"
+#include "engine/everywhere.h"
 #include "engine/farewell.h"
 #include "engine/finals.h"
 #include "engine/guard.h"
@@ -113,9 +114,9 @@ static void become_known(struct seat *seat)
 static bool kick(struct seat *seat, const struct farewell *farewell)
 {
     struct arrival *arrival = seat->arrival;
+    if (!farewell) return !arrival->kicked;
     if (farewell->final)
-        finals_add(app_finals(seat->app), seat->stream->at.name, seat->who.user, seat->tag,
-                   now_of(seat));
+        everywhere_final(app_everywhere(seat->app), seat->stream->at.name, seat->who.user, seat->tag);
     if (!arrival->kicked || farewell->final)
         arrival->kicked_how = farewell->final ? REFUSED_FINAL : REFUSED_KICKED;
     const bool first = !arrival->kicked;
@@ -144,7 +145,7 @@ struct ending_all {
 static bool end_one(void *ctx, struct subscriber *subscriber)
 {
     struct ending_all *all = ctx;
-    seat_part(seat_of(subscriber), all->farewell);
+    if (all->farewell) seat_part(seat_of(subscriber), all->farewell);
     all->count++;
     return true;
 }

@@ -23,7 +23,8 @@ struct seat;
 void attach_request(struct app *app, struct plan_stream *stream, struct exchange *exchange);
 
 /* Ends the streams of the user (NULL: everybody's), with the tag (NULL: any). Those who are on their way in
- * and whose identity is known are refused once what is asked about them is answered. Returns how many. */
+ * and whose identity is known are refused once what is asked about them is answered. Returns how many;
+ * farewell NULL: only that. */
 uint32_t attach_kick(struct app *app, struct atom *user, struct atom *tag,
                      const struct farewell *farewell);
 

@@ -76,6 +76,7 @@ struct joint *joint_new(const struct cluster_ports *ports, struct later *later, 
     list_create(&joint->_members);
     order_share(order, cluster_servers(cluster));
     joint->claims = claims_new(cluster, ports);
+    joint->announcements = announcements_new(cluster, ports);
     joint->trunk = trunk_new(cluster, ports, later, &limits, &trunk_events, joint);
     return joint;
 }
@@ -84,6 +85,7 @@ void joint_free(struct joint *joint)
 {
     CHECK(list_empty(&joint->_members));
     trunk_free(joint->trunk);
+    announcements_free(joint->announcements);
     claims_free(joint->claims);
     cluster_free(joint->cluster);
     xfree(joint);
@@ -93,6 +95,15 @@ void joint_catch_up(struct joint *joint)
 {
     for (uint32_t i = 0; i < cluster_servers(joint->cluster); i++)
         cluster_hasten_beat(joint->cluster, i);
+}
+
+void joint_reaches(const struct joint *joint, struct places *places)
+{
+    *places = joint->_order->heard;
+    for (uint32_t i = 0; i < cluster_servers(joint->cluster); i++) {
+        const uint64_t own = trunk_newest(joint->trunk, i);
+        if (own > places->at[i]) places->at[i] = own;
+    }
 }
 
 void joint_add(struct joint *joint, struct joint_member *member)

@@ -11,12 +11,14 @@
 
 #include "base/bytes.h"
 #include "base/list.h"
+#include "cluster/announcements.h"
 #include "cluster/claims.h"
 #include "cluster/cluster.h"
 #include "cluster/trunk.h"
 #include "ports/later.h"
 
 struct order;
+struct places;
 
 /* An app's carrier, which hears of the servers. */
 struct joint_member {
@@ -28,6 +30,7 @@ struct joint {
     struct cluster *cluster;
     struct trunk *trunk;
     struct claims *claims;
+    struct announcements *announcements;
     struct order *_order;
     struct list _members;
 };
@@ -45,6 +48,10 @@ void joint_remove(struct joint_member *member);
 
 /* Asks each server how far it is, ahead of the next beat; once for many who ask. */
 void joint_catch_up(struct joint *joint);
+
+/* The places up to which this node knows of triggers: it has heard them, or has published them itself and they are
+ * still on their way back to it. */
+void joint_reaches(const struct joint *joint, struct places *places);
 
 /* Every server was entered once: cursors can be written. */
 bool joint_is_whole(const struct joint *joint);

@@ -205,13 +205,12 @@ void listing_links(const struct node *node, const struct listing_query *query, s
 uint32_t listing_disconnect(const struct node *node, struct bytes app, struct bytes user,
                             struct bytes tag)
 {
-    struct atom *whom = atom_find(user), *which = tag.size ? atom_find(tag) : NULL;
+    const struct bytes which = tag.size ? tag : (struct bytes){NULL, 0};
     uint32_t ended = 0;
-    if (!whom || (tag.size && !which)) return 0; /* nobody here is called so */
     for (size_t i = 0; i < node_apps(node); i++) {
         struct app *at = node_app(node, i);
         if (app.size && !bytes_equal(atom_bytes(app_plan(at)->app), app)) continue;
-        ended += app_disconnect(at, whom, which, &(struct farewell){.final = false});
+        ended += app_disconnect(at, user, which, &(struct farewell){.final = false});
     }
     return ended;
 }

@@ -9,8 +9,8 @@
 #include "base/check.h"
 #include "engine/census.h"
 #include "engine/changes.h"
+#include "engine/everywhere.h"
 #include "engine/farewell.h"
-#include "engine/finals.h"
 #include "engine/leases.h"
 #include "engine/review.h"
 #include "engine/seats.h"
@@ -169,8 +169,8 @@ void seat_part(struct seat *seat, const struct farewell *farewell)
     struct subscriber *subscriber = seat->subscriber;
     if (!subscriber || subscriber_ended(subscriber)) return;
     if (farewell->final)
-        finals_add(app_finals(seat->app), seat->stream->at.name, seat->who.user,
-                   subscriber_asked_tag(subscriber), app_ports(seat->app)->clock->now_ms);
+        everywhere_final(app_everywhere(seat->app), seat->stream->at.name, seat->who.user,
+                         subscriber_asked_tag(subscriber));
     if (farewell->event.size)
         subscriber_part(subscriber, END_KICKED, farewell->event, farewell->data);
     else

@@ -7,9 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "engine/app.h"
-#include "engine/audience.h"
 #include "engine/census.h"
+#include "engine/everywhere.h"
 #include "engine/farewell.h"
 #include "engine/presence.h"
 #include "engine/seat.h"
@@ -116,31 +115,34 @@ static int l_count(lua_State *L)
     return 1;
 }
 
-/* disconnect(user, tag, options): how many streams that ended, or would have */
+static struct bytes text_or_nil(lua_State *L, int index)
+{
+    struct bytes text = {NULL, 0};
+    if (!json_absent(L, index)) text.data = luaL_checklstring(L, index, &text.size);
+    return text;
+}
+
+/* disconnect(user, tag, options): how many streams that ended here, or would have */
 static int l_disconnect(lua_State *L)
 {
-    struct atom *user, *tag;
     struct farewell farewell;
     phase_check(L, CALL_APP, "app:disconnect");
     lua_settop(L, 3);
     farewell_take(L, "app:disconnect", 3, &farewell);
     if (here_shadowed(L)) return l_count(L);
-    bool meant = find_atom(L, 1, &user) && find_atom(L, 2, &tag);
-    lua_pushinteger(L, meant ? app_disconnect(here_app(L), user, tag, &farewell) : 0);
+    lua_pushinteger(L, app_disconnect(here_app(L), text_or_nil(L, 1), text_or_nil(L, 2), &farewell));
     return 1;
 }
 
 /* forget(topic, user): what audiences answered about them; nil: about all */
 static int l_forget(lua_State *L)
 {
-    struct atom *user, *topic = NULL;
     struct bytes name = {NULL, 0};
     phase_check(L, CALL_SEAT, "app:forget");
-    const bool all = json_absent(L, 1);
-    if (!all && !topic_name_at(L, 1, &name)) return luaL_argerror(L, 1, "expected a topic");
-    if (!find_atom(L, 2, &user) || here_shadowed(L)) return 0;
-    if (!all && !(topic = atom_find(name))) return 0;
-    audience_forget(app_audience(here_app(L)), topic, user);
+    if (!json_absent(L, 1) && !topic_name_at(L, 1, &name))
+        return luaL_argerror(L, 1, "expected a topic");
+    const struct bytes user = text_or_nil(L, 2);
+    if (!here_shadowed(L)) everywhere_forget(app_everywhere(here_app(L)), name, user);
     return 0;
 }
 

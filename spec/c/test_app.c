@@ -78,6 +78,8 @@ static void tells_of_a_trigger_that_found_no_room(void **state)
                          "resync {\"reason\":\"history\",\"missed\":null,\"topics\":[\"user:ann\"]}\n");
 }
 
+#define NOTHING ((struct bytes){NULL, 0})
+
 static void disconnects_a_user_a_tab_or_all(void **state)
 {
     (void)state;
@@ -85,14 +87,14 @@ static void disconnects_a_user_a_tab_or_all(void **state)
     struct client *one = tab("ann", "tag=" TAG), *two = tab("ann", NULL), *other = tab("bob", NULL);
     struct atom *ann = atom_of("ann"), *tag = atom_of(TAG);
     assert_true(app_tab_open(world->app, ann, tag));
-    assert_int_equal(app_disconnect(world->app, ann, tag, &(struct farewell){.final = false}), 1);
-    assert_int_equal(app_disconnect(world->app, ann, tag, &(struct farewell){.final = false}), 0);
+    assert_int_equal(app_disconnect(world->app, atom_bytes(ann), atom_bytes(tag), &(struct farewell){.final = false}), 1);
+    assert_int_equal(app_disconnect(world->app, atom_bytes(ann), atom_bytes(tag), &(struct farewell){.final = false}), 0);
     assert_false(app_tab_open(world->app, ann, tag));
     settle(world);
     assert_string_equal(one->why, "kicked");
     assert_int_equal(two->state, CLIENT_STREAM);
-    assert_int_equal(app_disconnect(world->app, ann, NULL, &(struct farewell){.final = false}), 1);
-    assert_int_equal(app_disconnect(world->app, NULL, NULL, &(struct farewell){.final = false}), 1);
+    assert_int_equal(app_disconnect(world->app, atom_bytes(ann), NOTHING, &(struct farewell){.final = false}), 1);
+    assert_int_equal(app_disconnect(world->app, NOTHING, NOTHING, &(struct farewell){.final = false}), 1);
     settle(world);
     assert_string_equal(two->why, "kicked");
     assert_string_equal(other->why, "kicked");

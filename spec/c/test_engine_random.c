@@ -195,9 +195,8 @@ static void kick(void)
 {
     char name[8];
     snprintf(name, sizeof(name), "u%d", (int)below(USERS));
-    struct atom *user = atom_of(name);
-    seen[KICKED] += app_disconnect(world->app, user, NULL, &(struct farewell){.final = false});
-    atom_unref(user);
+    const struct bytes nothing = {NULL, 0};
+    seen[KICKED] += app_disconnect(world->app, bytes_of(name), nothing, &(struct farewell){.final = false});
 }
 
 /* Rules that lack the filtered topic, the upstream of the stream, or the stream. */
