@@ -142,8 +142,9 @@ describe("nodes of a cluster", function()
     begin()
     local ann = open(2, "user=ann&topic=room:1")
     clusters.cut(cluster.nodes[2])
+    redis:kill_clients "pubsub" -- so that the server keeps nothing for it
     post(1, "/kick", { user = "ann" })
-    redis:kill_clients "pubsub"
+    wait.wait_until(function() return redis:cli("KEYS", "*:announced:last:*") ~= "" end, 10, "the announcement")
     clusters.mend(cluster.nodes[2])
     ann:wait_end(20)
     assert.equal(1, ann:count "bye")
