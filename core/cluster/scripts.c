@@ -14,6 +14,7 @@
 TAKE_IN(enter, FILE_OF(enter));
 TAKE_IN(beat, FILE_OF(epoch) FILE_OF(beat));
 TAKE_IN(publish, FILE_OF(epoch) FILE_OF(publish));
+TAKE_IN(reserve, FILE_OF(epoch) FILE_OF(reserve));
 TAKE_IN(load, FILE_OF(epoch) FILE_OF(load));
 TAKE_IN(claim, FILE_OF(epoch) FILE_OF(claim));
 TAKE_IN(topics, FILE_OF(epoch) FILE_OF(topics));
@@ -26,6 +27,7 @@ const struct cluster_script cluster_scripts[SCRIPTS] = {
     [SCRIPT_ENTER] = SCRIPT(enter),
     [SCRIPT_BEAT] = SCRIPT(beat),
     [SCRIPT_PUBLISH] = SCRIPT(publish),
+    [SCRIPT_RESERVE] = SCRIPT(reserve),
     [SCRIPT_LOAD] = SCRIPT(load),
     [SCRIPT_CLAIM] = SCRIPT(claim),
     [SCRIPT_TOPICS] = SCRIPT(topics),

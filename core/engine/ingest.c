@@ -1,43 +1,11 @@
-#include "engine/ingest.h"
+#include "engine/ingest_state.h"
 
 #include "base/alloc.h"
-#include "base/hash.h"
 #include "base/text.h"
-#include "engine/app.h"
 #include "engine/census.h"
-#include "engine/errand.h"
-#include "engine/idempotency.h"
 #include "engine/ingest_answer.h"
-#include "engine/publication.h"
-#include "engine/publishers.h"
 #include "engine/shadow.h"
 #include "engine/unpublished.h"
-
-enum { WAITING_MAX = 4096, KEPT_BYTES_MAX = 8 << 20, ID_MAX = 256 };
-
-/* What stays of an ingest. */
-struct intake {
-    struct list node;
-    struct atom *name;
-    struct publishers publishers;
-    struct idempotency kept;
-    uint32_t under_way, parked; /* parked: wait for the answer of another */
-};
-
-struct publish {
-    struct app *app;
-    struct intake *intake;
-    struct generation *generation; /* that `ingest` is of; held */
-    const struct plan_ingest *ingest;
-    struct exchange *exchange; /* NULL: its publisher has gone */
-    struct publication *publication;
-    struct record *record; /* its own, or that of the one it waits for */
-    struct list node;      /* in the record's waiting; else alone */
-    struct turn turn;
-    struct job job;
-    struct errand errand;
-    bool first, handling; /* first: the record is its own */
-};
 
 /* ---- what stays ---- */
 
@@ -88,29 +56,15 @@ void ingests_swap(struct ingests *ingests)
 
 /* ---- the end of one ---- */
 
-/* The first has failed: who waited for its answer longest does it now. */
-static void pass_on(struct publish *publish)
-{
-    struct record *record = publish->record;
-    publish->first = false;
-    if (list_empty(&record->waiting)) {
-        idempotency_forget(&publish->intake->kept, record);
-        return;
-    }
-    struct publish *next = CONTAINER(record->waiting.next, struct publish, node);
-    list_remove(&next->node);
-    next->intake->parked--;
-    next->first = true;
-    later_post(app_ports(next->app)->later, LATER_SOON, &next->job);
-}
-
-static void publish_free(struct publish *publish)
+void publish_free(struct publish *publish)
 {
     errand_cancel(&publish->errand);
     later_cancel(&publish->job);
+    clock_cancel(app_ports(publish->app)->clock, &publish->again);
+    reservation_destroy(&publish->reservation);
     turn_end(&publish->turn);
     if (publish->first)
-        pass_on(publish);
+        publish_pass_on(publish);
     else if (!list_empty(&publish->node))
         publish->intake->parked--;
     list_remove(&publish->node);
@@ -139,14 +93,20 @@ static void fail_for(struct publish *publish, int status, const char *code, cons
     publish_free(publish);
 }
 
-static void fail(struct publish *publish, int status, const char *code, const char *message)
+void publish_fail(struct publish *publish, int status, const char *code, const char *message)
 {
     fail_for(publish, status, code, message, status == 429 || status == 503 ? 1 : 0);
 }
 
 static void fail_by(struct publish *publish, const struct publication_fault *fault)
 {
-    fail(publish, fault->status, fault->code, fault->sentence);
+    publish_fail(publish, fault->status, fault->code, fault->sentence);
+}
+
+void publish_fail_other(struct publish *publish)
+{
+    publish_fail(publish, 409, "other_request",
+                 "Something else was published under this id; another event needs another id.");
 }
 
 /* Its publisher may have gone. */
@@ -157,7 +117,7 @@ static void respond(struct publish *publish, const struct http_response *respons
     publish->exchange = NULL;
 }
 
-static void respond_kept(struct publish *publish, struct bytes kept, bool duplicate)
+void publish_respond_kept(struct publish *publish, struct bytes kept, bool duplicate)
 {
     if (publish->exchange) ingest_answer_kept(publish->exchange, publish->ingest, kept, duplicate);
     publish->exchange = NULL;
@@ -166,32 +126,14 @@ static void respond_kept(struct publish *publish, struct bytes kept, bool duplic
 
 /* ---- the handlers have ended ---- */
 
-/* Its record, and those who waited for it. */
-static void keep(struct publish *publish, struct bytes answer)
-{
-    struct list waiting;
-    const struct idempotency_bounds bounds = {.ttl_ms = publish->ingest->kept_ms,
-                                              .count = publish->ingest->kept_max,
-                                              .bytes = KEPT_BYTES_MAX};
-    list_create(&waiting);
-    list_move(&waiting, &publish->record->waiting);
-    publish->first = false;
-    idempotency_answer(&publish->intake->kept, publish->record, answer,
-                       app_ports(publish->app)->clock->now_ms, &bounds);
-    LIST_EACH(node, &waiting) {
-        struct publish *waiter = CONTAINER(node, struct publish, node);
-        respond_kept(waiter, answer, true);
-        publish_free(waiter);
-    }
-}
-
-static void finish(struct publish *publish, const struct places *places, struct bytes rest,
-                   bool duplicate)
+void publish_finish(struct publish *publish, const struct places *places, struct bytes rest,
+                    bool duplicate)
 {
     struct buf body = BUF_EMPTY;
+    reservation_kept(&publish->reservation);
     ingest_answer_write(app_hub(publish->app), places, rest, &body);
-    respond_kept(publish, buf_bytes(&body), duplicate);
-    if (publish->first) keep(publish, buf_bytes(&body));
+    publish_respond_kept(publish, buf_bytes(&body), duplicate);
+    if (publish->first) publish_keep(publish, buf_bytes(&body));
     buf_destroy(&body);
     publish_free(publish);
 }
@@ -203,7 +145,7 @@ static void succeed(struct publish *publish, const struct hook_result *result)
     census->publishes++;
     census->published_events += publish->publication->count;
     ingest_answer_rest(publish->publication, result->text, &rest);
-    finish(publish, result->published, buf_bytes(&rest), false);
+    publish_finish(publish, result->published, buf_bytes(&rest), false);
     buf_destroy(&rest);
 }
 
@@ -213,30 +155,34 @@ static void on_handled(void *owner, const struct hook_result *result)
     struct shadow *shadow = app_shadow(publish->app);
     errand_over(&publish->errand);
     if (shadow) shadow_live_ended(shadow, publish->publication->events, result->outcome);
-    if (result->outcome == OUTCOME_YES) {
+    if (result->again.data) {
+        publish_finish(publish, result->published, result->again, true);
+    } else if (result->outcome == OUTCOME_YES) {
         succeed(publish, result);
     } else if (result->outcome == OUTCOME_NO) {
         app_census(publish->app)->publishes_refused++;
         respond(publish, &result->response);
         publish_free(publish);
+    } else if (result->unpublished && strcmp(result->unpublished, "other") == 0) {
+        publish_fail_other(publish);
     } else if (result->unpublished) {
-        fail(publish, 503, "unavailable", unpublished_sentence(result->unpublished));
+        publish_fail(publish, 503, "unavailable", unpublished_sentence(result->unpublished));
     } else {
-        fail(publish, 500, "rule_failed",
-             "The rule for this event failed; nothing of this request was published.");
+        publish_fail(publish, 500, "rule_failed",
+                     "The rule for this event failed; nothing of this request was published.");
     }
 }
 
-/* ---- its turn ---- */
+/* ---- its handlers ---- */
 
-static void handle(struct publish *publish)
+void publish_run(struct publish *publish)
 {
     struct generation *generation = app_generation(publish->app);
     struct publication_fault fault;
     const struct plan_ingest *ingest =
         plan_ingest_named(generation_plan(generation), publish->intake->name);
     if (!ingest) {
-        fail(publish, 404, "not_found", "Nothing is published here any more.");
+        publish_fail(publish, 404, "not_found", "Nothing is published here any more.");
         return;
     }
     generation_set(&publish->generation, generation);
@@ -247,11 +193,24 @@ static void handle(struct publish *publish)
     }
     struct shadow *shadow = app_shadow(publish->app);
     const struct hook_call call = {
-        .kind = HOOK_PUBLISH, .hook = ingest->run, .publication = publish->publication};
+        .kind = HOOK_PUBLISH,
+        .hook = ingest->run,
+        .publication = publish->publication,
+        .terms = publish->reserved ? publish_terms(publish) : NULL};
     if (shadow) shadow_publication(shadow, publish->publication);
     publish->handling = true;
     app_census(publish->app)->ingest_events += publish->publication->count;
     errand_start(&publish->errand, generation, &call, on_handled, publish);
+}
+
+/* ---- its turn ---- */
+
+static void handle(struct publish *publish)
+{
+    if (publish->first && app_ports(publish->app)->joint)
+        publish_reserve(publish);
+    else
+        publish_run(publish);
 }
 
 /* Its events' keys; without one, its publisher's own line. */
@@ -276,7 +235,7 @@ static struct bytes *make_keys(const struct publish *publish, struct buf *text)
     return keys;
 }
 
-static void take_turn(struct publish *publish)
+void publish_take_turn(struct publish *publish)
 {
     struct buf text = BUF_EMPTY;
     struct bytes *keys = make_keys(publish, &text);
@@ -287,10 +246,10 @@ static void take_turn(struct publish *publish)
     xfree(keys);
     buf_destroy(&text);
     if (taken == TURN_LINE_FULL)
-        fail(publish, 429, "too_many_waiting",
-             "Too many publishes of this publisher wait already; try again.");
+        publish_fail(publish, 429, "too_many_waiting",
+                     "Too many publishes of this publisher wait already; try again.");
     else if (taken == TURN_ALL_FULL)
-        fail(publish, 503, "too_many_waiting", "Too many publishes wait already; try again.");
+        publish_fail(publish, 503, "too_many_waiting", "Too many publishes wait already; try again.");
     else if (taken == TURN_COME)
         handle(publish);
 }
@@ -302,78 +261,13 @@ static void on_turn(struct turn *turn)
 }
 
 /* Its turn has come, or the one that it waited for has failed. */
-static void go_on(struct job *job)
+void publish_go_on(struct job *job)
 {
     struct publish *publish = CONTAINER(job, struct publish, job);
     if (turn_stands(&publish->turn))
         handle(publish);
     else
-        take_turn(publish);
-}
-
-/* ---- has it been asked before? ---- */
-
-static uint64_t hash_of(const struct http_request *request)
-{
-    const struct bytes parts[] = {request->body, request->query,
-                                  http_header_get(request, "content-type"),
-                                  http_header_get(request, "x-event-type"),
-                                  http_header_get(request, "x-session-tag")};
-    uint64_t hashes[sizeof(parts) / sizeof(parts[0])];
-    for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
-        hashes[i] = hash_bytes(parts[i].size ? parts[i].data : "", parts[i].size);
-    return hash_bytes(hashes, sizeof(hashes));
-}
-
-static struct bytes id_of(const struct publish *publish)
-{
-    const struct publication *publication = publish->publication;
-    const struct bytes key = http_header_get(&publish->exchange->request, "idempotency-key");
-    if (key.size) return key;
-    return publication->count == 1 ? publication->events[0].id : (struct bytes){NULL, 0};
-}
-
-static void park(struct publish *publish)
-{
-    if (publish->intake->parked >= WAITING_MAX) {
-        fail(publish, 503, "too_many_waiting", "Too many publishes wait already; try again.");
-        return;
-    }
-    publish->intake->parked++;
-    list_append(&publish->record->waiting, &publish->node);
-}
-
-static void look_up(struct publish *publish)
-{
-    const struct bytes id = id_of(publish);
-    if (!id.size || !publish->ingest->kept_max) {
-        take_turn(publish);
-        return;
-    }
-    if (id.size > ID_MAX) {
-        fail(publish, 400, "bad_id", "An Idempotency-Key has 256 bytes at most.");
-        return;
-    }
-    switch (idempotency_look(&publish->intake->kept,
-                             atom_bytes(publish->publication->publisher.user), id,
-                             hash_of(&publish->exchange->request),
-                             app_ports(publish->app)->clock->now_ms, &publish->record)) {
-    case RECORD_NEW:
-        publish->first = true;
-        take_turn(publish);
-        break;
-    case RECORD_UNDERWAY:
-        park(publish);
-        break;
-    case RECORD_ANSWERED:
-        respond_kept(publish, publish->record->answer, true);
-        publish_free(publish);
-        break;
-    case RECORD_OTHER:
-        fail(publish, 409, "other_request",
-             "Something else was published under this id; another event needs another id.");
-        break;
-    }
+        publish_take_turn(publish);
 }
 
 /* ---- who is it? ---- */
@@ -405,17 +299,17 @@ static void authorized(struct publish *publish, const struct identity *who, bool
         !publication_publisher(publish->publication, who, is_app || ingest->any_user, &fault))
         fail_by(publish, &fault);
     else if (pay(publish))
-        look_up(publish);
+        publish_look_up(publish);
 }
 
 static void fail_no(struct publish *publish, enum no no)
 {
     if (no == NO_FORBIDDEN)
-        fail(publish, 403, "forbidden", "You may not publish here.");
+        publish_fail(publish, 403, "forbidden", "You may not publish here.");
     else if (no == NO_BAD_REQUEST)
-        fail(publish, 400, "bad_request", "Something in the request is missing or wrong.");
+        publish_fail(publish, 400, "bad_request", "Something in the request is missing or wrong.");
     else
-        fail(publish, 401, "unauthorized", "Who publishes here must say who it is.");
+        publish_fail(publish, 401, "unauthorized", "Who publishes here must say who it is.");
 }
 
 static void on_authorized(void *owner, const struct hook_result *result)
@@ -427,7 +321,7 @@ static void on_authorized(void *owner, const struct hook_result *result)
     else if (result->outcome == OUTCOME_NO)
         fail_no(publish, result->no);
     else
-        fail(publish, 503, "unavailable", "Whether you may publish is not known now; try again.");
+        publish_fail(publish, 503, "unavailable", "Whether you may publish is not known now; try again.");
 }
 
 /* All are compared, so that the time does not say which it is. */
@@ -459,7 +353,7 @@ static void authorize(struct publish *publish)
     } else if (has_key(ingest, &publish->exchange->request)) {
         authorized(publish, &nobody, true);
     } else {
-        fail(publish, 401, "unauthorized", "Who publishes here needs a key: Authorization: Bearer.");
+        publish_fail(publish, 401, "unauthorized", "Who publishes here needs a key: Authorization: Bearer.");
     }
 }
 
@@ -475,7 +369,8 @@ void ingest_request(struct app *app, const struct plan_ingest *ingest, struct ex
     publish->intake->under_way++;
     publish->exchange = exchange;
     list_create(&publish->node);
-    job_create(&publish->job, go_on);
+    job_create(&publish->job, publish_go_on);
+    timer_init(&publish->again, publish_look_again);
     exchange->gone = on_gone;
     exchange->owner = publish;
     app_visit_began(app);

@@ -5,6 +5,8 @@
  *              40x, 503       4xx        429        that answer,     429, 503    500, 422
  *                                                   or wait for it
  *
+ * Where nodes share a Redis, "asked before" is asked there as well, behind its turn (ingest_once.c).
+ *
  * A publish whose handlers run goes on when its publisher goes away, so that its answer is there for
  * who asks again; before, it is given up. Which ingest it is stays with its name: handlers are those
  * of the rules that run when its turn has come. */

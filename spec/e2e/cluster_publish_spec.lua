@@ -9,6 +9,7 @@ local wait         = require "spec.support.wait"
 
 local RULES = [[
 local sluice = require "sluice"
+local log    = require "sluice.log"
 local time   = require "sluice.time"
 local app = sluice.app "demo"
 local room = app:topic("room:{id}", { subscribe = false, history = { size = 100, ttl = 60 } })
@@ -18,9 +19,11 @@ app:stream("s", { path = "/s", topics = function(req) return { room(req.query.id
 local input = app:ingest("in", { path = "/publish", authorize = sluice.bearer "the-key" })
 input:on("say", function(ev) room("a"):emit("said", ev.data) return ev.data end)
 input:on("slow", function(ev)
+  log.info("slow begins")
   time.sleep(0.5)
   room("a"):emit("said", ev.data)
 end)
+input:on("raise", function() error "as told" end)
 app:route("say", "POST /say", { run = function(req)
   room("a"):emit("said", req.body)
   return 204
@@ -36,7 +39,7 @@ describe("publishing in a cluster", function()
     options = options or {}
     redis = redis_server.start { appendonly = options.appendonly }
     cluster = clusters.start { nodes = 2, rules = options.rules or RULES, servers = { redis },
-                               conf = 'redis_timeout = 0.5\n' .. (options.conf or ""), errors = ERRORS }
+                               conf = 'redis_timeout = 0.5\n' .. (options.conf or ""), errors = options.errors or ERRORS }
     cluster:wait_ready()
     one, two = cluster.nodes[1], cluster.nodes[2]
   end
@@ -142,5 +145,96 @@ describe("publishing in a cluster", function()
     publish(one, { type = "say", data = "2" })
     assert.equal("2", stream:next("said").data)
     assert.same({ "2" }, stream:data "said")
+  end)
+
+  describe("with an id", function()
+    local function same(a, b)
+      assert.same({ 200, 200 }, { a.status, b.status })
+      assert.is_true(b.json().duplicate)
+      assert.same({ a.json().cursor, a.json().triggers, a.json().subscribers, a.json().result },
+                  { b.json().cursor, b.json().triggers, b.json().subscribers, b.json().result })
+    end
+
+    it("is answered alike by every node, and done once", function()
+      start()
+      local stream = follow(one)
+      local first = publish(one, { type = "say", data = "1", id = "a" })
+      assert.is_nil(first.json().duplicate)
+      assert.equal("1", first.json().result)
+      same(first, publish(two, { type = "say", data = "1", id = "a" }))
+      same(first, publish(one, { type = "say", data = "1", id = "a" }))
+      assert.equal(409, publish(two, { type = "say", data = "other", id = "a" }).status)
+      assert.equal(409, publish(two, { type = "say", data = "1", id = "a" }, { ["x-session-tag"] = ("t"):rep(16) }).status)
+      publish(two, { type = "say", data = "2", id = "b" })
+      stream:wait_count("said", 2, 5)
+      assert.same({ "1", "2" }, stream:data "said")
+      assert.equal(1, two:metric "sluice_publish_duplicates_total")
+    end)
+
+    it("is done once however often it is asked for at the same time", function()
+      start()
+      local stream, clients = follow(two), {}
+      for i = 1, 200 do
+        local node = i % 2 == 0 and one or two
+        clients[i] = http.connect(node.address)
+        clients[i]:start { method = "POST", path = "/publish", json = { type = "slow", data = "1" },
+                           headers = { authorization = "Bearer the-key", ["idempotency-key"] = "once" } }
+      end
+      local first, duplicates = nil, 0
+      for i = 1, 200 do
+        local answer = clients[i]:answer(15)
+        assert.equal(200, answer.status)
+        first = first or answer.json().cursor
+        assert.equal(first, answer.json().cursor)
+        if answer.json().duplicate then duplicates = duplicates + 1 end
+        clients[i]:close()
+      end
+      assert.equal(199, duplicates)
+      publish(one, { type = "say", data = "2" })
+      stream:wait_count("said", 2, 5)
+      assert.same({ "1", "2" }, stream:data "said")
+      local _, begun = (one:log() .. two:log()):gsub("slow begins", "")
+      assert.equal(1, begun)
+    end)
+
+    it("may be done by another node when the one that began it is killed", function()
+      start()
+      local stream, client = follow(two), http.connect(one.address)
+      client:start { method = "POST", path = "/publish", json = { type = "slow", data = "1", id = "a" },
+                     headers = { authorization = "Bearer the-key" } }
+      one:wait_log "slow begins"
+      clusters.kill(one)
+      redis:cli("ZREM", "sluice:nodes", redis:cli("ZRANGE", "sluice:nodes", 0, -1):match "%S+")
+      assert.equal(200, publish(two, { type = "slow", data = "1", id = "a" }).status)
+      stream:wait_count("said", 1, 5)
+      assert.same({ "1" }, stream:data "said")
+    end)
+
+    it("is free again where its handler failed", function()
+      start { errors = "as told" }
+      assert.equal(500, publish(one, { type = "raise", data = "1", id = "a" }).status)
+      assert.equal(500, publish(two, { type = "raise", data = "1", id = "a" }).status)
+      assert.equal(200, publish(one, { type = "say", data = "1", id = "a" }).status)
+      wait.wait_until(function() return not redis:cli("KEYS", "*"):find "?" end, 5, "nothing to be reserved")
+    end)
+
+    it("is answered by what was published though nobody heard of it", function()
+      start()
+      local stream = follow(two)
+      local event = { type = "slow", data = "1", id = "a" }
+      local client = http.connect(one.address)
+      client:start { method = "POST", path = "/publish", json = event, headers = { authorization = "Bearer the-key" } }
+      one:wait_log "slow begins"
+      redis:pause()
+      assert.equal(503, client:answer(10).status)
+      redis:continue()
+      cluster:wait_ready()
+      local again = publish(two, event)
+      assert.equal(200, again.status)
+      stream:wait_count("said", 1, 10)
+      publish(one, { type = "say", data = "2" })
+      stream:wait_count("said", 2, 10)
+      assert.same({ "1", "2" }, stream:data "said")
+    end)
   end)
 end)
