@@ -208,6 +208,12 @@ void sse_parser_limit(struct sse_parser *parser, size_t limit_bytes)
     parser->_limit_bytes = limit_bytes;
 }
 
+void sse_parser_go_on_from(struct sse_parser *parser, struct bytes last_id)
+{
+    assign(&parser->last_id, last_id);
+    assign(&parser->_id, last_id);
+}
+
 void sse_parser_reset(struct sse_parser *parser)
 {
     assign(&parser->_id, buf_bytes(&parser->last_id));

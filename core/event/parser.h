@@ -58,6 +58,9 @@ void sse_parser_limit(struct sse_parser *parser, size_t limit_bytes);
  * nobody). */
 void sse_parser_reset(struct sse_parser *parser);
 
+/* Between two connections: another last id. */
+void sse_parser_go_on_from(struct sse_parser *parser, struct bytes last_id);
+
 /* Parses; calls back for each event and each `retry` before it returns. A callback may call
  * sse_parser_stop, nothing else. Once it returned something else than SSE_OK it takes no more
  * bytes and returns the same, until a reset. */

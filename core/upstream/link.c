@@ -18,7 +18,6 @@
 
 #include "base/alloc.h"
 #include "base/check.h"
-#include "base/text.h"
 #include "upstream/backoff.h"
 #include "upstream/request.h"
 
@@ -34,6 +33,8 @@ struct link {
     bool second_opinion;   /* a 401 came: what is asked next is one */
     bool fresh_lease;      /* a lease came since `ask`: its data is untried */
     bool first_lease_only; /* STOPPED by 204 */
+    bool kept, suspended;  /* link_keep, link_suspend */
+    bool due;              /* suspended while STOPPED, and a lease came that asks again */
     bool tried;            /* something was opened, or attempted, before */
     bool ever_opened, resumed, proven, paused;
     struct link_ports ports;
@@ -75,7 +76,7 @@ static const unsigned allowed[LINK_STATES] = {
     [LINK_ASKING] = TO(QUEUED) | TO(WAITING) | TO(IDLE) | TO(CLOSED),
     [LINK_QUEUED] = TO(CONNECTING) | TO(QUEUED) | TO(IDLE) | TO(CLOSED),
     [LINK_CONNECTING] = TO(OPEN) | TO(QUEUED) | TO(ASKING) | TO(IDLE) | TO(STOPPED) | TO(WAITING) | TO(CLOSED),
-    [LINK_OPEN] = TO(WAITING) | TO(QUEUED) | TO(CLOSED),
+    [LINK_OPEN] = TO(WAITING) | TO(QUEUED) | TO(IDLE) | TO(CLOSED),
     [LINK_WAITING] = TO(ASKING) | TO(IDLE) | TO(CLOSED),
     [LINK_STOPPED] = TO(ASKING) | TO(CLOSED),
 };
@@ -135,6 +136,12 @@ static void ask(struct link *link)
     link->events->ask(link->owner, link->second_opinion);
 }
 
+/* Somebody has a lease, here or elsewhere. */
+static bool wanted(const struct link *link)
+{
+    return link->leases || link->kept;
+}
+
 static void tell_lost(struct link *link, enum link_loss loss, int status, const char *detail,
                       int64_t delay_ms)
 {
@@ -156,7 +163,7 @@ static void lose(struct link *link, enum link_loss loss, int status, const char 
     if (after_ms > 0) delay += (uint64_t)after_ms;
     turn(link, LINK_WAITING);
     clock_after(link->ports.clock, &link->timer, delay);
-    tell_lost(link, loss, status, detail, link->leases ? (int64_t)delay : -1);
+    tell_lost(link, loss, status, detail, wanted(link) ? (int64_t)delay : -1);
 }
 
 static void stop(struct link *link, enum link_loss loss, int status, const char *detail)
@@ -177,19 +184,10 @@ static void refuse(struct link *link, int status, const char *detail)
         return;
     }
     link->second_opinion = true;
-    if (link->leases)
+    if (wanted(link))
         ask(link);
     else
         turn(link, LINK_IDLE);
-}
-
-static bool is_event_stream(struct bytes type)
-{
-    static const struct bytes wanted = {"text/event-stream", 17};
-    while (type.size && (*type.data == ' ' || *type.data == '\t')) type.data++, type.size--;
-    if (type.size < wanted.size) return false;
-    if (!text_equal_nocase(bytes_run(type.data, wanted.size), wanted)) return false;
-    return type.size == wanted.size || memchr("; \t", type.data[wanted.size], 3);
 }
 
 static void open_up(struct link *link)
@@ -214,7 +212,7 @@ static void on_head(void *owner, const struct wire_head *head)
     char detail[DETAIL_BYTES];
     snprintf(detail, sizeof(detail), "status %d", head->status);
     if (head->status == 200) {
-        if (is_event_stream(head->content_type)) {
+        if (request_is_answered(head->content_type)) {
             open_up(link);
         } else {
             snprintf(detail, sizeof(detail), "content type %.*s, not text/event-stream",
@@ -311,7 +309,7 @@ static void on_timer(struct timer *timer)
     struct link *link = hold(CONTAINER(timer, struct link, timer));
     if (link->state == LINK_OPEN)
         hear_silence(link);
-    else if (link->leases)
+    else if (wanted(link))
         ask(link);
     else
         turn(link, LINK_IDLE);
@@ -368,10 +366,19 @@ void link_acquire(struct link *link)
     link->leases++;
     link->fresh_lease = true;
     clock_cancel(link->ports.clock, &link->grace);
-    if (link->state == LINK_IDLE)
+    const bool again = link->state == LINK_STOPPED && (!link->first_lease_only || link->leases == 1);
+    if (link->suspended)
+        link->due = link->due || again;
+    else if (again || link->state == LINK_IDLE)
         ask(link);
-    else if (link->state == LINK_STOPPED && (!link->first_lease_only || link->leases == 1))
-        ask(link);
+    link_unref(link);
+}
+
+static void begin_grace(struct link *link)
+{
+    hold(link);
+    clock_after(link->ports.clock, &link->grace, link->policy.grace_ms);
+    if (link->state == LINK_ASKING || link->state == LINK_QUEUED) turn(link, LINK_IDLE);
     link_unref(link);
 }
 
@@ -379,11 +386,37 @@ void link_release(struct link *link)
 {
     if (link->state == LINK_CLOSED) return;
     CHECK(link->leases > 0);
-    if (--link->leases) return;
-    hold(link);
-    clock_after(link->ports.clock, &link->grace, link->policy.grace_ms);
-    if (link->state == LINK_ASKING || link->state == LINK_QUEUED) turn(link, LINK_IDLE);
-    link_unref(link);
+    link->leases--;
+    if (!wanted(link)) begin_grace(link);
+}
+
+void link_keep(struct link *link, bool kept)
+{
+    if (link->state == LINK_CLOSED || link->kept == kept) return;
+    link->kept = kept;
+    if (kept) clock_cancel(link->ports.clock, &link->grace);
+    if (!wanted(link))
+        begin_grace(link);
+    else if (link->state == LINK_IDLE && !link->suspended)
+        ask(link);
+}
+
+void link_suspend(struct link *link)
+{
+    if (link->state == LINK_CLOSED) return;
+    link->suspended = true;
+    link->second_opinion = false;
+    if (link->state != LINK_IDLE && link->state != LINK_STOPPED) turn(link, LINK_IDLE);
+}
+
+void link_resume(struct link *link, struct bytes last_id, bool ever)
+{
+    CHECK(link->suspended);
+    const bool due = link->due;
+    link->suspended = link->due = false;
+    link->ever_opened = link->ever_opened || ever;
+    sse_parser_go_on_from(&link->parser, last_id);
+    if (wanted(link) && (due || link->state == LINK_IDLE)) ask(link);
 }
 
 void link_close(struct link *link)
@@ -391,6 +424,7 @@ void link_close(struct link *link)
     if (link->state == LINK_CLOSED) return;
     hold(link);
     link->leases = 0;
+    link->kept = false;
     clock_cancel(link->ports.clock, &link->grace);
     turn(link, LINK_CLOSED);
     link->events->closed(link->owner);
@@ -462,11 +496,4 @@ bool link_resumed(const struct link *link)
 struct bytes link_last_id(const struct link *link)
 {
     return buf_bytes(&link->parser.last_id);
-}
-
-const char *link_state_name(enum link_state state)
-{
-    static const char *const names[LINK_STATES] = {"idle", "asking",  "queued",  "connecting",
-                                                   "open", "waiting", "stopped", "closed"};
-    return names[state];
 }

@@ -29,6 +29,8 @@
  *     WAITING     ASKING      backed off
  *                 IDLE        backed off, but there is no lease
  *     STOPPED     ASKING      a new lease; after 204 a new first one
+ *     any but STOPPED
+ *                 IDLE        link_suspend: begins nothing before link_resume
  *     any         CLOSED      the end of grace, link_close
  *
  * Leases are counted, never inferred: acquire and release pair up exactly. The
@@ -36,6 +38,9 @@
  * that is under way goes on, an open link stays open, a lost one is not opened
  * again. A new lease cancels the closing, and opens again what was lost (not
  * sooner than its backoff allows).
+ *
+ * Where several nodes share a link, one of them has it, and the others' are suspended. A link that somebody on
+ * another node has a lease for is kept: link_keep.
  *
  * Statuses: 429 and 503 honour Retry-After (at most LINK_RETRY_AFTER_MAX_MS, the
  * jittered backoff on top). 401 is given one second opinion per newest lease,
@@ -60,7 +65,7 @@
 enum { LINK_RETRY_AFTER_MAX_MS = 5 * 60 * 1000, LINK_PROVEN_MS = 5000 };
 
 enum link_state {
-    LINK_IDLE,       /* may open, but nobody holds a lease: new, or lost in grace */
+    LINK_IDLE,       /* may open, but nobody holds a lease: new, or lost in grace; or it is suspended */
     LINK_ASKING,     /* the owner is working out the request (a rule's `request` hook) */
     LINK_QUEUED,     /* has a request, waits for the gate */
     LINK_CONNECTING,
@@ -131,6 +136,18 @@ void link_set_policy(struct link *link, const struct link_policy *policy);
  * it had are void, and releasing them does nothing. */
 void link_acquire(struct link *link);
 void link_release(struct link *link);
+
+/* It is wanted by who has leases elsewhere, or not any more: as a lease more or less, but one that brings no data
+ * to ask with, so that what is STOPPED stays so. Harmless if closed. */
+void link_keep(struct link *link, bool kept);
+
+/* Hangs up, if it is not STOPPED, and begins nothing until link_resume, whatever leases come and go; nothing is told as lost.
+ * Harmless if closed. */
+void link_suspend(struct link *link);
+
+/* It was suspended: goes on behind this id (empty: there is none), if it is wanted. `ever`: others have opened it
+ * before, so the next opening is not the first. */
+void link_resume(struct link *link, struct bytes last_id, bool ever);
 
 /* The answers to `ask`, once each. Url and headers are copied; Last-Event-ID, Accept and
  * Cache-Control are the link's own. A failed ask (the hook raised) backs off like a lost

@@ -32,6 +32,15 @@ bool request_carries(struct bytes last_id)
     return last_id.size > 0 && last_id.size <= REQUEST_ID_MAX_BYTES;
 }
 
+bool request_is_answered(struct bytes type)
+{
+    static const struct bytes wanted = {"text/event-stream", 17};
+    while (type.size && (*type.data == ' ' || *type.data == '\t')) type.data++, type.size--;
+    if (type.size < wanted.size) return false;
+    if (!text_equal_nocase(bytes_run(type.data, wanted.size), wanted)) return false;
+    return type.size == wanted.size || memchr("; \t", type.data[wanted.size], 3);
+}
+
 struct request *request_new(struct bytes url, const struct http_header *headers,
                             size_t header_count, struct bytes last_id)
 {

@@ -25,5 +25,8 @@ struct request *request_new(struct bytes url, const struct http_header *headers,
 /* Whether an id would be sent: neither empty nor too long. */
 bool request_carries(struct bytes last_id);
 
+/* Whether an answer of this content type is what it asks for. */
+bool request_is_answered(struct bytes type);
+
 /* Takes NULL. */
 void request_free(struct request *request);

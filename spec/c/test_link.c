@@ -774,6 +774,103 @@ static void answer_unasked(void)
 {
     link_request(link_, BYTES("http://up/"), NULL, 0);
 }
+/* ---- shared by several nodes ---- */
+
+static void a_suspended_link_begins_nothing_from_whatever_state(void **state)
+{
+    (void)state;
+    static const enum link_state states[] = {LINK_IDLE, LINK_ASKING,  LINK_CONNECTING,
+                                             LINK_OPEN, LINK_WAITING, LINK_QUEUED};
+    for (size_t i = 0; i < COUNT(states); i++) {
+        asks_wait = states[i] == LINK_ASKING;
+        if (states[i] != LINK_IDLE) link_acquire(link_);
+        if (states[i] == LINK_OPEN || states[i] == LINK_WAITING) wire_head(200, STREAM, -1);
+        if (states[i] == LINK_WAITING) wire_end(NULL, NULL);
+        if (states[i] == LINK_QUEUED) gate._tokens_milli = gate._spacing_milli = 0, link_renew(link_, BYTES("http://up/"), NULL, 0);
+        assert_state(states[i]);
+        const int opened = wires_opened;
+        link_suspend(link_);
+        assert_state(LINK_IDLE);
+        assert_null(wire);
+        link_acquire(link_);
+        advance(100000);
+        assert_state(LINK_IDLE);
+        assert_int_equal(wires_opened, opened);
+        link_close(link_);
+        new_link();
+    }
+}
+
+static void a_resumed_link_goes_on_from_the_id_that_it_is_given(void **state)
+{
+    (void)state;
+    policy.trust_resume = true;
+    link_set_policy(link_, &policy);
+    link_suspend(link_);
+    link_acquire(link_);
+    assert_said("");
+    link_resume(link_, BYTES("41"), true);
+    assert_non_null(strstr(buf_text(&sent), "last-event-id=41"));
+    wire_head(200, STREAM, -1);
+    assert_said("ask reopened");
+    assert_true(link_resumed(link_));
+    wire_bytes("id: 42\ndata: a\n\n");
+    buf_clear(&said);
+    link_suspend(link_);
+    assert_said("");
+    link_resume(link_, BYTES(""), false);
+    assert_null(strstr(buf_text(&sent), "last-event-id"));
+    wire_head(200, STREAM, -1);
+    assert_said("ask reopened");
+}
+
+static void what_is_stopped_stays_so_unless_a_lease_came_meanwhile(void **state)
+{
+    (void)state;
+    link_acquire(link_);
+    wire_head(403, NULL, -1);
+    link_suspend(link_);
+    assert_state(LINK_STOPPED);
+    link_resume(link_, BYTES(""), true);
+    link_keep(link_, true);
+    assert_state(LINK_STOPPED);
+    link_suspend(link_);
+    link_acquire(link_);
+    assert_state(LINK_STOPPED);
+    link_resume(link_, BYTES(""), true);
+    assert_state(LINK_CONNECTING);
+}
+
+static void who_has_leases_elsewhere_keeps_it(void **state)
+{
+    (void)state;
+    open_link();
+    link_keep(link_, true);
+    link_release(link_);
+    advance(60000);
+    assert_state(LINK_OPEN);
+    wire_end(NULL, NULL);
+    assert_true(last_delay_ms >= 0);
+    advance(1000);
+    wire_head(200, STREAM, -1);
+    assert_said("lost:200 ask reopened");
+    link_keep(link_, false);
+    advance(5000);
+    link_keep(link_, true);
+    advance(20000);
+    assert_state(LINK_OPEN);
+    link_keep(link_, false);
+    advance(9999);
+    assert_said("");
+    advance(1);
+    assert_said("closed");
+}
+
+static void resume_not_suspended(void)
+{
+    link_resume(link_, BYTES(""), false);
+}
+
 static void drop_while_leased(void)
 {
     link_acquire(link_), link_unref(link_);
@@ -792,6 +889,7 @@ static void misuse_ends_the_process(void **state)
     assert_aborts(release_too_often);
     assert_aborts(answer_unasked);
     assert_aborts(drop_while_leased);
+    assert_aborts(resume_not_suspended);
     assert_aborts(acquire_closed);
 }
 
@@ -840,6 +938,10 @@ int main(void)
         TEST(pausing_in_an_event_lets_the_piece_at_hand_through),
         TEST(answers_from_within_open_do_not_nest_wires),
         TEST(every_turn_is_logged),
+        TEST(a_suspended_link_begins_nothing_from_whatever_state),
+        TEST(a_resumed_link_goes_on_from_the_id_that_it_is_given),
+        TEST(what_is_stopped_stays_so_unless_a_lease_came_meanwhile),
+        TEST(who_has_leases_elsewhere_keeps_it),
         TEST(misuse_ends_the_process),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

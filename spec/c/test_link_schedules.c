@@ -9,11 +9,13 @@ enum { SCHEDULES = 10000, STEPS = 60, TABS_MAX = 5 };
 
 static struct {
     int acquires, releases, last_releases, events, statuses, stops, refusals, ends, silences,
-        pauses, graces, reopenings, in_grace_losses, failed_asks, late_answers, reentries, closes;
+        pauses, graces, reopenings, in_grace_losses, failed_asks, late_answers, reentries, closes,
+        suspensions, resumptions, keepings;
 } count;
 
 static uint64_t dice;
 static uint32_t tabs;        /* the leases that should be */
+static bool kept, suspended;
 static int wires_at_release; /* openings when the last lease went */
 
 static bool one_in(uint64_t n)
@@ -29,7 +31,9 @@ static void check_step(void)
     assert_true((wire != NULL) == (state == LINK_CONNECTING || state == LINK_OPEN));
     assert_true(asking == (state == LINK_ASKING));
     assert_true((gate_waiting(&gate) == 1) == (state == LINK_QUEUED));
-    if (tabs) {
+    if (suspended) {
+        assert_true(state == LINK_IDLE || state == LINK_STOPPED);
+    } else if (tabs || kept) {
         assert_true(state != LINK_IDLE && state != LINK_CLOSED);
     } else { /* nothing new begins */
         assert_true(state != LINK_ASKING && state != LINK_QUEUED);
@@ -40,7 +44,7 @@ static void check_step(void)
 
 static void acquire(void)
 {
-    if (!link_) new_link();
+    if (!link_) new_link(), suspended = kept = false;
     count.acquires++;
     tabs++;
     link_acquire(link_);
@@ -54,6 +58,27 @@ static void release(void)
         wires_at_release = wires_opened;
     }
     link_release(link_);
+}
+
+static void keep(bool keeps)
+{
+    if (kept && !keeps) wires_at_release = wires_opened;
+    kept = keeps;
+    count.keepings++;
+    link_keep(link_, keeps);
+}
+
+static void suspend_or_resume(void)
+{
+    suspended = !suspended;
+    if (suspended) {
+        count.suspensions++;
+        link_suspend(link_);
+    } else {
+        count.resumptions++;
+        wires_at_release = wires_opened;
+        link_resume(link_, one_in(2) ? BYTES("9") : BYTES(""), one_in(2));
+    }
 }
 
 static void answer(void)
@@ -136,6 +161,8 @@ static void step(void)
         break;
     case 5:
         if (link_ && one_in(30)) count.closes++, tabs = 0, link_close(link_);
+        if (link_ && one_in(4)) keep(one_in(2));
+        if (link_ && one_in(suspended ? 2 : 6)) suspend_or_resume();
         break;
     case 6:
         script = one_in(4) ? SCRIPT_WHOLE_LIFE : SCRIPT_NONE;
@@ -157,6 +184,7 @@ static void meddle(const char *word)
     if (strcmp(word, "closed") == 0) {
         if (tabs == 0) count.graces++;
         assert_true(tabs == 0);
+        suspended = kept = false;
         wires_opened = wires_at_release = 0;
         asking = false;
         return;
@@ -164,7 +192,13 @@ static void meddle(const char *word)
     if (!one_in(6)) return;
     if (link_state(link_) == LINK_CLOSED) return; /* `cancel` on the way to it */
     count.reentries++;
-    switch (draw_below(&dice, 4)) {
+    switch (draw_below(&dice, 6)) {
+    case 4:
+        keep(one_in(2));
+        break;
+    case 5:
+        if (!suspended) suspend_or_resume();
+        break;
     case 0:
         acquire();
         break;
@@ -187,6 +221,7 @@ static void must_recover(void)
     on_said = NULL;
     script = SCRIPT_NONE;
     link_pause(link_, false);
+    if (suspended) suspend_or_resume();
     for (int i = 0; i < 10 && link_state(link_) != LINK_OPEN; i++) {
         if (asking) asking = false, link_request(link_, BYTES("http://up/"), NULL, 0);
         if (wire)
@@ -202,6 +237,7 @@ static void run_schedule(uint64_t seed)
     dice = seed * 7919 + 1;
     chance = seed;
     tabs = 0;
+    suspended = kept = false;
     wires_opened = wires_at_release = 0;
     link_close(link_); /* begin made one */
     on_said = meddle;
@@ -212,6 +248,7 @@ static void run_schedule(uint64_t seed)
     must_recover();
     on_said = NULL;
     while (tabs) release();
+    if (link_) keep(false);
     script = SCRIPT_NONE;
     advance(10000); /* whatever the state: the end of grace closes */
     assert_null(link_);
@@ -251,6 +288,9 @@ static void every_kind_happened(void **state)
                  {"late answers to ask", count.late_answers},
                  {"failed asks", count.failed_asks},
                  {"closes", count.closes},
+                 {"suspensions", count.suspensions},
+                 {"resumptions", count.resumptions},
+                 {"keepings", count.keepings},
                  {"calls from within", count.reentries}};
     for (size_t i = 0; i < COUNT(kinds); i++) {
         print_message("%8d %s\n", kinds[i].times, kinds[i].name);
