@@ -161,6 +161,11 @@ uint32_t topic_subscribers(const struct topic *topic);
 /* Publishes what waits in windows now (drain). */
 void hub_windows_flush(struct hub *hub);
 
+/* Windows are numbered as they are opened: the number of the last one, and of the oldest that is still open;
+ * UINT64_MAX: none is. */
+uint64_t hub_windows_opened(const struct hub *hub);
+uint64_t hub_windows_oldest(const struct hub *hub);
+
 /* What waits in windows, the oldest window first. */
 void hub_windows_each(struct hub *hub,
                       void (*each)(void *ctx, struct atom *topic, const struct emission *emission),

@@ -9,6 +9,7 @@
 
 struct window {
     struct list node;
+    uint64_t number; /* as they were opened, from 1 on */
     struct topic *topic;
     struct atom *type, *replaces, *user, *tag, *meta; /* references */
     struct buf data, id;
@@ -90,6 +91,7 @@ static void fire(struct timer *timer)
 void windows_create(struct windows *windows)
 {
     lookup_create(&windows->_by_key, hash);
+    windows->_opened = 0;
     list_create(&windows->_oldest_first);
 }
 
@@ -122,6 +124,17 @@ void hub_windows_each(struct hub *hub,
     }
 }
 
+uint64_t hub_windows_opened(const struct hub *hub)
+{
+    return hub->windows._opened;
+}
+
+uint64_t hub_windows_oldest(const struct hub *hub)
+{
+    const struct list *all = &hub->windows._oldest_first;
+    return list_empty(all) ? UINT64_MAX : CONTAINER(all->next, struct window, node)->number;
+}
+
 /* Whether the two differ in who caused them. */
 static bool differs(const struct window *window, const struct emission *emission)
 {
@@ -133,7 +146,8 @@ static struct window *open(struct topic *topic, const struct emission *emission,
     struct hub *hub = topic->hub;
     if (hub->windows._by_key.count >= hub->limits.windows) return NULL;
     struct window *window = xmalloc(sizeof(*window));
-    *window = (struct window){.topic = topic,
+    *window = (struct window){.number = ++hub->windows._opened,
+                              .topic = topic,
                               .type = atom_ref(emission->type),
                               .replaces = atom_ref(emission->replaces),
                               .user = atom_ref(emission->user),

@@ -17,6 +17,7 @@ struct emission;
 struct windows {
     struct lookup _by_key;
     struct list _oldest_first;
+    uint64_t _opened;
 };
 
 void windows_create(struct windows *windows);
