@@ -37,6 +37,8 @@ struct loop {
     uint64_t woken_us; /* when the turn at hand began to work */
     struct signal_slot signals[LOOP_SIGNALS];
     int signal_count;
+    loop_gap_f *gap; /* or NULL */
+    void *gap_owner;
     bool stopping;
     struct loop_counters counters;
 };
@@ -63,7 +65,10 @@ static void take_time(struct loop *loop)
 static void on_woken(struct ev_loop *ev, ev_check *woken, int events)
 {
     (void)woken, (void)events;
-    take_time(ev_userdata(ev));
+    struct loop *loop = ev_userdata(ev);
+    const uint64_t last_ms = loop->clock.now_ms;
+    take_time(loop);
+    if (loop->gap && loop->clock.now_ms - last_ms >= LOOP_GAP_MS) loop->gap(loop->gap_owner);
 }
 
 static void on_alarm(struct ev_loop *ev, ev_timer *alarm, int events)
@@ -141,6 +146,13 @@ void loop_signal(struct loop *loop, int signum, loop_signal_f *caught, void *own
     slot->owner = owner;
     ev_signal_init(&slot->watcher, on_signal, signum);
     ev_signal_start(loop->ev, &slot->watcher);
+}
+
+void loop_on_gap(struct loop *loop, loop_gap_f *gap, void *owner)
+{
+    CHECK(!loop->gap || !gap);
+    loop->gap = gap;
+    loop->gap_owner = owner;
 }
 
 /* Sets libev's timer for what the wheel has next, if that changed. libev counts from the moment

@@ -21,7 +21,7 @@
 #include "ports/log.h"
 #include "ports/random.h"
 
-enum { LOOP_ROUNDS = 64, LOOP_SLICE_US = 2000, LOOP_SIGNALS = 8 };
+enum { LOOP_ROUNDS = 64, LOOP_SLICE_US = 2000, LOOP_SIGNALS = 8, LOOP_GAP_MS = 1000 };
 
 struct ev_loop;
 struct loop;
@@ -56,6 +56,11 @@ struct ev_loop *loop_ev(struct loop *loop);
 
 /* Calls `caught` in the turn after the signal came; at most LOOP_SIGNALS kinds, each set once. */
 void loop_signal(struct loop *loop, int signum, loop_signal_f *caught, void *owner);
+
+/* `gap` is called when a turn has taken the time and that is LOOP_GAP_MS or more after the last turn's: the process
+ * may have been stopped, and all that it knows of others be over. No descriptor and no timer has been looked at. One at most; NULL: none any more. */
+typedef void loop_gap_f(void *owner);
+void loop_on_gap(struct loop *loop, loop_gap_f *gap, void *owner);
 
 /* Runs turns until loop_stop, which may be called from anywhere within a turn; that turn's jobs
  * still run. */

@@ -121,6 +121,13 @@ static void make_ports(struct server *server)
     shadow_ports_create(&parts->shadow_ports, &parts->ports);
 }
 
+/* Who was stopped looks first at what it holds no longer. */
+static void on_gap(void *owner)
+{
+    struct joint *joint = owner;
+    claims_check(joint->claims);
+}
+
 /* With the nodes that share these servers; false: a url is none. */
 static bool make_joint(struct parts *parts, const struct config *config, struct buf *errors)
 {
@@ -136,6 +143,7 @@ static bool make_joint(struct parts *parts, const struct config *config, struct 
         buf_add_char(errors, '\n');
         return false;
     }
+    loop_on_gap(parts->server->loop, on_gap, joint);
     claimed_create(&parts->claimed, joint->claims, joint->cluster);
     parts->ports.holdings = &parts->claimed.holdings;
     return true;
@@ -449,6 +457,7 @@ void server_free(struct server *server)
     rules_free(server->rules);
     loop_turn(server->loop, false);
     shadow_ports_destroy(&parts->shadow_ports);
+    loop_on_gap(server->loop, NULL, NULL);
     if (parts->ports.joint) joint_free(parts->ports.joint);
     databases_destroy(&parts->databases);
     redis_peer_free(parts->redis);

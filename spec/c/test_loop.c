@@ -89,6 +89,41 @@ static void run_forever(struct job *job)
     later_post(loop_later(loop), LATER_SOON, job);
 }
 
+static void note_gap(void *owner)
+{
+    assert_ptr_equal(owner, loop);
+    note('g');
+}
+
+static void note_readable(struct watch *watch, int events)
+{
+    (void)watch, (void)events;
+    note('r');
+}
+
+static void who_was_stopped_is_told_before_a_descriptor_is_looked_at(void **state)
+{
+    (void)state;
+    struct watch watch;
+    assert_int_equal(pipe(pipe_ends), 0);
+    watch_create(&watch, loop, pipe_ends[0], note_readable);
+    watch_set(&watch, WATCH_READ);
+    assert_int_equal(write(pipe_ends[1], "x", 1), 1);
+    loop_on_gap(loop, note_gap, loop);
+    order[0] = '\0';
+    loop_turn(loop, true);
+    assert_string_equal(order, "r");
+    loop->clock.now_ms -= LOOP_GAP_MS;
+    loop_turn(loop, true);
+    assert_string_equal(order, "rgr");
+    loop_on_gap(loop, NULL, NULL);
+    loop->clock.now_ms -= LOOP_GAP_MS;
+    loop_turn(loop, true);
+    assert_string_equal(order, "rgrr");
+    watch_stop(&watch);
+    close(pipe_ends[0]), close(pipe_ends[1]);
+}
+
 static struct timer timer;
 static uint64_t fired_ms;
 
@@ -283,6 +318,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(soon_runs_before_last_and_all_in_one_turn),
         TEST(a_job_that_never_ends_starves_neither_sockets_nor_timers),
+        TEST(who_was_stopped_is_told_before_a_descriptor_is_looked_at),
         TEST(a_timer_ends_the_wait_when_it_is_due),
         TEST(an_earlier_timer_moves_the_alarm),
         TEST(a_stopped_watch_is_not_called_in_the_same_turn),
