@@ -281,13 +281,14 @@ static void take_terms(struct carriage *carriage, const struct terms *terms, str
 {
     const struct joint *joint = carriage->carrier->joint;
     carriage->terms = true;
-    if (terms->claim) {
-        carriage->terms_server = claim_server(terms->claim);
-        carriage->fence = claim_fence(terms->claim);
-        buf_add_bytes(&carriage->claim, claim_name(terms->claim));
-        if (terms->memo.data) {
+    if (terms->claim.size) {
+        const struct bytes memo = terms->memo ? terms->memo(terms) : (struct bytes){NULL, 0};
+        carriage->terms_server = terms->claim_server;
+        carriage->fence = terms->fence;
+        buf_add_bytes(&carriage->claim, terms->claim);
+        if (memo.data) {
             buf_reserve(&carriage->memo, 1);
-            buf_add_bytes(&carriage->memo, terms->memo);
+            buf_add_bytes(&carriage->memo, memo);
         }
     }
     if (terms->record.size) {

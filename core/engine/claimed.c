@@ -2,6 +2,7 @@
 
 #include "base/alloc.h"
 #include "base/check.h"
+#include "engine/terms.h"
 
 struct holding {
     struct claim *claim;
@@ -46,9 +47,11 @@ static bool holds(const struct holding *holding)
     return claim_holds(holding->claim);
 }
 
-static struct claim *claim(const struct holding *holding)
+static void in_its_name(const struct holding *holding, struct terms *terms)
 {
-    return holding->claim;
+    terms->claim = claim_name(holding->claim);
+    terms->claim_server = claim_server(holding->claim);
+    terms->fence = claim_fence(holding->claim);
 }
 
 static void give_up(struct holding *holding)
@@ -60,7 +63,7 @@ static void give_up(struct holding *holding)
 void claimed_create(struct claimed *claimed, struct claims *claims, struct cluster *cluster)
 {
     *claimed = (struct claimed){
-        .holdings = {.wish = wish, .holds = holds, .claim = claim, .give_up = give_up},
+        .holdings = {.wish = wish, .holds = holds, .terms = in_its_name, .give_up = give_up},
         ._claims = claims,
         ._cluster = cluster};
 }

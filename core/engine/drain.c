@@ -17,7 +17,7 @@ static bool is_behind(const struct seat *seat)
     return subscriber && subscriber_queued(subscriber);
 }
 
-/* Links close last: what they bring meanwhile still reaches those who are there. */
+/* A node by itself closes links last: what they bring meanwhile still reaches those who are there. */
 static void walked(struct drain *drain)
 {
     struct clock *clock = app_ports(drain->_app)->clock;
@@ -88,6 +88,7 @@ void drain_app(struct app *app, enum end_reason reason, uint64_t spread_ms)
     beats_stop(app_beats(app));
     presence_stop(app_presence(app));
     hub_windows_flush(app_hub(app));
+    if (ports->joint) feeds_close(app_feeds(app)); /* another node goes on with them at once */
     drain->_position = ports->order->position;
     go_on(&drain->_job);
 }

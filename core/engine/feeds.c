@@ -14,11 +14,12 @@
 
 #include "base/alloc.h"
 #include "base/text.h"
+#include "engine/carrier.h"
 #include "engine/census.h"
 #include "engine/feed.h"
 #include "engine/renewal.h"
-#include "engine/seat.h"
 #include "engine/shadow.h"
+#include "engine/tenure.h"
 
 #define EVENTS_PER_ROUND 64
 
@@ -50,7 +51,7 @@ void feeds_create(struct feeds *feeds, struct app *app)
     renewals_create(&feeds->renewals, app);
 }
 
-static void feed_post(struct feed *feed)
+void feed_post(struct feed *feed)
 {
     later_post(app_ports(feed->app)->later, LATER_SOON, &feed->job);
 }
@@ -59,6 +60,7 @@ static void feed_free(struct feed *feed)
 {
     later_cancel(&feed->job);
     list_remove(&feed->node);
+    tenure_free(feed->tenure);
     generation_unref(feed->generation);
     atom_unref(feed->data);
     atom_unref(feed->key);
@@ -73,39 +75,6 @@ static void feed_unlist(struct feed *feed)
     if (dict_get(&feed->feeds->_by_key, buf_bytes(&name)) == feed)
         dict_remove(&feed->feeds->_by_key, buf_bytes(&name));
     buf_destroy(&name);
-}
-
-/* Those whom a gap in this feed concerns must re-read. */
-static void tell_resync(struct feed *feed, const char *reason, uint64_t cause)
-{
-    const struct plan_topic *topic = feed->upstream->topic;
-    if (topic) {
-        struct buf name = BUF_EMPTY;
-        struct bytes key = atom_bytes(feed->key);
-        pattern_format(topic->pattern, &key, &name);
-        const struct app_emit emit = {
-            .name = buf_bytes(&name), .emit = {.cause = cause}, .resync = reason};
-        app_emit(feed->app, &emit, 1);
-        buf_destroy(&name);
-        return;
-    }
-    LIST_EACH(node, &feed->leases) {
-        struct subscriber *subscriber =
-            seat_subscriber(CONTAINER(node, struct lease, _node)->seat);
-        if (subscriber) subscriber_resync(subscriber, reason, NULL);
-    }
-}
-
-/* No rule is asked: the call that explains it is the link's own. */
-static void tell_reopened(struct feed *feed)
-{
-    struct explain *explain = app_explain(feed->app);
-    const struct explain_about about = {.source = feed->upstream->name,
-                                        .key = atom_bytes(feed->key),
-                                        .type = BYTES("@reopened")};
-    const uint64_t cause = explain_begin(explain, &about);
-    explain_end(explain, cause, EXPLAIN_RETURNED, BYTES(""));
-    tell_resync(feed, "upstream", cause);
 }
 
 static void enqueue(struct feed *feed, enum item_kind kind, struct bytes type, struct bytes id,
@@ -129,19 +98,60 @@ static void enqueue(struct feed *feed, enum item_kind kind, struct bytes type, s
     feed_post(feed);
 }
 
+static void finish(struct feed *feed)
+{
+    xfree(feed->current);
+    feed->current = NULL;
+    feed_post(feed);
+}
+
+static void on_saved(void *owner, const struct carried *carried)
+{
+    struct feed *feed = owner;
+    tenure_handled(feed->tenure, carried->code);
+    finish(feed);
+}
+
+/* What is at hand counts as handled, though no call has published that; `resync`: and those concerned must re-read. */
+static void save(struct feed *feed, const char *resync, uint64_t cause)
+{
+    struct buf name = BUF_EMPTY;
+    struct app_emit emit;
+    const bool told = resync && feed_resync_emit(feed, resync, cause, &name, &emit);
+    app_publish(feed->app, &emit, told, feed->terms, BYTES(""), on_saved, feed);
+    buf_destroy(&name);
+}
+
+static void on_failed(struct feed *feed, uint64_t cause)
+{
+    feed->feeds->counters.failed++;
+    if (feed->tenure) {
+        save(feed, "rule", cause);
+    } else {
+        feed_tell_resync(feed, "rule", cause);
+        finish(feed);
+    }
+}
+
+/* Redis took it for wrong, and would again. */
+static bool is_refused(const char *code)
+{
+    return code && (strcmp(code, "error") == 0 || strcmp(code, "full") == 0);
+}
+
 static void on_handled(void *owner, const struct hook_result *result)
 {
     struct feed *feed = owner;
-    errand_over(&feed->handling);
-    xfree(feed->current);
-    feed->current = NULL;
     struct shadow *shadow = app_shadow(feed->app);
+    errand_over(&feed->handling);
     if (shadow) shadow_live_ended(shadow, &feed->event, result->outcome);
-    if (result->outcome == OUTCOME_UNKNOWN) {
-        feed->feeds->counters.failed++;
-        tell_resync(feed, "rule", result->cause);
+    if (is_refused(result->unpublished) ||
+        (result->outcome == OUTCOME_UNKNOWN && !result->unpublished)) {
+        on_failed(feed, result->cause);
+        return;
     }
-    feed_post(feed);
+    if (feed->tenure) tenure_handled(feed->tenure, result->unpublished);
+    finish(feed);
 }
 
 static void view(struct feed *feed, const struct item *item)
@@ -156,15 +166,18 @@ static void view(struct feed *feed, const struct item *item)
     };
 }
 
-static void no_handler(struct feed *feed, struct item *item)
+static void no_handler(struct feed *feed, enum item_kind kind)
 {
     struct shadow *shadow = app_shadow(feed->app);
-    if (item->kind == ITEM_EVENT) feed->feeds->counters.unhandled++;
+    if (kind == ITEM_EVENT) feed->feeds->counters.unhandled++;
     if (shadow) {
-        shadow_event(shadow, &feed->event, item->kind == ITEM_LIFE);
+        shadow_event(shadow, &feed->event, kind == ITEM_LIFE);
         shadow_live_ended(shadow, &feed->event, OUTCOME_YES);
     }
-    xfree(item);
+    if (feed->tenure && feed->event.id.size)
+        save(feed, NULL, 0);
+    else
+        finish(feed);
 }
 
 /* Takes the item: the handler borrows its bytes until on_handled, which may come at once. */
@@ -175,14 +188,16 @@ static void handle_event(struct feed *feed, struct item *item)
     const hook run = brought ? plan_handler_of(feed->upstream, feed->event.type)
                              : plan_life_handler_of(feed->upstream, feed->event.type);
     if (brought) feed->feeds->counters.events++;
+    feed->current = item;
+    feed->terms = tenure_terms(feed->tenure, feed->event.id);
     if (!run) {
-        no_handler(feed, item);
+        no_handler(feed, item->kind);
         return;
     }
-    const struct hook_call call = {.kind = HOOK_EVENT, .hook = run, .event = &feed->event};
+    const struct hook_call call = {
+        .kind = HOOK_EVENT, .hook = run, .event = &feed->event, .terms = feed->terms};
     struct shadow *shadow = app_shadow(feed->app);
     if (shadow) shadow_event(shadow, &feed->event, !brought);
-    feed->current = item;
     errand_start(&feed->handling, feed->generation, &call, on_handled, feed);
 }
 
@@ -193,16 +208,32 @@ static void unpause(struct feed *feed)
     if (feed->link) link_pause(feed->link, false);
 }
 
+static struct item *dequeue(struct feed *feed)
+{
+    struct item *item = CONTAINER(feed->queue.next, struct item, node);
+    list_remove(&item->node);
+    feed->queued--;
+    return item;
+}
+
+void feed_drop_queue(struct feed *feed)
+{
+    while (feed->queued) xfree(dequeue(feed));
+    unpause(feed);
+}
+
 /* Handles what waits until a handler has to wait itself. */
 static void feed_work(struct job *job)
 {
     struct feed *feed = CONTAINER(job, struct feed, job);
     for (int i = 0; i < EVENTS_PER_ROUND && !feed->current && feed->queued; i++) {
-        struct item *item = CONTAINER(feed->queue.next, struct item, node);
-        list_remove(&item->node);
-        feed->queued--;
+        if (!tenure_holds(feed->tenure)) {
+            feed_drop_queue(feed);
+            break;
+        }
+        struct item *item = dequeue(feed);
         if (item->kind == ITEM_REOPENED) {
-            tell_reopened(feed);
+            feed_tell_reopened(feed);
             xfree(item);
         } else {
             handle_event(feed, item);
@@ -241,12 +272,8 @@ static void on_ask(void *owner, bool second_opinion)
 {
     struct feed *feed = owner;
     (void)second_opinion; /* the newest leaseholder's data is what is always used */
-    if (!list_empty(&feed->leases)) {
-        struct lease *newest = CONTAINER(feed->leases.prev, struct lease, _node);
-        struct atom *data = atom_ref(seat_identity(newest->seat)->data);
-        atom_unref(feed->data);
-        feed->data = data;
-    }
+    if (tenure_lets_go(feed->tenure)) return;
+    feed_take_data(feed);
     const struct hook_call call = feed_request(feed);
     renewal_drop(feed); /* it is asked of the rules of the day now */
     errand_start(&feed->asking, feed->generation, &call, on_asked, feed);
@@ -258,26 +285,13 @@ static void on_ask_cancel(void *owner)
     errand_cancel(&feed->asking);
 }
 
-/* Those accepted before the first opening cannot know what happened in between. One that is only
- * just beginning is told, if need be, when it has: lease_begin. */
-static void tell_early(struct feed *feed)
-{
-    LIST_EACH(node, &feed->leases) {
-        struct lease *lease = CONTAINER(node, struct lease, _node);
-        struct subscriber *subscriber = seat_subscriber(lease->seat);
-        if (!lease->_early || !subscriber) continue;
-        lease->_early = false;
-        subscriber_resync(subscriber, "upstream", NULL);
-    }
-}
-
 static void on_opened(void *owner, bool reopened)
 {
     struct feed *feed = owner;
     feed->feeds->counters.opened++;
-    tell_early(feed);
-    if (reopened && !link_resumed(feed->link))
-        enqueue(feed, ITEM_REOPENED, BYTES(""), BYTES(""), BYTES(""));
+    const bool told = tenure_opened(feed->tenure, reopened);
+    feed_tell_early(feed, told || (feed->tenure && reopened));
+    if (told || (reopened && !link_resumed(feed->link))) feed_reopened(feed);
     enqueue(feed, ITEM_LIFE, BYTES("@open"), BYTES(""),
             reopened ? BYTES("{\"reopened\":true}") : BYTES("{\"reopened\":false}"));
 }
@@ -304,12 +318,14 @@ static void on_lost(void *owner, enum link_loss loss, int status, const char *de
             loss == LINK_UNAUTHORIZED ? BYTES("@unauthorized") : BYTES("@lost"), BYTES(""),
             buf_bytes(&data));
     buf_destroy(&data);
+    tenure_lost(feed->tenure);
 }
 
 static void on_closed(void *owner)
 {
     struct feed *feed = owner;
     renewal_drop(feed);
+    tenure_closed(feed->tenure, !feed->closing);
     feed_unlist(feed);
     link_unref(feed->link);
     feed->link = NULL;
@@ -348,7 +364,19 @@ static struct feed *feed_new(struct feeds *feeds, const struct plan_upstream *up
     feed->link = link_new(&link_ports, &upstream->policy, atom_bytes(upstream->name), key,
                           &link_events, feed);
     app_census(feed->app)->links++;
+    feed->tenure = tenure_new(feed);
     return feed;
+}
+
+void feed_close(struct feed *feed)
+{
+    feed->closing = true;
+    if (feed->link) link_close(feed->link);
+}
+
+void feed_reopened(struct feed *feed)
+{
+    enqueue(feed, ITEM_REOPENED, BYTES(""), BYTES(""), BYTES(""));
 }
 
 bool feeds_lease(struct feeds *feeds, const struct plan_upstream *upstream, struct bytes key,
@@ -366,38 +394,9 @@ bool feeds_lease(struct feeds *feeds, const struct plan_upstream *upstream, stru
     *lease = (struct lease){.feed = feed, .seat = seat};
     list_append(&feed->leases, &lease->_node);
     lease->_early = !link_ever_opened(feed->link);
+    tenure_wanted(feed->tenure);
     link_acquire(feed->link);
     return true;
-}
-
-void lease_begin(struct lease *lease, bool resumes)
-{
-    const struct feed *feed = lease->feed;
-    if (!feed || !feed->link || !lease->_early || !link_ever_opened(feed->link)) return;
-    lease->_early = false;
-    if (resumes) subscriber_resync(seat_subscriber(lease->seat), "upstream", NULL);
-}
-
-void lease_release(struct lease *lease)
-{
-    struct feed *feed = lease->feed;
-    if (!feed) return;
-    lease->feed = NULL;
-    list_remove(&lease->_node);
-    if (feed->link)
-        link_release(feed->link);
-    else
-        feed_post(feed);
-}
-
-void lease_move(struct lease *lease, struct lease *to)
-{
-    *to = *lease;
-    if (!lease->feed) return;
-    list_create(&to->_node);
-    list_append(&lease->_node, &to->_node); /* before it: at its place */
-    list_remove(&lease->_node);
-    lease->feed = NULL;
 }
 
 void feeds_swap(struct feeds *feeds)
@@ -411,12 +410,13 @@ void feeds_swap(struct feeds *feeds)
             feed->upstream = upstream;
             generation_set(&feed->generation, generation);
             if (feed->link) {
+                tenure_swap(feed->tenure);
                 link_set_policy(feed->link, &upstream->policy);
                 renewal_due(feed);
             }
             feed_post(feed); /* its queue may be longer now */
-        } else if (feed->link) {
-            link_close(feed->link);
+        } else {
+            feed_close(feed);
         }
     }
 }
@@ -424,8 +424,7 @@ void feeds_swap(struct feeds *feeds)
 void feeds_close(struct feeds *feeds)
 {
     LIST_EACH(node, &feeds->_all) {
-        struct feed *feed = CONTAINER(node, struct feed, node);
-        if (feed->link) link_close(feed->link);
+        feed_close(CONTAINER(node, struct feed, node));
     }
 }
 

@@ -7,8 +7,8 @@
 
 #include "base/bytes.h"
 
-struct claim;
 struct holding;
+struct terms;
 
 /* Never from within `wish`. */
 struct holding_events {
@@ -23,8 +23,9 @@ struct holdings {
     /* By the clock as it is now: who was stopped for a while asks before beginning anything. */
     bool (*holds)(const struct holding *holding);
 
-    /* In whose name what is done for it is published (engine/terms.h); as long as it is wished. NULL: in nobody's. */
-    struct claim *(*claim)(const struct holding *holding);
+    /* In whose name that is published which is begun for it now, while it is held (engine/terms.h). The claim's name is
+     * borrowed from the holding; size 0: in nobody's. */
+    void (*terms)(const struct holding *holding, struct terms *terms);
 
     /* Not wished any more; another may have it at once. No event comes any more. */
     void (*give_up)(struct holding *holding);

@@ -31,7 +31,7 @@ struct source {
     struct holding *holding; /* NULL: none is needed */
     struct recall recall;    /* where nodes share a Redis */
     struct redis *redis;     /* NULL: closed, or not held */
-    struct terms terms;      /* of its calls: in the name of what it holds */
+    struct terms terms;      /* of the call at hand: in the name of what it holds */
     bool wished;             /* its declaration stands */
     struct errand handling;
     struct item *current; /* what the handler has at hand, and its view of it */
@@ -242,7 +242,6 @@ static void source_wish(struct source *source)
     }
     buf_printf(&name, "redis:%s:%s", app_plan(source->app)->app->text, source->plan->name->text);
     source->holding = holdings->wish(holdings, buf_bytes(&name), &holding_events, source);
-    source->terms.claim = holdings->claim(source->holding);
     buf_destroy(&name);
 }
 
@@ -269,13 +268,22 @@ static void on_handled(void *owner, const struct hook_result *result)
     source_post(source);
 }
 
+static const struct terms *terms_of(struct source *source)
+{
+    const struct holdings *holdings = app_ports(source->app)->holdings;
+    source->terms = (struct terms){0};
+    if (!source->holding) return NULL;
+    holdings->terms(source->holding, &source->terms);
+    return source->terms.claim.size ? &source->terms : NULL;
+}
+
 /* Takes the item: the handler borrows its bytes until on_handled, which may come at once. */
 static void handle(struct source *source, struct item *item)
 {
     const struct hook_call call = {.kind = HOOK_EVENT,
                                    .hook = plan_message_handler_of(source->plan),
                                    .event = &source->event,
-                                   .terms = source->terms.claim ? &source->terms : NULL};
+                                   .terms = terms_of(source)};
     struct shadow *shadow = app_shadow(source->app);
     source->event = (struct event){.source = source->plan->name,
                                    .type = BYTES("message"),

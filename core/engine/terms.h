@@ -8,11 +8,13 @@
 #include "base/buf.h"
 #include "base/bytes.h"
 
-struct claim;
-
 struct terms {
-    struct claim *claim; /* NULL: in nobody's name */
-    struct bytes memo;   /* data NULL: it stays as it is */
+    struct bytes claim; /* its name; size 0: in nobody's */
+    uint32_t claim_server;
+    uint64_t fence; /* that it was held with when the call began; not a later one */
+    /* The memo that goes with it, asked when all that was emitted has been handed over; data NULL, or none
+     * to ask: it stays as it is. */
+    struct bytes (*memo)(const struct terms *terms);
     struct bytes record; /* the key of what is remembered; size 0: nothing is */
     struct bytes record_hash;
     uint64_t record_ttl_ms;

@@ -33,10 +33,9 @@ static bool holds(const struct holding *holding)
     return holding->held && !holding->grants->elsewhere;
 }
 
-static struct claim *claim(const struct holding *holding)
+static void in_nobodys_name(const struct holding *holding, struct terms *terms)
 {
-    (void)holding;
-    return NULL;
+    (void)holding, (void)terms;
 }
 
 static void give_up(struct holding *holding)
@@ -63,6 +62,6 @@ void grants_move(struct grants *grants, bool elsewhere, bool told)
 
 void grants_create(struct grants *grants, struct later *later)
 {
-    *grants = (struct grants){.holdings = {wish, holds, claim, give_up}, ._later = later};
+    *grants = (struct grants){.holdings = {wish, holds, in_nobodys_name, give_up}, ._later = later};
     list_create(&grants->all);
 }

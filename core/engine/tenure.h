@@ -1,0 +1,63 @@
+/* tenure: a feed where nodes share its link. One node at a time has the link; it holds a claim of the name
+ * "link:APP:UPSTREAM:KEY" (cluster/claims.h), which each node wishes that has leases of the feed. The feed's
+ * link is suspended while the claim is not held.
+ *
+ * What an event's handler emits is published in the claim's name, and with it the event's id, as the claim's memo, in
+ * one step. So the next to hold the claim has its link go on behind the last event that was handled. What was not
+ * published was not handled: the link is hung up, what is queued is dropped, and both come again from the
+ * memo. If nobody knows whether it was published the claim is wished anew: only what another fence is given with
+ * is sure to be the last word.
+ *
+ * A trigger that waits in a window is not published with its event. So the memo stays behind events that were handled
+ * while a window stood open that is open still; they come again if the node dies, and their triggers may come twice.
+ *
+ * A node without leases goes on holding what it has while others have some: its link is kept for them, until a
+ * request must be asked for, which it has no data for. Then, and at a drain, it lets go, and one of the others goes
+ * on at once. One that was told to stop lets the others try, each with its own data.
+ *
+ * A node by itself has no tenures: all of this takes NULL, as "held, always". */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/bytes.h"
+
+struct feed;
+struct tenure;
+struct terms;
+
+/* The feed's link is there, and without a lease. NULL: a node by itself. */
+struct tenure *tenure_new(struct feed *feed);
+void tenure_free(struct tenure *tenure);
+
+/* By the clock as it is now: asked before anything is begun in its name. */
+bool tenure_holds(const struct tenure *tenure);
+
+/* A lease was taken; the last one was given back. The latter may close the link. */
+void tenure_wanted(struct tenure *tenure);
+void tenure_unwanted(struct tenure *tenure);
+
+/* The link asks for a request. True: there is no lease here, so it was closed for the others. */
+bool tenure_lets_go(struct tenure *tenure);
+
+/* It has opened. True: who has leases on other nodes is to re-read, because it is the first time. */
+bool tenure_opened(struct tenure *tenure, bool reopened);
+
+/* It was lost, or told to stop. */
+void tenure_lost(struct tenure *tenure);
+
+/* The link was closed: by the end of its grace, or for another reason, when others may go on with it. */
+void tenure_closed(struct tenure *tenure, bool grace_is_over);
+
+/* The upstream's declaration is another one: its topic may be on another server. */
+void tenure_swap(struct tenure *tenure);
+
+/* On which terms what is handled now is published; good until tenure_handled. The id may be empty. NULL for NULL. */
+const struct terms *tenure_terms(struct tenure *tenure, struct bytes id);
+
+/* What was handled on these terms was published, or not, for the bus's reason. */
+void tenure_handled(struct tenure *tenure, const char *unpublished);
+
+/* Is a link held here; for those who list links. */
+bool tenure_is_held(const struct tenure *tenure);

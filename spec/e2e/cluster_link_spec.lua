@@ -1,0 +1,143 @@
+-- An upstream link that nodes share: one at a time for each key, whoever has the tabs; moved when its node ends, dies
+-- or is stopped, without an event lost or doubled.
+
+local clusters     = require "spec.support.cluster"
+local feeders      = require "spec.support.feeder"
+local redis_server = require "spec.support.redis"
+local sse          = require "spec.support.sse"
+local wait         = require "spec.support.wait"
+
+local LEASE = 6 -- seconds that a claim is held without being renewed
+
+local RULES = [[
+local sluice = require "sluice"
+local app  = sluice.app "links"
+local URL  = sluice.env "UPSTREAM"
+
+local session = sluice.identity(function(req)
+  local user, token = req.headers["x-user"], req.headers["x-token"]
+  return user and { user = user, data = { token = token or "good" } }
+end)
+local mine = app:topic("user:{user}", { history = { size = 100 } })
+local feed = app:upstream("feed", {
+  key     = function(sub) return sub.user end,
+  topic   = mine,
+  request = function(key, data)
+    return { url = URL .. "/feed/" .. key, headers = { authorization = "Bearer " .. data.token } }
+  end,
+  grace = 2, backoff = { min = 0.05, max = 0.2 }, OPTIONS
+})
+app:stream("events", { path = "/events", identity = session, upstreams = { feed },
+                       topics = function(_, sub) return mine(sub.user) end })
+feed:on("say", function(ev) mine(ev.key):emit("say", ev.data) end)
+feed:on("@unauthorized", function(ev) mine(ev.key):emit("unauthorized", ev.data) end)
+]]
+
+local redis, cluster, feeder
+
+-- Starts the nodes; `options` are further ones of app:upstream.
+local function serve(nodes, options, refuse)
+  redis, feeder = redis_server.start(), feeders.open(refuse)
+  cluster = clusters.start { nodes = nodes, rules = (RULES:gsub("OPTIONS", options or 'resume = "trust"')),
+    servers = { redis }, env = { UPSTREAM = feeder.url } }
+  cluster:wait_ready()
+  -- As if the server had run for long: in the first seconds of an epoch nobody is granted what another may still hold.
+  redis:cli("HSET", "sluice:epoch", "began", "1")
+  return cluster.nodes
+end
+
+local function connect(node, user, token)
+  local tab = sse.open(node.address, { headers = { ["x-user"] = user or "ann", ["x-token"] = token } })
+  tab:next "ready"
+  return tab
+end
+
+-- The data of all of a type that a tab has got.
+local function got(tab, type)
+  local data = {}
+  for _, event in ipairs(tab.events) do
+    if event.type == type then data[#data + 1] = event.data end
+  end
+  return data
+end
+
+local function wait_said(tab, count, timeout)
+  wait.wait_until(function() return #got(tab, "say") >= count end, timeout or 5,
+    ("%d events, having %s"):format(count, table.concat(got(tab, "say"), " ")))
+end
+
+-- Says numbers all the while until `done`, ten a second at most; returns the last one.
+local function say_until(last, done, timeout, what)
+  local next_at = 0
+  wait.wait_until(function()
+    if wait.now() > next_at then
+      last = last + 1
+      feeder:say("ann", tostring(last))
+      next_at = wait.now() + 0.1
+    end
+    return done()
+  end, timeout, what)
+  return last
+end
+
+local function numbers(count)
+  local list = {}
+  for i = 1, count do list[i] = tostring(i) end
+  return list
+end
+
+describe("a link in a cluster", function()
+  it("is one for tabs on several nodes, each of which gets all that it brings", function()
+    local nodes = serve(3)
+    local tabs  = {}
+    for i, node in ipairs(nodes) do tabs[i] = connect(node) end
+    feeder:wait_live("ann", 1)
+    for _, number in ipairs(numbers(20)) do feeder:say("ann", number) end
+    for _, tab in ipairs(tabs) do
+      wait_said(tab, 20)
+      assert.same(numbers(20), got(tab, "say"))
+    end
+    wait.pass(LEASE + 1)
+    assert.same({ 1, 1, 0 }, { feeder:live "ann", feeder:openings "ann", feeder.overlaps })
+  end)
+
+  it("stays for tabs elsewhere, and for a grace after the last of them", function()
+    local nodes = serve(2)
+    local first = connect(nodes[1])
+    feeder:wait_live("ann", 1)
+    local second = connect(nodes[2])
+    first:close()
+    wait.pass(3.5)
+    feeder:say("ann", "1")
+    wait_said(second, 1)
+    second:close()
+    wait.pass(1)
+    local third = connect(nodes[2])
+    wait.pass(3)
+    feeder:say("ann", "2")
+    wait_said(third, 1)
+    assert.equal(1, feeder:openings "ann")
+    third:close()
+    local closed_at = wait.now()
+    feeder:wait_live("ann", 0, 8)
+    assert.is_true(wait.now() - closed_at > 1.5)
+    wait.pass(1)
+    assert.equal(1, feeder:openings "ann")
+  end)
+
+  it("is moved when its node is killed, without an event lost or doubled", function()
+    local nodes = serve(2)
+    connect(nodes[1])
+    feeder:wait_live("ann", 1)
+    local tab  = connect(nodes[2])
+    local last = say_until(0, function() return #got(tab, "say") >= 10 end, 5, "ten events")
+    clusters.kill(nodes[1])
+    local killed_at = wait.now()
+    last = say_until(last, function() return feeder:openings "ann" == 2 end, LEASE + 2, "another link")
+    assert.is_true(wait.now() - killed_at < LEASE + 2)
+    last = say_until(last, function() return #got(tab, "say") >= last end, 5, "the events of meanwhile")
+    wait_said(tab, last)
+    assert.same(numbers(last), got(tab, "say"))
+    assert.same({}, { unpack(got(tab, "resync"), 2) })
+  end)
+end)
