@@ -5,6 +5,7 @@ local clusters     = require "spec.support.cluster"
 local feeders      = require "spec.support.feeder"
 local redis_server = require "spec.support.redis"
 local sse          = require "spec.support.sse"
+local upstream     = require "spec.support.upstream"
 local wait         = require "spec.support.wait"
 
 local LEASE = 6 -- seconds that a claim is held without being renewed
@@ -139,5 +140,83 @@ describe("a link in a cluster", function()
     wait_said(tab, last)
     assert.same(numbers(last), got(tab, "say"))
     assert.same({}, { unpack(got(tab, "resync"), 2) })
+  end)
+
+  it("is moved at once when its node ends, without a hole", function()
+    local nodes = serve(2)
+    connect(nodes[1])
+    feeder:wait_live("ann", 1)
+    local tab  = connect(nodes[2])
+    local last = say_until(0, function() return #got(tab, "say") >= 10 end, 5, "ten events")
+    nodes[1].process:signal "TERM"
+    local ended_at = wait.now()
+    last = say_until(last, function() return feeder:openings "ann" == 2 end, 3, "another link")
+    assert.is_true(wait.now() - ended_at < 1.5)
+    last = say_until(last, function() return #got(tab, "say") >= last end, 5, "the events of meanwhile")
+    wait_said(tab, last)
+    assert.same(numbers(last), got(tab, "say"))
+    assert.same({ 1, 0 }, { feeder:live "ann", feeder.overlaps })
+  end)
+
+  it("is another node's when its own was stopped, which reads nothing more when it wakes", function()
+    local nodes = serve(2)
+    connect(nodes[1])
+    feeder:wait_live("ann", 1)
+    local tab  = connect(nodes[2])
+    local last = say_until(0, function() return #got(tab, "say") >= 10 end, 5, "ten events")
+    clusters.stop(nodes[1])
+    last = say_until(last, function() return feeder:openings "ann" == 2 end, LEASE + 2, "another link")
+    last = say_until(last, function() return #got(tab, "say") >= last end, 5, "the events of meanwhile")
+    wait.pass(2)
+    clusters.continue(nodes[1])
+    feeder:wait_live("ann", 1, 3)
+    last = say_until(last, function() return #got(tab, "say") >= last + 5 end, 5, "five events more")
+    wait_said(tab, last)
+    assert.same(numbers(last), got(tab, "say"))
+    assert.same({ 2, 1 }, { feeder:openings "ann", feeder:live "ann" })
+  end)
+
+  it("loses and doubles nothing while Redis is away", function()
+    local nodes = serve(2)
+    local tabs  = { connect(nodes[1]), connect(nodes[2]) }
+    feeder:wait_live("ann", 1)
+    local function both_have(count) return function()
+      return #got(tabs[1], "say") >= count() and #got(tabs[2], "say") >= count()
+    end end
+    local last = 0
+    local function go_on(timeout)
+      local from = last
+      last = say_until(last, both_have(function() return from + 5 end), timeout, "five events more")
+    end
+    go_on(5)
+    redis:kill_clients()
+    go_on(15)
+    for _, seconds in ipairs { 3, 8 } do -- shorter and longer than a lease
+      redis:pause()
+      local until_time = wait.now() + seconds
+      last = say_until(last, function() return wait.now() > until_time end, seconds + 2)
+      redis:continue()
+      go_on(20)
+    end
+    for _, tab in ipairs(tabs) do
+      wait_said(tab, last, 10)
+      assert.same(numbers(last), got(tab, "say"))
+    end
+    assert.same({ 1, 0 }, { feeder:live "ann", feeder.overlaps })
+  end)
+
+  it("is tried with the data of who is elsewhere when its own is refused", function()
+    local good = "Bearer new"
+    local nodes = serve(2, nil, function(request)
+      if request.headers.authorization ~= good then return upstream.refusal(401) end
+    end)
+    local old = connect(nodes[1], "ann", "old")
+    assert.matches("401", old:next("unauthorized", 5).data)
+    local new = connect(nodes[2], "ann", "new")
+    feeder:wait_live("ann", 1, 8)
+    feeder:say("ann", "1")
+    wait_said(old, 1)
+    wait_said(new, 1)
+    assert.same({ 1, 0 }, { feeder:openings "ann", feeder.overlaps })
   end)
 end)
