@@ -4,48 +4,39 @@
  * the one before was acknowledged. A *place* is where one subscriber is in one topic:
  *
  *   known      all up to `last` has come, so that last + 1 is the only number that may come next
- *   not known  (it has just connected, or was told to re-read the topic): any number above `last`,
- * but none above `by`, the first that was begun after it was there, or had been told
+ *   not known  (it has just connected, or was told to re-read the topic): any number above
+ *              `last`, but none above `by`, the first that was begun after that
  *
- * A number may come again, or late, only across an *epoch* - a time in which the servers forgot
- * nothing -: if it was sent more than once, the epoch in which it was first sent is over, and the
- * subscriber was told since. */
+ * Only an *epoch* - a time in which the servers forgot nothing - that is over makes a trigger come
+ * again: behind a resync that says so, what had come before it may, once and in order. Nobody tells
+ * of an epoch that did not begin. */
 #pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
 
-struct record {
-    uint32_t epoch;    /* in which it was sent first */
-    uint32_t attempts; /* how often it was sent; more than one: it may have been published twice */
-};
-
 struct topic {
     char name[32];
     uint32_t begun, acked; /* the newest numbers */
-    struct record *_records;
-    uint32_t _room;
 };
 
 struct place {
     struct topic *topic;
     uint32_t last, by; /* by: 0 where it is known */
-    uint32_t told;     /* the epoch in which it was last told that it knows nothing */
+    uint32_t before;   /* what it had when it was last told of an epoch */
+    uint32_t again;    /* the newest that came again since */
 };
 
 struct ledger {
-    uint32_t epoch;       /* 1 is the first */
-    uint64_t said, again; /* taken as good: in their turn, and again or late across an epoch */
+    uint64_t epoch_ms;    /* when the newest epoch began; 0: there was one only */
+    uint64_t said, again; /* taken as good: in their turn, and again across an epoch */
 };
 
-/* Begins the next number, which must come to everybody who is there by now. Returns it. */
-uint32_t ledger_begin(const struct ledger *ledger, struct topic *topic);
-
-/* The newest number is sent once more, by somebody who does not know what became of it. */
-void ledger_again(struct topic *topic);
-
 /* From now on whatever comes next of the topic is good, if it is not behind what came already. */
-void ledger_lose(const struct ledger *ledger, struct place *place);
+void ledger_lose(struct place *place);
+
+/* The same, and what came already may come again. */
+void ledger_begin_anew(struct place *place);
 
 enum verdict { LEDGER_GOOD, LEDGER_HOLE, LEDGER_DOUBLE, LEDGER_UNKNOWN };
 

@@ -144,10 +144,8 @@ static void begin(struct post *post)
     struct swarm *swarm = post->posts->swarm;
     int fd = wire_connect(&swarm->nodes[swarm_random(swarm, swarm->node_count)]);
 
-    if (post->state == AGAIN) {
-        ledger_again(post->room);
-    } else {
-        ledger_begin(&swarm->ledger, post->room);
+    if (post->state == IDLE) {
+        post->room->begun++;
         swarm->counts.published++;
     }
     if (fd < 0) {

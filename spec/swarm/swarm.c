@@ -152,7 +152,7 @@ static void obey(struct player *player, const char *word, const char *text)
     } else if (strcmp(word, "refuse") == 0) {
         upstream_refuse(player->upstream, number);
     } else if (strcmp(word, "epoch") == 0) {
-        swarm->ledger.epoch++;
+        swarm->ledger.epoch_ms = swarm->now_ms;
     } else if (strcmp(word, "open") == 0) {
         tabs_let(player->tabs, number);
     } else if (strcmp(word, "last") == 0) {
@@ -230,7 +230,6 @@ static void world_create(struct player *player, char **words)
     swarm->room_count = (unsigned)atoi(words[5]);
     swarm->user_count = (unsigned)atoi(words[6]);
     swarm->linked = atoi(words[7]) != 0;
-    swarm->ledger.epoch = 1;
     swarm->rooms = topics_new(swarm->room_count, "room:");
     swarm->users = topics_new(swarm->user_count, "user:u");
     player->tabs = tabs_new(swarm, player->streams);

@@ -20,7 +20,8 @@ enum { SWARM_NODES = 8, SWARM_FAULTS = 20 };
     X(connects)                                                                                    \
     X(refused)                                                                                     \
     X(statuses)                                                                                    \
-    X(ends) X(cuts) X(resumed) X(not_resumed) X(resyncs) X(resync_epoch) X(resync_history)         \
+    X(ends)                                                                                        \
+    X(cuts) X(resumed) X(not_resumed) X(resyncs) X(resync_epoch) X(resync_history)                 \
         X(resync_lagged) X(resync_upstream) X(resync_other) X(published) X(acknowledged)           \
             X(duplicates) X(unanswered) X(publishes_refused) X(publishes_lost) X(holes) X(doubles) \
                 X(strangers) X(links) X(links_resumed) X(links_cut) X(overlaps)                    \

@@ -23,7 +23,8 @@ enum {
     AT_ONCE = 100,
     RETRY_MS = 1000,
     READ_BYTES = 256 * 1024,
-    STEPS = 12
+    STEPS = 12,
+    EPOCH_TOLD_MS = 30000 /* all are told of one by then, also who is at a node that was stopped */
 };
 enum state { AWAY, CONNECTING, ASKED, OPEN };
 
@@ -56,6 +57,7 @@ struct tabs {
     uint64_t next_cut_ms;
 };
 
+static const char REASON[] = "{\"reason\":\"";
 static char read_buffer[READ_BYTES];
 
 static void note(struct tab *tab, const char *what, const char *more)
@@ -104,33 +106,47 @@ static void on_trigger(struct tab *tab, const char *data)
     swarm->counts.holes += verdict == LEDGER_HOLE;
     swarm->counts.doubles += verdict == LEDGER_DOUBLE;
     swarm->counts.strangers += verdict == LEDGER_UNKNOWN;
-    swarm_fault(swarm, "tab %u: \"%.40s\" after %u, by %u, told in epoch %u", tab->number, data,
-                before.last, before.by, before.told);
+    swarm_fault(swarm, "tab %u: \"%.40s\" after %u, by %u, before the epoch %u", tab->number, data,
+                before.last, before.by, before.before);
     tell_steps(tab);
+}
+
+static uint64_t *count_of(struct swarm_counts *counts, const char *reason)
+{
+    if (strncmp(reason, "epoch\"", 6) == 0) return &counts->resync_epoch;
+    if (strncmp(reason, "history\"", 8) == 0) return &counts->resync_history;
+    if (strncmp(reason, "lagged\"", 7) == 0) return &counts->resync_lagged;
+    if (strncmp(reason, "upstream\"", 9) == 0) return &counts->resync_upstream;
+    return &counts->resync_other;
 }
 
 /* {"reason":…,"missed":…,"topics":[…]}; without a topic it is about all. */
 static void on_resync(struct tab *tab, const char *data)
 {
     struct swarm *swarm = tab->tabs->swarm;
-    struct swarm_counts *counts = &swarm->counts;
     const char *topics = strstr(data, "\"topics\":[");
-    const char *reason = strstr(data, "\"reason\":\"");
-    uint64_t *count = &counts->resync_other;
+    const char *reason =
+        strncmp(data, REASON, sizeof REASON - 1) == 0 ? data + sizeof REASON - 1 : "";
+    uint64_t *count = count_of(&swarm->counts, reason);
+    bool anew = count == &swarm->counts.resync_epoch;
 
-    note(tab, "resync", reason ? reason + strlen("\"reason\":\"") : data);
-    if (reason && strncmp(reason + 10, "epoch", 5) == 0) count = &counts->resync_epoch;
-    if (reason && strncmp(reason + 10, "history", 7) == 0) count = &counts->resync_history;
-    if (reason && strncmp(reason + 10, "lagged", 6) == 0) count = &counts->resync_lagged;
-    if (reason && strncmp(reason + 10, "upstream", 8) == 0) count = &counts->resync_upstream;
+    note(tab, "resync", reason);
+    swarm->counts.resyncs++;
     ++*count;
-    counts->resyncs++;
+    if (anew &&
+        (!swarm->ledger.epoch_ms || swarm->now_ms > swarm->ledger.epoch_ms + EPOCH_TOLD_MS)) {
+        swarm_fault(swarm, "tab %u: told of an epoch that did not begin", tab->number);
+        tell_steps(tab);
+    }
     for (unsigned i = 0; i < tab->place_count; i++) {
         char quoted[40];
 
         snprintf(quoted, sizeof quoted, "\"%s\"", tab->places[i].topic->name);
-        if (!topics || topics[strlen("\"topics\":[")] == ']' || strstr(topics, quoted))
-            ledger_lose(&swarm->ledger, &tab->places[i]);
+        if (topics && topics[strlen("\"topics\":[")] != ']' && !strstr(topics, quoted)) continue;
+        if (anew)
+            ledger_begin_anew(&tab->places[i]);
+        else
+            ledger_lose(&tab->places[i]);
     }
 }
 
@@ -143,8 +159,7 @@ static void on_ready(struct tab *tab, const char *data)
     note(tab, "ready", data);
     tab->state = OPEN;
     if (!tab->has_id) {
-        for (unsigned i = 0; i < tab->place_count; i++)
-            ledger_lose(&swarm->ledger, &tab->places[i]);
+        for (unsigned i = 0; i < tab->place_count; i++) ledger_lose(&tab->places[i]);
     } else if (strstr(data, "\"resumed\":true")) {
         swarm->counts.resumed++;
     } else {
