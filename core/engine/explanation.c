@@ -204,7 +204,7 @@ static bool read_id(struct node *node, struct bytes id, struct named *named)
 {
     static const struct places nowhere = {{0}};
     *named = (struct named){.position = 0};
-    if (cursor_read(&app_ports(node_app(node, 0))->order->epoch, id, &named->places) &&
+    if (order_read(app_ports(node_app(node, 0))->order, id, &named->places, NULL) &&
         memcmp(&named->places, &nowhere, sizeof(nowhere)) != 0)
         return true;
     for (size_t i = 0; i < node_apps(node) && !named->position; i++)

@@ -20,9 +20,8 @@ static struct hash_key key_of(struct bytes secrets, uint64_t which)
                              hash_sip(second, secrets.data, secrets.size)};
 }
 
-/* All servers' secrets are in each of the keys, so another epoch of one of them makes all cursors of before
- * unreadable. */
-static void make_secrets(struct joint *joint)
+/* All servers' secrets are in each of the keys. `server` is the one that began anew. */
+static void make_secrets(struct joint *joint, uint32_t server)
 {
     struct buf secrets = BUF_EMPTY;
     for (uint32_t i = 0; i < cluster_servers(joint->cluster); i++) {
@@ -30,7 +29,7 @@ static void make_secrets(struct joint *joint)
         buf_add_bytes(&secrets, cluster_secret(joint->cluster, i));
     }
     const struct bytes all = buf_bytes(&secrets);
-    order_epoch(joint->_order, key_of(all, 1).k0, key_of(all, 2), key_of(all, 3));
+    order_epoch(joint->_order, (uint8_t)server, key_of(all, 1).k0, key_of(all, 2), key_of(all, 3));
     buf_destroy(&secrets);
 }
 
@@ -44,7 +43,7 @@ static void on_epoch(void *owner, uint32_t server)
 {
     struct joint *joint = owner;
     order_begin(joint->_order, (uint8_t)server, cluster_start(joint->cluster, server));
-    if (joint_is_whole(joint)) make_secrets(joint);
+    if (joint_is_whole(joint)) make_secrets(joint, server);
 }
 
 static void on_away(void *owner, uint32_t server)

@@ -1,8 +1,8 @@
 /* joint: what makes a node one of several on the same Redis: the cluster's parts, and the node's one order, which
  * says what was heard of each server. A node by itself has none.
  *
- * Cursors carry the secrets of all servers' epochs, so any node reads what another wrote, and none of an
- * epoch that is over. As long as a server was never entered there are no cursors: nobody can attach, which
+ * Cursors carry the secrets of all servers' epochs, so any node reads what another wrote. Of an epoch that is over
+ * they say nothing any more, but what they say of the other servers counts on. As long as a server was never entered there are no cursors: nobody can attach, which
  * joint_is_whole says. */
 #pragma once
 

@@ -163,7 +163,7 @@ void hub_fan_out(struct hub *hub)
 bool hub_is_cursor(const struct hub *hub, struct bytes id)
 {
     struct places places;
-    return cursor_read(&hub->ports.order->epoch, id, &places);
+    return order_read(hub->ports.order, id, &places, NULL);
 }
 
 uint64_t hub_find_id(const struct hub *hub, struct bytes id)
@@ -203,7 +203,7 @@ bool hub_is_behind(const struct hub *hub, struct bytes cursor)
 {
     const struct order *order = hub->ports.order;
     struct places places;
-    return cursor_read(&order->epoch, cursor, &places) && order_is_behind(order, &places);
+    return order_read(order, cursor, &places, NULL) && order_is_behind(order, &places);
 }
 
 const struct hub_counters *hub_counters(const struct hub *hub)

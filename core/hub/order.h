@@ -14,8 +14,18 @@
 
 #include "event/cursor.h"
 
+enum { ORDER_FORMER = 4 };
+
+/* Secrets of before, and for which servers what was written with them counts no more. */
+struct order_former {
+    struct cursor_epoch epoch;
+    uint32_t begun; /* a bit a server */
+};
+
 struct order {
     struct cursor_epoch epoch;
+    struct order_former _former[ORDER_FORMER]; /* the newest first */
+    uint32_t _former_count;
     uint64_t position; /* of the newest trigger; starts at 1, so that 0 is "before everything" */
     bool shared;       /* places are given by servers: a bus has it (ports/bus.h) */
     struct places heard; /* of each server; alone, the position */
@@ -27,8 +37,14 @@ void order_create(struct order *order);
 /* Servers give the places from now on. Before the first trigger. */
 void order_share(struct order *order, uint32_t servers);
 
-/* Other secrets: no cursor of before verifies any more. */
-void order_epoch(struct order *order, uint64_t number, struct hash_key seal, struct hash_key mask);
+/* Other secrets, because this server began anew. What cursors of before say of the other servers counts on, for as
+ * long as this node knows the secrets: the last four. */
+void order_epoch(struct order *order, uint8_t server, uint64_t number, struct hash_key seal,
+                 struct hash_key mask);
+
+/* False: the cursor is nobody's, or too old. `begun`, which may be NULL: the servers that began anew since it was
+ * written, a bit each; their places are 0. */
+bool order_read(const struct order *order, struct bytes cursor, struct places *places, uint32_t *begun);
 
 /* Of a server nothing is known but what comes behind this place: it is new, or began anew. */
 void order_begin(struct order *order, uint8_t server, uint64_t place);

@@ -36,6 +36,7 @@ struct missed {
 struct replay {
     struct subscriber *subscriber;
     struct places cursor;
+    uint32_t begun; /* servers that began anew since: what their topics had is not known */
     struct missed *missed;
     uint32_t count, capacity;
     uint64_t found, triggers; /* like count, but go on where it is too much; without resyncs */
@@ -85,8 +86,14 @@ static void drop_missed(struct replay *replay)
     replay->count = 0;
 }
 
+static bool began_anew(const struct replay *replay, const struct topic *topic)
+{
+    return !replay->all && replay->begun & 1u << topic->server;
+}
+
 static bool reaches_back(const struct replay *replay, const struct topic *topic)
 {
+    if (began_anew(replay, topic)) return false;
     return replay->all || cursor_in(replay, topic) >= topic->history.lost;
 }
 
@@ -132,7 +139,7 @@ static void plan(struct replay *replay)
         bool lost = !reaches_back(replay, topic);
         list[i].replayed = !lost && !replay->too_much;
         if (lost || (replay->too_much && has_newer(replay, topic)))
-            add_name(&replay->history, "history", missed, topic);
+            add_name(&replay->history, began_anew(replay, topic) ? "epoch" : "history", missed, topic);
         else if (!replay->all && topic->options->filtered &&
                  told_concerns(&subscriber->hub->told, subscriber->user, topic->name,
                                topic->server, cursor_in(replay, topic)))
@@ -301,10 +308,12 @@ static void note_resumed(const struct replay *replay)
 }
 
 /* Who asked for all that there is and is cut off before the first of it, asks for all again: no id. */
-static void start_resumed(struct subscriber *subscriber, const struct places *cursor, bool all)
+static void start_resumed(struct subscriber *subscriber, const struct places *cursor, uint32_t begun,
+                          bool all)
 {
     struct replay replay = {.subscriber = subscriber,
                             .cursor = *cursor,
+                            .begun = begun,
                             .all = all,
                             .history = BUF_EMPTY,
                             .access = BUF_EMPTY};
@@ -360,15 +369,15 @@ enum origin { ORIGIN_NONE, ORIGIN_UNKNOWN, ORIGIN_KNOWN, ORIGIN_EARLIEST };
 
 /* Where the client was. No id is both a cursor and a publisher's: see hub_is_cursor. */
 static enum origin find_origin(struct subscriber *subscriber, struct bytes cursor,
-                               struct places *places)
+                               struct places *places, uint32_t *begun)
 {
     const struct order *order = subscriber->hub->ports.order;
+    *begun = 0;
     if (!cursor.size) return ORIGIN_NONE;
     if (subscriber->options->earliest && bytes_equal(cursor, SUBSCRIBER_EARLIEST))
         return ORIGIN_EARLIEST;
-    const bool known = cursor_read(&order->epoch, cursor, places)
-                           ? !order_is_behind(order, places)
-                           : find_id(subscriber, cursor, places);
+    const bool ours = order_read(order, cursor, places, begun);
+    const bool known = ours ? !order_is_behind(order, places) : find_id(subscriber, cursor, places);
     return known ? ORIGIN_KNOWN : ORIGIN_UNKNOWN;
 }
 
@@ -378,7 +387,7 @@ bool replay_is_whole(struct subscriber *subscriber, struct bytes cursor)
                             .asking = true,
                             .history = BUF_EMPTY,
                             .access = BUF_EMPTY};
-    if (find_origin(subscriber, cursor, &replay.cursor) != ORIGIN_KNOWN) return false;
+    if (find_origin(subscriber, cursor, &replay.cursor, &replay.begun) != ORIGIN_KNOWN) return false;
     plan(&replay);
     const bool whole = !replay.history.size && !replay.access.size;
     drop_missed(&replay);
@@ -401,13 +410,14 @@ void replay_start(struct subscriber *subscriber, struct bytes cursor)
         list[i].joined_at = topic_join_mark(list[i].topic);
 
     struct places places = {{0}};
-    const enum origin origin = find_origin(subscriber, cursor, &places);
+    uint32_t begun;
+    const enum origin origin = find_origin(subscriber, cursor, &places, &begun);
     if (origin == ORIGIN_NONE)
         start_fresh(subscriber);
     else if (origin == ORIGIN_UNKNOWN)
         start_unknown(subscriber);
     else
-        start_resumed(subscriber, &places, origin == ORIGIN_EARLIEST);
+        start_resumed(subscriber, &places, begun, origin == ORIGIN_EARLIEST);
 
     if (subscriber->state != STATE_ENDED) {
         append(subscriber, early);

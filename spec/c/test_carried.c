@@ -295,7 +295,7 @@ static void another_epoch_ends_all_cursors(void **state)
     struct tab *tab = start_in("a0", NULL), *quiet = start_in("a0", NULL);
     tab_cut(tab);
     advance(world, 20000); /* a heartbeat that could be shared */
-    order_epoch(&world->order, 8, (struct hash_key){5, 6}, (struct hash_key){7, 8});
+    order_epoch(&world->order, 0, 8, (struct hash_key){5, 6}, (struct hash_key){7, 8});
     order_begin(&world->order, 0, 100);
     topic_break(topic_of(world, "a0"), "epoch");
     assert_read(start_in("a0", tab), NEW RESYNC("epoch", "a0"));

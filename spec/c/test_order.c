@@ -1,0 +1,81 @@
+/* What cursors are worth once a server began anew. */
+#include "hub/order.h"
+
+#include "unit.h"
+
+static struct order order;
+
+static void begin_anew(uint8_t server, uint64_t number)
+{
+    order_epoch(&order, server, number, (struct hash_key){number, 1}, (struct hash_key){number, 2});
+}
+
+static int set_up(void **state)
+{
+    (void)state;
+    order_create(&order);
+    order_share(&order, 3);
+    begin_anew(0, 1);
+    return 0;
+}
+
+static bool reads(struct bytes cursor, struct places expected, uint32_t expected_begun)
+{
+    struct places places;
+    uint32_t begun;
+    if (!order_read(&order, cursor, &places, &begun)) return false;
+    assert_int_equal(begun, expected_begun);
+    for (int i = 0; i < 3; i++) assert_int_equal(places.at[i], expected.at[i]);
+    return true;
+}
+
+static void they_count_for_the_servers_that_go_on(void **state)
+{
+    (void)state;
+    char text[CURSOR_MAX];
+    const struct places places = {{10, 20, 30}};
+    const struct bytes cursor = bytes_run(text, cursor_write(&order.epoch, &places, text));
+    assert_true(reads(cursor, places, 0));
+    begin_anew(1, 2);
+    assert_true(reads(cursor, (struct places){{10, 0, 30}}, 2));
+    begin_anew(1, 3);
+    assert_true(reads(cursor, (struct places){{10, 0, 30}}, 2));
+    begin_anew(2, 4);
+    assert_true(reads(cursor, (struct places){{10, 0, 0}}, 6));
+    begin_anew(0, 5);
+    assert_false(reads(cursor, places, 0)); /* nothing of it counts */
+}
+
+static void four_changes_are_remembered(void **state)
+{
+    (void)state;
+    char text[CURSOR_MAX];
+    const struct places places = {{10, 20, 30}};
+    const struct bytes cursor = bytes_run(text, cursor_write(&order.epoch, &places, text));
+    for (uint64_t number = 2; number < 2 + ORDER_FORMER; number++) {
+        begin_anew(1, number);
+        assert_true(reads(cursor, (struct places){{10, 0, 30}}, 2));
+    }
+    begin_anew(1, 9);
+    assert_false(reads(cursor, places, 0));
+    char newer[CURSOR_MAX];
+    assert_true(reads(bytes_run(newer, cursor_write(&order.epoch, &places, newer)), places, 0));
+}
+
+static void nobody_s_is_none(void **state)
+{
+    (void)state;
+    begin_anew(1, 2);
+    assert_false(reads(BYTES("0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"), (struct places){{0}}, 0));
+    assert_false(reads(BYTES(""), (struct places){{0}}, 0));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(they_count_for_the_servers_that_go_on, set_up),
+        cmocka_unit_test_setup(four_changes_are_remembered, set_up),
+        cmocka_unit_test_setup(nobody_s_is_none, set_up),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

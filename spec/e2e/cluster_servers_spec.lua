@@ -1,0 +1,173 @@
+-- Several Redis servers share the topics: each topic stands on one of them, and what befalls that one befalls its topics
+-- alone.
+
+local clusters = require "spec.support.cluster"
+local e2e      = require "spec.support.e2e"
+local http     = require "spec.support.http"
+local redis    = require "spec.support.redis"
+local sse      = require "spec.support.sse"
+local wait     = require "spec.support.wait"
+
+local RULES = [[
+local sluice = require "sluice"
+local app  = sluice.app "shared"
+local room = app:topic("room:{n}", { subscribe = function() return true end, history = { size = 100, ttl = 60 } })
+app:stream("events", { path = "/events", refusal = "retry", topics = function(req)
+  local list = {}
+  for n in req.query.rooms:gmatch "%w+" do list[#list + 1] = room(n) end
+  return list
+end })
+-- One trigger in each of the rooms, published together.
+app:route("say", "POST /say", { run = function(req)
+  for n in req.query.rooms:gmatch "%w+" do room(n):emit("said", n .. " " .. req.body) end
+  return 204
+end })
+]]
+
+local ROOMS = 40
+
+local function start(count, options)
+  local servers = {}
+  for i = 1, count do servers[i] = redis.start() end
+  options = options or {}
+  local cluster = clusters.start { nodes = options.nodes or 2, rules = RULES, servers = servers,
+                                   errors = options.errors, conf = options.conf }
+  cluster:wait_ready()
+  return cluster, servers
+end
+
+local function say(node, rooms, text)
+  return http.post(node.address, "/say?rooms=" .. rooms, { body = text }).status
+end
+
+local function open(node, rooms, cursor)
+  local tab = sse.open(node.address, { path = "/events?rooms=" .. rooms, last_event_id = cursor })
+  tab:next("ready", 5)
+  return tab
+end
+
+--- Says something in many rooms; returns for each server the names of its rooms.
+local function spread(cluster, servers)
+  local names, of = {}, {}
+  for n = 1, ROOMS do names[n] = tostring(n) end
+  assert.equal(204, say(cluster.nodes[1], table.concat(names, ","), "first"))
+  local seen = {}
+  for i, server in ipairs(servers) do
+    of[i] = {}
+    for key in server:cli("KEYS", "sluice:stream:*"):gmatch "[^\n]+" do
+      local name = key:match "room:(%w+)$"
+      assert.is_nil(seen[name], "a topic on two servers")
+      seen[name] = true
+      table.insert(of[i], name)
+    end
+  end
+  return of
+end
+
+local function data_of(tab, type, count)
+  local list = {}
+  for i = 1, count do list[i] = tab:next(type, 5).data end
+  return list
+end
+
+describe("topics of several Redis servers", function()
+  for count = 2, 3 do
+    it("are spread over " .. count .. ", and a stream has those of all", function()
+      local cluster, servers = start(count)
+      local of, total = spread(cluster, servers), 0
+      for i = 1, count do
+        assert.is_true(#of[i] >= 3, "a server has hardly any topic")
+        total = total + #of[i]
+      end
+      assert.equal(ROOMS, total)
+      local one, two = cluster.nodes[1], cluster.nodes[2]
+      local rooms = {}
+      for i = 1, count do rooms[i] = of[i][1] end
+      local all = table.concat(rooms, ",")
+      local tab = open(two, all)
+      for number = 1, 5 do assert.equal(204, say(one, all, tostring(number))) end
+      local last = {}
+      for _, text in ipairs(data_of(tab, "said", 5 * count)) do
+        local name, number = text:match "^(%w+) (%d+)$"
+        assert.equal((last[name] or 0) + 1, tonumber(number))
+        last[name] = tonumber(number)
+      end
+      for i = 1, count do assert.equal(5, last[rooms[i]]) end
+      local cursor = tab.last_id()
+      tab:close()
+      assert.equal(204, say(two, all, "missed"))
+      local back = open(one, all, cursor)
+      local missed = data_of(back, "said", count)
+      table.sort(missed)
+      table.sort(rooms)
+      for i = 1, count do assert.equal(rooms[i] .. " missed", missed[i]) end
+      assert.equal(204, say(two, rooms[1], "live"))
+      assert.equal(rooms[1] .. " live", back:next("said", 5).data)
+      assert.equal(0, back:count "resync")
+    end)
+  end
+end)
+
+describe("a Redis server of several", function()
+  it("takes its own topics away, and brings them back with a resync for these alone", function()
+    local cluster, servers = start(2, { errors = "route=say" })
+    local of = spread(cluster, servers)
+    local one, two = cluster.nodes[1], cluster.nodes[2]
+    local lost, kept = of[1][1], of[2][1]
+    local tab, gone = open(two, lost .. "," .. kept), open(one, lost .. "," .. kept)
+    assert.equal(204, say(one, lost .. "," .. kept, "before"))
+    data_of(tab, "said", 2)
+    data_of(gone, "said", 2)
+    gone:close()
+    servers[1]:kill()
+    wait.wait_until(function() return http.get(two.admin, "/ready").status == 503 end, 10, "a server to be missed")
+    wait.wait_until(function() return http.get(one.admin, "/ready").status == 503 end, 10, "a server to be missed")
+    assert.equal(204, say(one, kept, "meanwhile"))
+    assert.equal(kept .. " meanwhile", tab:next("said", 5).data)
+    assert.is_true(say(one, lost, "in vain") >= 500)
+    servers[1]:start()
+    cluster:wait_ready()
+    local resync = tab:next("resync", 10).data
+    assert.matches('"reason":"epoch"', resync)
+    assert.matches("room:" .. lost, resync, 1, true)
+    assert.is_nil(resync:find("room:" .. kept, 1, true), resync)
+    wait.wait_until(function() return say(one, lost .. "," .. kept, "again") == 204 end, 5, "both to be published to")
+    local heard = data_of(tab, "said", 2)
+    table.sort(heard)
+    local expected = { lost .. " again", kept .. " again" }
+    table.sort(expected)
+    assert.same(expected, heard)
+    local cursor = tab.last_id()
+    tab:close()
+    assert.equal(204, say(two, lost .. "," .. kept, "missed"))
+    local back = open(one, lost .. "," .. kept, cursor)
+    assert.equal(2, #data_of(back, "said", 2))
+    assert.equal(0, back:count "resync")
+
+    -- Who was away all the time missed what the other server's topic had, and no more.
+    local late = open(two, lost .. "," .. kept, gone.last_id())
+    local told = late:next("resync", 5).data
+    assert.matches('"reason":"epoch"', told)
+    assert.is_nil(told:find("room:" .. kept, 1, true), told)
+    wait.wait_until(function() return #late:data "said" == 3 end, 5, "what the other topic had")
+    assert.same({ kept .. " meanwhile", kept .. " again", kept .. " missed" }, late:data "said")
+  end)
+
+  it("that is spelled otherwise by another node is the same one", function()
+    local servers = { redis.start(), redis.start() }
+    local nodes = {}
+    for i, spelling in ipairs { '"redis://%s", "redis://%s/0"', '"redis://%s/0", "redis://%s"' } do
+      nodes[i] = e2e.server { rules = RULES, conf = ("redis = { %s }"):format(spelling)
+        :format(servers[i].address, servers[3 - i].address) }
+    end
+    for _, node in ipairs(nodes) do
+      wait.wait_until(function() return node:ready().ready end, 10, "a node to be ready")
+    end
+    local names = {}
+    for n = 1, ROOMS do names[n] = tostring(n) end
+    local all = table.concat(names, ",")
+    local tab = open(nodes[2], all)
+    assert.equal(204, say(nodes[1], all, "hi"))
+    assert.equal(ROOMS, #data_of(tab, "said", ROOMS))
+  end)
+end)
