@@ -156,9 +156,9 @@ describe("a Redis server of several", function()
   it("that is spelled otherwise by another node is the same one", function()
     local servers = { redis.start(), redis.start() }
     local nodes = {}
-    for i, spelling in ipairs { '"redis://%s", "redis://%s/0"', '"redis://%s/0", "redis://%s"' } do
-      nodes[i] = e2e.server { rules = RULES, conf = ("redis = { %s }"):format(spelling)
-        :format(servers[i].address, servers[3 - i].address) }
+    for i = 1, 2 do
+      local conf = ('redis = { "redis://%s", "redis://%s/0" }'):format(servers[i].address, servers[3 - i].address)
+      nodes[i] = e2e.server { rules = RULES, conf = conf }
     end
     for _, node in ipairs(nodes) do
       wait.wait_until(function() return node:ready().ready end, 10, "a node to be ready")
