@@ -16,6 +16,7 @@ struct cluster_call {
     struct redis_call *call;
     redis_done_f *done;
     void *owner;
+    bool early; /* the server was not here yet: it refuses what names no epoch */
 };
 
 /* ---- scripts that run for others ---- */
@@ -32,9 +33,9 @@ static void on_ran(void *owner, const struct redis_answer *answer)
     struct redis_answer said = *answer;
     const bool error = said.code && strcmp(said.code, "error") == 0;
     const bool stale = error && (begins_with(said.sentence, "EPOCH") || begins_with(said.sentence, "NOSCRIPT"));
-    if (stale) said.code = "epoch";
+    if (stale) said.code = call->early ? "away" : "epoch";
     if (error && begins_with(said.sentence, "FENCED")) said.code = "fenced";
-    const bool current = call->asked.conversation == server->conversation;
+    const bool current = call->asked.conversation == server->conversation && !call->early;
     redis_done_f *done = call->done;
     void *asker = call->owner;
     asked_free(&call->asked); /* who hears that the server is away gives up what it asked */
@@ -61,6 +62,7 @@ struct cluster_call *cluster_run(struct cluster *cluster, uint32_t index,
     struct cluster_call *call = asked_new(server, sizeof(*call));
     call->done = done;
     call->owner = owner;
+    call->early = server->state != SERVER_HERE;
     call->call = server->redis->ops->start(server->redis, words, count + FIXED, on_ran, call);
     if (words != few) xfree(words);
     return call;
