@@ -1,11 +1,7 @@
 /* bind_redis: one command of a rule's to a Redis server. The library (scripts/sluice/redis.lua) makes it
- * friendly; here it is sent, waited for, and its answer becomes Lua values.
- *
- * The answer's values live during the call that brings them, when no Lua may run; so they are kept as bytes
- * until the task goes on: a kind, then a number, or a size and a text, or a count and so many values. */
+ * friendly; here it is sent, waited for, and its answer becomes Lua values. */
 #include <lauxlib.h>
 #include <lua.h>
-#include <string.h>
 
 #include "base/alloc.h"
 #include "engine/databases.h"
@@ -13,110 +9,38 @@
 #include "ports/redis.h"
 #include "script/bind.h"
 #include "script/here.h"
+#include "script/kept.h"
 #include "script/phase.h"
 #include "script/task.h"
 #include "script/vm.h"
 
-enum { WORDS_MAX = 1024, ANSWER_MAX = 4 << 20, DEPTH_MAX = 32 };
+enum { WORDS_MAX = 1024 };
 
 struct commanding {
     struct redis *redis;
     struct redis_call *call; /* NULL once it is answered */
     struct task *task;
-    const char *code;  /* of an error; then `bytes` is its sentence */
-    struct buf bytes;  /* else the value */
+    struct kept kept;
 };
-
-static bool keep(struct buf *out, const struct redis_value *value, int depth)
-{
-    const int64_t number = value->kind == REDIS_NUMBER ? value->number
-                           : value->kind == REDIS_LIST ? (int64_t)value->count
-                                                       : (int64_t)value->text.size;
-    buf_add_char(out, (char)value->kind);
-    buf_add(out, &number, sizeof number);
-    if (value->kind == REDIS_TEXT || value->kind == REDIS_ERROR) buf_add_bytes(out, value->text);
-    if (depth == DEPTH_MAX) return false;
-    for (size_t i = 0; value->kind == REDIS_LIST && i < value->count; i++)
-        if (!keep(out, &value->items[i], depth + 1)) return false;
-    return out->size <= ANSWER_MAX;
-}
-
-static void fail(struct commanding *commanding, const char *code, const char *sentence)
-{
-    commanding->code = code;
-    buf_clear(&commanding->bytes);
-    buf_add_text(&commanding->bytes, sentence);
-}
 
 static void answered(void *owner, const struct redis_answer *answer)
 {
     struct commanding *commanding = owner;
     commanding->call = NULL;
-    if (answer->code)
-        fail(commanding, answer->code, answer->sentence ? answer->sentence : answer->code);
-    else if (!keep(&commanding->bytes, answer->value, 0))
-        fail(commanding, "too_large", "the answer is larger than 4 MiB, or deeper than 32 lists");
+    kept_take(&commanding->kept, answer);
     task_wake(commanding->task);
 }
 
-/* Pushes the value that begins at `at`; returns where the next one does. A nil in a list is false, as
- * Redis' own scripts have it, so that lists have no holes. */
-static const char *push(lua_State *L, const char *at, bool listed)
-{
-    const enum redis_kind kind = (enum redis_kind)*at++;
-    int64_t number;
-    memcpy(&number, at, sizeof number);
-    at += sizeof number;
-    luaL_checkstack(L, 3, "redis");
-    switch (kind) {
-    case REDIS_NIL:
-        if (listed)
-            lua_pushboolean(L, 0);
-        else
-            lua_pushnil(L);
-        return at;
-    case REDIS_NUMBER:
-        lua_pushnumber(L, (lua_Number)number);
-        return at;
-    case REDIS_TEXT:
-        lua_pushlstring(L, at, (size_t)number);
-        return at + number;
-    case REDIS_ERROR:
-        lua_createtable(L, 0, 1);
-        lua_pushlstring(L, at, (size_t)number);
-        lua_setfield(L, -2, "err");
-        return at + number;
-    case REDIS_LIST:
-        break;
-    }
-    lua_createtable(L, (int)number, 0);
-    for (int i = 1; i <= number; i++) {
-        at = push(L, at, true);
-        lua_rawseti(L, -2, i);
-    }
-    return at;
-}
-
-/* value | nil, code, sentence */
 static int collect(lua_State *L, void *ctx)
 {
-    const struct commanding *commanding = ctx;
-    const struct bytes bytes = buf_bytes(&commanding->bytes);
-    if (!commanding->code) {
-        push(L, bytes.data, false);
-        return 1;
-    }
-    lua_pushnil(L);
-    lua_pushstring(L, commanding->code);
-    lua_pushlstring(L, bytes.data ? bytes.data : "", bytes.size);
-    return 3;
+    return kept_push(L, &((const struct commanding *)ctx)->kept);
 }
 
 static void release(void *ctx)
 {
     struct commanding *commanding = ctx;
     if (commanding->call) commanding->redis->ops->cancel(commanding->redis, commanding->call);
-    buf_destroy(&commanding->bytes);
+    kept_destroy(&commanding->kept);
     xfree(commanding);
 }
 
