@@ -20,6 +20,12 @@ TAKE_IN(claim, FILE_OF(epoch) FILE_OF(claim));
 TAKE_IN(topics, FILE_OF(epoch) FILE_OF(topics));
 TAKE_IN(announce, FILE_OF(epoch) FILE_OF(announce));
 TAKE_IN(announced, FILE_OF(epoch) FILE_OF(announced));
+TAKE_IN(watermark_tab, FILE_OF(epoch) FILE_OF(watermark) FILE_OF(watermark_tab));
+TAKE_IN(watermark_raise, FILE_OF(epoch) FILE_OF(watermark) FILE_OF(watermark_raise));
+TAKE_IN(watermark_posted, FILE_OF(epoch) FILE_OF(watermark) FILE_OF(watermark_posted));
+TAKE_IN(watermark_due, FILE_OF(epoch) FILE_OF(watermark) FILE_OF(watermark_due));
+TAKE_IN(watermark_row, FILE_OF(epoch) FILE_OF(watermark) FILE_OF(watermark_row));
+TAKE_IN(watermark_tell, FILE_OF(epoch) FILE_OF(watermark) FILE_OF(watermark_tell));
 
 #define SCRIPT(name) {#name, cluster_lua_##name, cluster_lua_##name##_end}
 
@@ -33,4 +39,17 @@ const struct cluster_script cluster_scripts[SCRIPTS] = {
     [SCRIPT_TOPICS] = SCRIPT(topics),
     [SCRIPT_ANNOUNCE] = SCRIPT(announce),
     [SCRIPT_ANNOUNCED] = SCRIPT(announced),
+    [SCRIPT_WATERMARK_TAB] = SCRIPT(watermark_tab),
+    [SCRIPT_WATERMARK_RAISE] = SCRIPT(watermark_raise),
+    [SCRIPT_WATERMARK_POSTED] = SCRIPT(watermark_posted),
+    [SCRIPT_WATERMARK_DUE] = SCRIPT(watermark_due),
+    [SCRIPT_WATERMARK_ROW] = SCRIPT(watermark_row),
+    [SCRIPT_WATERMARK_TELL] = SCRIPT(watermark_tell),
 };
+
+const struct cluster_script *cluster_script_named(struct bytes name)
+{
+    for (int i = 0; i < SCRIPTS; i++)
+        if (bytes_equal(bytes_of(cluster_scripts[i].name), name)) return &cluster_scripts[i];
+    return NULL;
+}

@@ -1,5 +1,6 @@
 /* scripts: what runs in a Redis server as one step, each in its own file core/cluster/NAME.lua. What
- * several begin with, epoch.lua, stands in front of each of them but `enter`. */
+ * several begin with, epoch.lua, stands in front of each of them but `enter`; watermark.lua behind it, in front of what
+ * the library (scripts/sluice/) does with watermarks. */
 #pragma once
 
 #include "cluster/cluster.h"
@@ -14,7 +15,16 @@ enum {
     SCRIPT_TOPICS,
     SCRIPT_ANNOUNCE,
     SCRIPT_ANNOUNCED,
+    SCRIPT_WATERMARK_TAB,
+    SCRIPT_WATERMARK_RAISE,
+    SCRIPT_WATERMARK_POSTED,
+    SCRIPT_WATERMARK_DUE,
+    SCRIPT_WATERMARK_ROW,
+    SCRIPT_WATERMARK_TELL,
     SCRIPTS
 };
+
+/* By its name; NULL: there is none of this name. */
+const struct cluster_script *cluster_script_named(struct bytes name);
 
 extern const struct cluster_script cluster_scripts[SCRIPTS];
