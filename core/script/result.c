@@ -453,7 +453,10 @@ bool call_read_refusal(struct running *running, lua_State *L)
         return true;
     }
     const bool publish = running->call.kind == HOOK_PUBLISH;
-    if (running->call.kind != HOOK_ROUTE && !publish) return false;
+    if (running->call.kind != HOOK_ROUTE && !publish) {
+        running->result.outcome = OUTCOME_UNKNOWN;
+        return status == 503; /* "don't know" is what that says, and no error of theirs */
+    }
     buf_clear(&running->text);
     buf_add_text(&running->text, "{\"error\":{\"code\":");
     text_json_string(&running->text, bytes_of(code));
