@@ -7,6 +7,9 @@
 -- One tab shows one thread: opening another closes the first, the end of the tab's stream closes all. A tab that
 -- has no stream yet counts for 30 seconds. `post` is called for one (user, peer) at a time, with the highest row
 -- only; while it fails it is repeated with backoff as long as the user has a stream, and 10 minutes more.
+--
+-- A node by itself keeps all this in the app's store (opened.lua, posting.lua) and answers at once. Nodes that share a
+-- Redis keep it there (watermark_shared.lua): each call suspends until the server has answered.
 
 local core    = require "sluice.core"
 local fail    = require "sluice.fail"
@@ -14,6 +17,7 @@ local json    = require "sluice.json"
 local opened  = require "sluice.opened"
 local posting = require "sluice.posting"
 local schema  = require "sluice.schema"
+local shared  = require "sluice.watermark_shared"
 
 local DATA_KEPT = 86400
 
@@ -70,6 +74,7 @@ function Watermark:open(user, tag, peer, row)
   check("watermark:open: user", user)
   check("watermark:open: peer", peer)
   check_row("watermark:open", row)
+  if core.clustered() then return self_.shared:open(user, tag, peer, row) end
   remember(self_, user)
   self_.opened:open(user, tag, peer)
   self_.posting:raise(user, peer, row)
@@ -78,7 +83,9 @@ end
 --- The tab no longer shows this peer's thread (nil: whatever it shows).
 function Watermark:close(user, tag, peer)
   check("watermark:close: user", user)
-  parts[self].opened:close(user, tag, peer)
+  local self_ = parts[self]
+  if core.clustered() then return self_.shared:close(user, tag, peer) end
+  self_.opened:close(user, tag, peer)
 end
 
 --- Something new came: if the user has the peer's thread open in some tab, it is read: posts the row and waits
@@ -89,6 +96,7 @@ function Watermark:advance(user, peer, row)
   check("watermark:advance: user", user)
   check("watermark:advance: peer", peer)
   check_row("watermark:advance", row)
+  if core.clustered() then return self_.shared:advance(user, peer, row) end
   if not self_.opened:is_open(user, peer) then return nil end
   local item = self_.posting:raise(user, peer, row)
   return not item or self_.posting:wait(item, row, self_.wait)
@@ -96,7 +104,11 @@ end
 
 --- The highest row that the user has read of the peer, told to the server or about to be; nil: none.
 function Watermark:row(user, peer)
-  local item = parts[self].posting:get(check("watermark:row: user", user), check("watermark:row: peer", peer))
+  local self_ = parts[self]
+  check("watermark:row: user", user)
+  check("watermark:row: peer", peer)
+  if core.clustered() then return self_.shared:row(user, peer) end
+  local item = self_.posting:get(user, peer)
   return item and item.row
 end
 
@@ -118,12 +130,17 @@ function watermark.new(app, name, options)
 
   local prefix = ("\0watermark:%s:"):format(name)
   local self_  = { prefix = prefix, wait = checked.wait, opened = opened.new(prefix .. "open:") }
+  local hook   = schema.hook(checked.post, "post of watermark " .. tostring(name))
+  self_.shared = shared.new {
+    name = name, prefix = prefix .. "shared:", wait = checked.wait, hook = hook, deliver = checked.post,
+    min = checked.backoff.min, max = checked.backoff.max,
+  }
   self_.posting = posting.new {
     name    = name,
     prefix  = prefix .. "row:",
     min     = checked.backoff.min,
     max     = checked.backoff.max,
-    hook    = schema.hook(checked.post, "post of watermark " .. tostring(name)),
+    hook    = hook,
     deliver = function(user, peer, row, item)
       item.data = data_of(self_, user) or item.data -- for a repetition after the user's last stream has ended
       checked.post(user, item.data, peer, row)
