@@ -95,4 +95,20 @@ describe("a cluster's node", function()
       for number = 2, 9 do assert.equal("room:a " .. number, data[number - 1]) end
     end
   end)
+
+  it("publishes once what is sent to all of them at once with one key", function()
+    local cluster = begin(3)
+    local tab = open(cluster.nodes[1])
+    for round = 1, 10 do
+      local asked = {}
+      for i = 1, 9 do
+        asked[i] = http.connect(cluster.nodes[i % 3 + 1].address)
+        asked[i]:start(request(round))
+      end
+      for i = 1, 9 do assert.equal(200, asked[i]:answer().status) end
+    end
+    publish(cluster.nodes[1], 11)
+    wait.wait_until(function() return tab:data("say")[tab:count "say"] == "room:a 11" end, 5)
+    assert.equal(11, tab:count "say")
+  end)
 end)
