@@ -192,6 +192,14 @@ void topic_receive(struct topic *topic, uint64_t place, const struct emission *e
     topic_put(topic, emission);
 }
 
+void topic_receive_here(struct topic *topic, const struct emission *emission)
+{
+    if (!topic->loaded) return;
+    order_next(order_of(topic));
+    topic_load_retained(topic, emission, topic_now(topic));
+    topic_put_here(topic, emission);
+}
+
 void topic_break(struct topic *topic, const char *reason)
 {
     if (!topic->loaded) return;

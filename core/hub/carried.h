@@ -76,6 +76,10 @@ void topic_unload(struct topic *topic);
  * comes too late for the ids that were given since breaks the topic. */
 void topic_receive(struct topic *topic, uint64_t place, const struct emission *emission);
 
+/* A trigger that its server did not take, for this node's subscribers alone: what they have of it is no part of any
+ * id, and they are to be told to re-read once the server is back. Retained until the topic is loaded. */
+void topic_receive_here(struct topic *topic, const struct emission *emission);
+
 /* What came between is not known: a hole that cannot be filled, a server that began anew. Whoever has the topic is
  * told to re-read it, by an event of its own without a place, and so is who comes back from before what is heard
  * now: in front of what follows a hole, order_heard says up to where the hole goes. Nothing that was loaded stays. */

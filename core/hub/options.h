@@ -23,6 +23,7 @@ struct topic_options {
     bool retain;             /* the last trigger is kept for newcomers, */
     uint64_t retain_ttl_ms;  /* and for how long; 0: no matter how long */
     bool snapshot;           /* rules make one for newcomers, see snapshot.h */
+    bool away_local;         /* while its server is away, this node's own subscribers get its triggers all the same */
     struct bucket_limit limit; /* triggers of one topic; burst 0: none */
     const void *owner;       /* the declaration, for who answers the verdicts */
 };

@@ -156,6 +156,7 @@ static struct bytes event_id(const struct topic *topic, const struct emission *e
                              const struct places *id, char out[CURSOR_MAX])
 {
     const struct hub_ports *ports = topic_ports(topic);
+    if (!id) return (struct bytes){NULL, 0};
     if (!topic->options->publisher_ids)
         return bytes_run(out, cursor_write(&ports->order->epoch, id, out));
     return emission->id.size ? emission->id : topic_write_urn(ports->random, out);
@@ -165,6 +166,7 @@ struct frame *topic_frame(struct topic *topic, const struct emission *emission,
                           const struct places *id, uint64_t at_ms)
 {
     const struct hub_ports *ports = topic_ports(topic);
+    const struct places *places = id ? id : &ports->order->heard;
     char text[CURSOR_MAX];
     struct frame *frame = frame_new(&(struct trigger){
         .topic = topic->name,
@@ -178,7 +180,7 @@ struct frame *topic_frame(struct topic *topic, const struct emission *emission,
         .meta = emission->meta,
         .retry_ms = emission->retry_ms,
         .position = ports->order->position,
-        .place = id->at[topic->server],
+        .place = places->at[topic->server],
         .server = topic->server,
         .at_ms = at_ms,
         .at_us = clock_turn_us(ports->clock),
@@ -199,11 +201,10 @@ uint64_t topic_newest(const struct topic *topic)
     return history->count ? history_at(history, history->count - 1)->place : history->lost;
 }
 
-void topic_put(struct topic *topic, const struct emission *emission)
+static struct frame *put(struct topic *topic, const struct emission *emission, const struct places *id)
 {
     struct hub *hub = topic->hub;
-    struct frame *frame =
-        topic_frame(topic, emission, &hub->ports.order->heard, hub_now(hub));
+    struct frame *frame = topic_frame(topic, emission, id, hub_now(hub));
     hub->counters.emitted++;
     hub_note_placed(hub,
                     &(struct placing){.frame = frame,
@@ -213,11 +214,23 @@ void topic_put(struct topic *topic, const struct emission *emission)
                                       .server = frame->server,
                                       .subscribers = topic->present},
                     emission);
+    if (topic->present) fanout_add(hub, topic, frame);
+    return frame;
+}
+
+void topic_put(struct topic *topic, const struct emission *emission)
+{
+    struct frame *frame = put(topic, emission, &topic->hub->ports.order->heard);
     topic_keep(topic, frame);
     retain_placed(topic, frame);
     topic_watch_expiry(topic);
-    if (topic->present) fanout_add(hub, topic, frame);
     frame_unref(frame);
+    topic_release(topic);
+}
+
+void topic_put_here(struct topic *topic, const struct emission *emission)
+{
+    frame_unref(put(topic, emission, NULL));
     topic_release(topic);
 }
 

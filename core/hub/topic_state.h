@@ -63,7 +63,11 @@ uint64_t topic_place(struct topic *topic, const struct emission *emission);
 /* The rest of that, once the order has the trigger's position and place. */
 void topic_put(struct topic *topic, const struct emission *emission);
 
-/* The frame of a trigger at the newest position; its place is that of its server in `id`. */
+/* The same, of one that has a position alone: it has no id, and no history knows it. */
+void topic_put_here(struct topic *topic, const struct emission *emission);
+
+/* The frame of a trigger at the newest position; its place is that of its server in `id`. NULL: it has none of its own,
+ * and no id. */
 struct frame *topic_frame(struct topic *topic, const struct emission *emission,
                           const struct places *id, uint64_t at_ms);
 

@@ -400,6 +400,32 @@ static void replayed_ids_are_the_clients_own(void **state)
     assert_read(tab, READY("true", "4") "t a1\nt b1\nt a2\nt b2\n");
 }
 
+static void what_only_this_node_has_is_in_no_id_and_no_history(void **state)
+{
+    (void)state;
+    char cursor[CURSOR_MAX];
+    struct atom *type = atom_of("t");
+    const struct emission here = {.type = type, .data = BYTES("2")};
+    begin(1);
+    topic_receive_here(topic_of(world, "a0"), &here); /* it is not loaded: nobody has it */
+    struct tab *tab = start_in("a0", NULL);
+    settle(world);
+    assert_read(tab, NEW);
+    receive(topic_of(world, "a0"), 500, "1");
+    topic_receive_here(topic_of(world, "a0"), &here);
+    assert_true(hub_cursor(world->hub, cursor) > 0);
+    settle(world);
+    assert_read(tab, "t 1\nt 2\n");
+    assert_int_equal(places_of(tab).at[0], 500);
+    assert_int_equal(topic_kept(topic_of(world, "a0")), 1);
+    assert_read(start_in("a0", tab), READY("true", "0"));
+    receive(topic_of(world, "a0"), 600, "3");
+    settle(world);
+    assert_read(tab, "t 3\n");
+    assert_int_equal(places_of(tab).at[0], 600);
+    atom_unref(type);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_teardown(name, tear_down)
@@ -419,6 +445,7 @@ int main(void)
         TEST(a_cursor_from_a_node_that_is_ahead_is_to_be_waited_for),
         TEST(who_lagged_stands_before_what_comes_behind_it),
         TEST(replayed_ids_are_the_clients_own),
+        TEST(what_only_this_node_has_is_in_no_id_and_no_history),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
