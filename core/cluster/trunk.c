@@ -261,6 +261,11 @@ uint64_t trunk_newest(const struct trunk *trunk, uint32_t server)
     return trunk->newest[server];
 }
 
+void trunk_note_refused(struct trunk *trunk, size_t count)
+{
+    trunk->counters.refused += count;
+}
+
 bool trunk_idle(const struct trunk *trunk)
 {
     return list_empty(&trunk->publishing);

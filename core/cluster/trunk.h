@@ -141,5 +141,8 @@ uint32_t trunk_server_of(const struct trunk *trunk, struct bytes topic);
 /* The newest place of the server that this node's publishing was answered with, in the epoch of now. */
 uint64_t trunk_newest(const struct trunk *trunk, uint32_t server);
 
+/* Triggers were given up before they were handed over: they count as refused. */
+void trunk_note_refused(struct trunk *trunk, size_t count);
+
 bool trunk_idle(const struct trunk *trunk); /* nothing that was published waits for its answer */
 const struct trunk_counters *trunk_counters(const struct trunk *trunk);

@@ -23,6 +23,8 @@ struct freight {
     uint32_t history_size;
     uint64_t history_ttl_ms, retain_ttl_ms;
     bool retain;
+    bool local; /* may go to this node's subscribers alone, */
+    bool here;  /* and does: its server is away */
 };
 
 struct carriage {
@@ -99,7 +101,8 @@ static void load(struct carriage *carriage, struct bytes name, const struct topi
                                 .history_size = options->history_size,
                                 .history_ttl_ms = options->history_ttl_ms,
                                 .retain = options->retain && emission->type,
-                                .retain_ttl_ms = options->retain_ttl_ms};
+                                .retain_ttl_ms = options->retain_ttl_ms,
+                                .local = options->away_local};
     freight->name_at = carriage->bytes.size;
     carrier_name(carrier, name, &carriage->bytes);
     freight->name_size = carriage->bytes.size - freight->name_at;
@@ -157,11 +160,12 @@ static void send_to(struct carriage *carriage, uint32_t server, bool with_terms)
     xfree(items);
 }
 
-/* A bit a server. */
+/* A bit a server that takes some of it. */
 static uint32_t servers_of(const struct carriage *carriage)
 {
     uint32_t servers = 0;
-    for (size_t i = 0; i < carriage->count; i++) servers |= 1u << carriage->freight[i].server;
+    for (size_t i = 0; i < carriage->count; i++)
+        if (!carriage->freight[i].here) servers |= 1u << carriage->freight[i].server;
     return servers;
 }
 
@@ -183,14 +187,49 @@ static void send_last(struct carriage *carriage)
     send_to(carriage, carriage->terms_server, true);
 }
 
+/* Before anything is sent: all of it can be, or delivered here. */
+static bool can_go(struct carriage *carriage)
+{
+    const struct cluster *cluster = carriage->carrier->joint->cluster;
+    bool all_local = true;
+    for (size_t i = 0; i < carriage->count; i++) {
+        struct freight *freight = &carriage->freight[i];
+        freight->here = !cluster_here(cluster, freight->server);
+        if (freight->here && !freight->local) return false;
+        all_local = all_local && freight->local;
+    }
+    if (!carriage->terms || cluster_here(cluster, carriage->terms_server)) return true;
+    if (carriage->claim.size || !all_local) return false;
+    carriage->terms = false; /* then this node alone remembers it */
+    return true;
+}
+
+static void end_soon(struct carriage *carriage)
+{
+    later_post(carriage->carrier->ports.ports->later, LATER_SOON, &carriage->job);
+}
+
+static void refuse(struct carriage *carriage)
+{
+    carriage->code = "away";
+    buf_add_text(&carriage->sentence, "the server is not here");
+    trunk_note_refused(carriage->carrier->joint->trunk, carriage->count);
+    end_soon(carriage);
+}
+
 static void send(struct carriage *carriage)
 {
-    uint32_t servers = servers_of(carriage);
     carriage->places = carriage->carrier->ports.ports->order->heard;
+    if (!can_go(carriage)) {
+        refuse(carriage);
+        return;
+    }
+    uint32_t servers = servers_of(carriage);
     if (carriage->terms) servers &= ~(1u << carriage->terms_server);
     for (uint32_t server = 0; server < CLUSTER_SERVERS; server++)
         if (servers & 1u << server) send_to(carriage, server, false);
     if (!carriage->open && carriage->terms) send_last(carriage);
+    if (!carriage->open) end_soon(carriage);
 }
 
 /* ---- the answer ---- */
@@ -206,18 +245,42 @@ static void owe(struct carriage *carriage)
         carrier_owe(carrier, carriage->freight[i].topic, carriage->freight[i].server);
 }
 
-static void note_unpublished(const struct carriage *carriage)
+static void unload(const struct carriage *carriage,
+                   void (*each)(struct carrier *carrier, const struct freight *freight,
+                                const struct emission *emission))
 {
-    const struct carrier_ports *ports = &carriage->carrier->ports;
     struct emission emission;
     for (size_t i = 0; i < carriage->count; i++) {
         const struct freight *freight = &carriage->freight[i];
         const struct bytes parcel =
             bytes_run(carriage->bytes.data + freight->parcel_at, freight->parcel_size);
         if (!carrier_unpack(carriage->carrier, parcel, &emission)) continue;
-        ports->unpublished(ports->owner, freight->topic, &emission);
+        each(carriage->carrier, freight, &emission);
         carrier_drop(&emission);
     }
+}
+
+static void note_unpublished(struct carrier *carrier, const struct freight *freight,
+                             const struct emission *emission)
+{
+    carrier->ports.unpublished(carrier->ports.owner, freight->topic, emission);
+}
+
+/* Where somebody has the topic it is heard at once; others hear that there was something. */
+static void deliver_here(struct carrier *carrier, const struct freight *freight,
+                         const struct emission *emission)
+{
+    if (!freight->here) return;
+    struct topic *topic = hub_topic_find(*carrier->ports.hub, atom_bytes(freight->topic));
+    if (topic) topic_receive_here(topic, emission);
+    carrier_owe(carrier, freight->topic, freight->server);
+}
+
+static void deliver_all_here(const struct carriage *carriage)
+{
+    bool here = false;
+    for (size_t i = 0; i < carriage->count; i++) here = here || carriage->freight[i].here;
+    if (here) unload(carriage, deliver_here);
 }
 
 static void finish(struct carriage *carriage, struct bytes again)
@@ -227,7 +290,9 @@ static void finish(struct carriage *carriage, struct bytes again)
                                     carriage->places};
     if (carriage->code) {
         carrier->failed += carriage->count;
-        note_unpublished(carriage);
+        unload(carriage, note_unpublished);
+    } else if (!again.data) {
+        deliver_all_here(carriage);
     }
     if (carriage->code && (carriage->owing || !carriage->done)) owe(carriage);
     if (carriage->done) carriage->done(carriage->owner, &carried);
@@ -237,9 +302,7 @@ static void finish(struct carriage *carriage, struct bytes again)
 /* There was nothing to send. */
 static void settle(struct job *job)
 {
-    struct carriage *carriage = CONTAINER(job, struct carriage, job);
-    carriage->places = carriage->carrier->ports.ports->order->heard;
-    finish(carriage, (struct bytes){NULL, 0});
+    finish(CONTAINER(job, struct carriage, job), (struct bytes){NULL, 0});
 }
 
 static struct bytes read_record(struct carriage *carriage, struct bytes record)
@@ -314,10 +377,7 @@ struct carriage *carrier_send(struct carrier *carrier, const struct terms *terms
     carriage->done = done;
     carriage->owner = owner;
     if (terms) take_terms(carriage, terms, result);
-    if (carriage->count || terms)
-        send(carriage);
-    else /* all of it waits in windows */
-        later_post(carrier->ports.ports->later, LATER_SOON, &carriage->job);
+    send(carriage); /* all of it may wait in windows */
     return carriage;
 }
 

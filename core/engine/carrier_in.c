@@ -5,7 +5,7 @@
 #include "engine/carrier_state.h"
 #include "event/parcel.h"
 
-enum { LINGER_MS = 10000, OWED_MAX = 65536 };
+enum { LINGER_MS = 10000, OWED_MAX = 65536, OWED_MS = 1000 };
 
 /* A topic that is listened to, for as long as the hub has it. */
 struct line {
@@ -189,11 +189,12 @@ void carrier_owe(struct carrier *carrier, struct atom *topic, uint32_t server)
     struct owed *owed = xmalloc(sizeof(*owed));
     owed->server = server;
     dict_set(&carrier->owed, name, owed);
+    if (!timer_armed(&carrier->owing))
+        clock_after(carrier->ports.ports->clock, &carrier->owing, OWED_MS);
 }
 
-static void on_here(struct joint_member *member, uint32_t server)
+static void pay(struct carrier *carrier, uint32_t server)
 {
-    struct carrier *carrier = CONTAINER(member, struct carrier, member);
     for (struct dict_entry *entry = NULL; (entry = dict_next(&carrier->owed, entry));) {
         struct owed *owed = entry->value;
         const struct bytes name = bytes_run(entry->key, entry->key_size);
@@ -202,6 +203,21 @@ static void on_here(struct joint_member *member, uint32_t server)
         dict_remove(&carrier->owed, name);
         xfree(owed);
     }
+}
+
+static void on_here(struct joint_member *member, uint32_t server)
+{
+    pay(CONTAINER(member, struct carrier, member), server);
+}
+
+/* A server may be here all the time, and not have taken it. */
+static void on_owing(struct timer *timer)
+{
+    struct carrier *carrier = CONTAINER(timer, struct carrier, owing);
+    const struct cluster *cluster = carrier->joint->cluster;
+    for (uint32_t i = 0; i < cluster_servers(cluster); i++)
+        if (cluster_here(cluster, i)) pay(carrier, i);
+    if (carrier->owed.count) clock_after(carrier->ports.ports->clock, timer, OWED_MS);
 }
 
 /* ---- life ---- */
@@ -217,6 +233,7 @@ struct carrier *carrier_new(const struct carrier_ports *ports)
     carrier->ports = *ports;
     carrier->joint = ports->ports->joint;
     carrier->owed = DICT_EMPTY;
+    timer_init(&carrier->owing, on_owing);
     carrier_out_create(carrier);
     carrier->member.here = on_here;
     joint_add(carrier->joint, &carrier->member);
@@ -248,6 +265,7 @@ bool carrier_idle(const struct carrier *carrier)
 void carrier_free(struct carrier *carrier)
 {
     joint_remove(&carrier->member);
+    clock_cancel(carrier->ports.ports->clock, &carrier->owing);
     carrier_out_destroy(carrier);
     for (struct dict_entry *entry = NULL; (entry = dict_next(&carrier->owed, entry));)
         xfree(entry->value);

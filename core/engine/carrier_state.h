@@ -20,6 +20,7 @@ struct carrier {
     struct carriage *loose;   /* of nobody's; leaves at the end of the turn */
     struct job job;
     struct dict owed; /* topics that must be told to re-read, by name: struct owed */
+    struct timer owing;
     uint64_t failed;  /* triggers that were not published */
 };
 

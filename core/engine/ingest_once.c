@@ -100,6 +100,16 @@ const struct terms *publish_terms(struct publish *publish)
     return &publish->terms;
 }
 
+/* What such topics are given is published without Redis, and remembered on this node alone: the carrier sees to it
+ * that nothing else is. */
+static bool may_go_without(const struct publish *publish, const struct reservation_answer *answer)
+{
+    const struct plan *plan = app_plan(publish->app);
+    bool local = false;
+    for (size_t i = 0; i < plan->topic_count; i++) local = local || plan->topics[i]->options.away_local;
+    return local && turn_stands(&publish->turn) && strcmp(answer->code, "away") == 0;
+}
+
 static void on_reserved(void *owner, const struct reservation_answer *answer)
 {
     struct publish *publish = owner;
@@ -120,8 +130,12 @@ static void on_reserved(void *owner, const struct reservation_answer *answer)
         publish_fail_other(publish);
         break;
     case RESERVED_NOT:
-        publish_fail(publish, 503, "unavailable",
-                     "Whether this was published before is not known: Redis is away; try again.");
+        publish->reserved = may_go_without(publish, answer);
+        if (publish->reserved)
+            publish_run(publish);
+        else
+            publish_fail(publish, 503, "unavailable",
+                         "Whether this was published before is not known: Redis is away; try again.");
         break;
     }
 }

@@ -80,6 +80,7 @@ static int l_topic(lua_State *L)
         .retain = field_flag(L, "retain"),
         .retain_ttl_ms = field_ms(L, "retain_ttl"),
         .snapshot = topic->snapshot != 0,
+        .away_local = field_flag(L, "away_local"),
         .limit = {.rate = (uint32_t)field_number(L, "limit_rate"),
                   .burst = (uint32_t)field_number(L, "limit_burst")},
         .owner = topic,

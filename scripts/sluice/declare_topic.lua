@@ -49,6 +49,7 @@ local SHAPE = {
   retain    = { "optional", shape = RETAIN, bare = true },
   snapshot  = { "function" },                                 -- (sub, params) -> type, data | { { type, data } } | nil
   limit     = { "optional", shape = LIMIT },
+  away      = { "choice", of = { "refuse", "local" }, default = "refuse" },   -- while the nodes' Redis is away
 }
 
 return function(_, pattern, options)
@@ -87,6 +88,7 @@ return function(_, pattern, options)
     retain_ttl      = checked.retain and checked.retain.ttl or 0,
     snapshot        = schema.hook(taking(checked.snapshot, checked.wrap), "snapshot of topic " .. pattern,
       checked.snapshot),
+    away_local      = checked.away == "local",
     limit_rate      = limit.rate or 0,
     limit_burst     = limit.burst or limit.rate or 0,
     typed           = listed ~= nil,

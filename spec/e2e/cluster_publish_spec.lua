@@ -3,6 +3,7 @@
 
 local clusters     = require "spec.support.cluster"
 local http         = require "spec.support.http"
+local json         = require "cjson.safe"
 local redis_server = require "spec.support.redis"
 local sse          = require "spec.support.sse"
 local wait         = require "spec.support.wait"
@@ -14,6 +15,7 @@ local time   = require "sluice.time"
 local app = sluice.app "demo"
 local room = app:topic("room:{id}", { subscribe = false, history = { size = 100, ttl = 60 } })
 local gate = app:topic("gate:{id}", { subscribe = false, history = { size = 100, ttl = 60 } })
+local near = app:topic("near", { subscribe = false, away = "local", retain = true, history = { size = 100, ttl = 60 } })
 app:stream("s", { path = "/s", topics = function(req) return { room(req.query.id or "a"), gate "a" } end,
   connect = function(sub) gate("a"):emit("came", "x") end })
 local input = app:ingest("in", { path = "/publish", authorize = sluice.bearer "the-key" })
@@ -21,6 +23,12 @@ input:on("say", function(ev) room("a"):emit("said", ev.data) return ev.data end)
 input:on("slow", function(ev)
   log.info("slow begins")
   time.sleep(0.5)
+  room("a"):emit("said", ev.data)
+end)
+app:stream("near", { path = "/near", topics = function(req) return { near(), room "a" } end })
+input:on("near", function(ev) near():emit("near", ev.data) end)
+input:on("both", function(ev)
+  near():emit("near", ev.data)
   room("a"):emit("said", ev.data)
 end)
 input:on("raise", function() error "as told" end)
@@ -39,7 +47,7 @@ describe("publishing in a cluster", function()
     options = options or {}
     redis = redis_server.start { appendonly = options.appendonly }
     cluster = clusters.start { nodes = 2, rules = options.rules or RULES, servers = { redis },
-                               conf = 'redis_timeout = 0.5\n' .. (options.conf or ""), errors = options.errors or ERRORS }
+                               conf = "redis_timeout = 0.5\n", errors = options.errors or ERRORS }
     cluster:wait_ready()
     one, two = cluster.nodes[1], cluster.nodes[2]
   end
@@ -164,7 +172,8 @@ describe("publishing in a cluster", function()
       same(first, publish(two, { type = "say", data = "1", id = "a" }))
       same(first, publish(one, { type = "say", data = "1", id = "a" }))
       assert.equal(409, publish(two, { type = "say", data = "other", id = "a" }).status)
-      assert.equal(409, publish(two, { type = "say", data = "1", id = "a" }, { ["x-session-tag"] = ("t"):rep(16) }).status)
+      local tag = { ["x-session-tag"] = ("t"):rep(16) }
+      assert.equal(409, publish(two, { type = "say", data = "1", id = "a" }, tag).status)
       publish(two, { type = "say", data = "2", id = "b" })
       stream:wait_count("said", 2, 5)
       assert.same({ "1", "2" }, stream:data "said")
@@ -235,6 +244,55 @@ describe("publishing in a cluster", function()
       publish(one, { type = "say", data = "2" })
       stream:wait_count("said", 2, 10)
       assert.same({ "1", "2" }, stream:data "said")
+    end)
+  end)
+
+  describe("to a topic that is local while Redis is away", function()
+    it("reaches this node's subscribers at once, and tells all when Redis is back", function()
+      start()
+      local here, there = follow(one, { path = "/near" }), follow(two, { path = "/near" })
+      local before = publish(one, { type = "near", data = "1" }).json()
+      assert.equal("1", here:next("near").data)
+      assert.equal("1", there:next("near").data)
+      clusters.cut(one)
+      wait_away(one)
+      local answer = publish(one, { type = "near", data = "2" })
+      assert.equal(200, answer.status)
+      assert.same({ 1, 1 }, { answer.json().triggers, answer.json().subscribers })
+      assert.equal(before.cursor, answer.json().cursor)
+      assert.equal("2", here:next("near").data)
+      refused(publish(one, { type = "both", data = "3" }))
+      clusters.mend(one)
+      for _, stream in ipairs { here, there } do
+        local told = json.decode(stream:next("resync", 15).data)
+        assert.same({ reason = "redis", topics = { "near" } },
+                    { reason = told.reason, topics = told.topics })
+      end
+      cluster:wait_ready()
+      assert.equal(200, publish(two, { type = "both", data = "4" }).status)
+      assert.equal("4", here:next("near").data)
+      assert.equal("4", there:next("near").data)
+      assert.same({ "1", "2", "4" }, here:data "near")
+      assert.same({ "1", "4" }, there:data "near")
+      assert.same({ "4" }, here:data "said")
+      assert.same({ 1, 1 }, { here:count "resync", there:count "resync" })
+    end)
+
+    it("is remembered by this node where it has an id", function()
+      start()
+      local here = follow(one, { path = "/near" })
+      redis:stop()
+      wait_away(one)
+      local event = { type = "near", data = "1", id = "a" }
+      assert.equal(200, publish(one, event).status)
+      assert.is_true(publish(one, event).json().duplicate)
+      refused(publish(one, { type = "both", data = "2", id = "b" }))
+      assert.equal("1", here:next("near").data)
+      redis:start()
+      cluster:wait_ready()
+      assert.equal(200, publish(one, { type = "both", data = "2", id = "b" }).status)
+      assert.equal("2", here:next("near").data)
+      assert.same({ "1", "2" }, here:data "near")
     end)
   end)
 end)
