@@ -85,7 +85,7 @@ endef
 
 .DEFAULT_GOAL := all
 .PHONY: all help units fuzzers benches modules run run-board run-inventory run-rooms install clean test lint unit spec e2e \
-        browser asan valgrind mutants fuzz bench reload-storm soak soak-short cluster docs clean-room deps-run deps-test docs-check mutants-check FORCE
+        browser asan valgrind mutants fuzz bench bench-workers reload-storm soak soak-short cluster docs clean-room deps-run deps-test docs-check mutants-check FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -231,6 +231,10 @@ fuzz: ## fuzz each parser for SECONDS (60) under ASan and UBSan; T=parser does o
 bench: ## measure against the bare loop, print a table, write JSON; ARGS="--size small" is bench/run's
 	$(call sub,plain) all benches
 	@bench/run $(ARGS)
+
+bench-workers: ## 50,000 streams over four workers, with a topic each; ARGS="WORKERS STREAMS SECONDS"
+	$(call sub,plain) all benches
+	@bench/workers $(ARGS)
 
 docs: all ## write the generated documents again
 	@spec/docs

@@ -79,6 +79,14 @@ local function sinks(deliveries, own)
   return function(_, size) return { "build/bench/sinks", size.sinks, deliveries / size.sinks, own } end
 end
 
+-- A topic for each stream, and as many publishes under way as there are connections times depth.
+local function shared(depth) return function(server, size)
+  return { "private", "--streams", size.links, "--stream", "/own?user=%d", "--post", server.posts.private.path,
+           "--body", server.body, "--connections", depth > 1 and 8 or 4, "--depth", depth, "--seconds", size.seconds }
+end end
+
+local CLUSTER = { "sluice", "nodes-1", "nodes-2", "nodes-4" }
+
 local function participants(_, size) return { "build/bench/sinks", 100000, size.messages, "participants" } end
 
 cases.list = {
@@ -108,6 +116,12 @@ cases.list = {
     servers = { "nchan", "sluice" }, words = stalled },
   { name = "linked", title = "upstream to browser", unit = "per CPU-second", figure = "per_cpu_s",
     servers = { "bare", "sluice", "bare" }, words = linked },
+  { name = "cluster", title = "private topics, through Redis", unit = "per CPU-second", figure = "per_cpu_s",
+    servers = CLUSTER, words = shared(16) },
+  { name = "cluster-quiet", title = "private topics, through Redis, 4 under way", unit = "per CPU-second",
+    figure = "per_cpu_s", servers = CLUSTER, words = shared(1) },
+  { name = "cluster-topic", title = "one topic, through Redis", unit = "per CPU-second", figure = "per_cpu_s",
+    servers = CLUSTER, words = fanout "one" },
   { name = "sinks-idle", title = "in memory, with a topic of their own", unit = "bytes",
     figure = "bytes_per_stream", servers = { "sluice" }, alone = true, words = sinks(1e6, "own") },
   { name = "sinks", title = "in memory, one topic", unit = "per CPU-second", figure = "per_cpu_s",
@@ -115,5 +129,12 @@ cases.list = {
   { name = "participants", title = "in memory, to 5 of 100,000", unit = "times the cost", figure = "times_the_cost",
     servers = { "sluice" }, expected = { at_most = 2 }, alone = true, words = participants },
 }
+
+--- What a case is called in tables.
+function cases.title(name)
+  for _, case in ipairs(cases.list) do
+    if case.name == name then return case.title end
+  end
+end
 
 return cases

@@ -17,12 +17,13 @@
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 static const char help[] =
-    "Usage: load SCENE --target ADDRESS:PORT [options]\n"
+    "Usage: load SCENE --target ADDRESS:PORT[,ADDRESS:PORT...] [options]\n"
     "       load ports COUNT                 prints free ports of 127.0.0.1\n"
     "\n"
     "Scenes: idle, fanout, private, publish, connects, resumes, stalled, linked, sequences\n"
     "\n"
     "  --server PID       whose CPU time and memory are measured, descendants included\n"
+    "  --others PID,...   whose CPU time counts as well, and is told for each (fanout, private, publish)\n"
     "  --seconds S        how long (2)\n"
     "  --streams N        open streams (1000)\n"
     "  --stream PATH      what they ask for; %d is the stream's number (/events?user=%d)\n"
@@ -72,6 +73,17 @@ static void read_number(const char *text, void *field)
     *(double *)field = number;
 }
 
+static void read_others(const char *text, void *field)
+{
+    struct window_others *others = field;
+
+    do {
+        if (others->count == WINDOW_OTHERS) die("more than %d other processes", WINDOW_OTHERS);
+        others->pids[others->count++] = (unsigned)strtoul(text, NULL, 10);
+        text = strchr(text, ',');
+    } while (text++);
+}
+
 static void read_text(const char *text, void *field)
 {
     *(const char **)field = text;
@@ -91,6 +103,7 @@ static const struct {
 } settings[] = {
     {"--target", read_text, offsetof(struct options, host)},
     {"--server", read_count, offsetof(struct options, server)},
+    {"--others", read_others, offsetof(struct options, others)},
     {"--seconds", read_number, offsetof(struct options, seconds)},
     {"--streams", read_count, offsetof(struct options, streams)},
     {"--stream", read_text, offsetof(struct options, stream_path)},
@@ -141,7 +154,8 @@ static struct options read_options(char **words)
 
     for (; words[0]; words += 2) set(&options, words[0], words[1]);
     if (!options.host) die("--target is missing");
-    options.target = net_address(options.host);
+    options.targets = net_targets(options.host);
+    options.host = strndup(options.host, strcspn(options.host, ","));
     return options;
 }
 

@@ -24,6 +24,18 @@ struct sockaddr_in net_address(const char *text)
     return address;
 }
 
+struct net_targets net_targets(const char *text)
+{
+    struct net_targets targets = {.count = 0};
+
+    do {
+        if (targets.count == NET_TARGETS) die("more than %d targets", NET_TARGETS);
+        targets.at[targets.count++] = net_address(text);
+        text = strchr(text, ',');
+    } while (text++);
+    return targets;
+}
+
 static void set_on(int fd, int level, int option)
 {
     int on = 1;
@@ -56,6 +68,11 @@ int net_connect(const struct sockaddr_in *to, unsigned number)
     set_on(fd, IPPROTO_TCP, TCP_NODELAY);
     if (connect(fd, (const struct sockaddr *)to, sizeof *to) < 0) die_errno("connect");
     return fd;
+}
+
+int net_connect_any(const struct net_targets *to, unsigned number)
+{
+    return net_connect(&to->at[number % to->count], number);
 }
 
 int net_listen(unsigned port)

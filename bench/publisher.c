@@ -71,7 +71,7 @@ void publisher_open(struct publisher *publisher)
         line->source.ready = line_ready;
         line->size = REQUEST_BYTES;
         line->queue = zalloc(1, line->size);
-        loop_add(publisher->loop, &line->source, net_connect(&publisher->address, i), EPOLLIN);
+        loop_add(publisher->loop, &line->source, net_connect_any(&publisher->targets, i), EPOLLIN);
     }
 }
 

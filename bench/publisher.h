@@ -13,7 +13,7 @@ struct post_line;
 
 struct publisher {
     struct loop *loop;
-    struct sockaddr_in address;
+    struct net_targets targets;
     struct request request; /* path and body may hold %d and %t */
     unsigned connections;
     unsigned depth;

@@ -17,6 +17,12 @@ void report_window(const struct window *window, double count)
     report_number("seconds", window->seconds);
     report_number("server_cpu_s", window->server_cpu_s);
     report_number("generator_cpu_s", window->generator_cpu_s);
+    for (unsigned i = 0; i < window->others.count; i++) {
+        char key[24];
+
+        snprintf(key, sizeof key, "other_%u_cpu_s", i + 1);
+        report_number(key, window->others_cpu_s[i]);
+    }
     report_number("per_cpu_s", window->server_cpu_s > 0 ? count / window->server_cpu_s : 0);
 }
 

@@ -7,7 +7,8 @@
 void report_begin(const char *scene);
 void report_number(const char *key, double value);
 
-/* seconds, server_cpu_s, generator_cpu_s, and per_cpu_s: `count` a CPU-second of the server. */
+/* seconds, server_cpu_s, generator_cpu_s, and per_cpu_s: `count` a CPU-second of the server; with others
+ * other_1_cpu_s and so on, which are in server_cpu_s. */
 void report_window(const struct window *window, double count);
 
 /* p50_us, p99_us, p999_us, max_us and samples. */

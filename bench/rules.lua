@@ -44,6 +44,8 @@ app:stream("events", {
   topics   = function(_, sub) return { all(), mine(sub.user) } end,
 })
 
+app:stream("own", { path = "/own", identity = visitor, topics = function(_, sub) return mine(sub.user) end })
+
 app:stream("linked", {
   path      = "/linked",
   identity  = visitor,

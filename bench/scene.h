@@ -3,11 +3,13 @@
 #pragma once
 
 #include "net.h"
+#include "window.h"
 
 struct options {
-    const char *host; /* the target as text */
-    struct sockaddr_in target;
+    const char *host; /* the first target as text */
+    struct net_targets targets; /* several nodes of a cluster: streams and publishers go to them in turn */
     unsigned server; /* the pid whose CPU and memory count; 0: nobody's */
+    struct window_others others; /* whose CPU counts, too */
     unsigned streams;
     const char *stream_path; /* a template; %d is the stream's number */
     unsigned await_ready;    /* a stream is open at its `ready` event, not at its first byte */

@@ -11,10 +11,10 @@ enum { SETTLE_MS = 200 }; /* in which the server sees the last ones go */
 void scene_connects(const struct options *options)
 {
     struct loop loop;
-    struct window window;
+    struct window window = {.seconds = 0};
     struct storm storm = {
         .loop = &loop,
-        .address = options->target,
+        .targets = options->targets,
         .request = {.host = options->host, .path = options->stream_path},
         .users = options->users,
         .at_once = options->at_once,

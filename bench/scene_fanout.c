@@ -41,10 +41,10 @@ void scene_fanout(const struct options *options)
 {
     static struct latency latency;
     struct loop loop;
-    struct window window;
+    struct window window = {.others = options->others};
     struct streams streams = {
         .loop = &loop,
-        .address = options->target,
+        .targets = options->targets,
         .request = {.host = options->host, .path = options->stream_path},
         .await_ready = options->await_ready,
         .sample_every = 16,
@@ -52,7 +52,7 @@ void scene_fanout(const struct options *options)
     };
     struct publisher publisher = {
         .loop = &loop,
-        .address = options->target,
+        .targets = options->targets,
         .request = {.host = options->host, .path = options->post_path, .body = options->post_body},
         .connections = 1,
         .depth = options->posts,

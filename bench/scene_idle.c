@@ -14,7 +14,7 @@ void scene_idle(const struct options *options)
     struct loop loop;
     struct streams streams = {
         .loop = &loop,
-        .address = options->target,
+        .targets = options->targets,
         .request = {.host = options->host, .path = options->stream_path},
         .await_ready = options->await_ready,
     };

@@ -60,7 +60,7 @@ void scene_linked(const struct options *options)
 {
     static struct latency latency;
     struct loop loop;
-    struct window window;
+    struct window window = {.seconds = 0};
     struct feed feed = {
         .loop = &loop,
         .users = options->streams,
@@ -68,7 +68,7 @@ void scene_linked(const struct options *options)
     };
     struct streams streams = {
         .loop = &loop,
-        .address = options->target,
+        .targets = options->targets,
         .request = {.host = options->host, .path = options->stream_path},
         .await_ready = options->await_ready,
         .sample_every = 1,

@@ -56,10 +56,10 @@ void scene_private(const struct options *options)
 {
     static struct latency latency;
     struct loop loop;
-    struct window window;
+    struct window window = {.others = options->others};
     struct streams streams = {
         .loop = &loop,
-        .address = options->target,
+        .targets = options->targets,
         .request = {.host = options->host, .path = options->stream_path},
         .await_ready = options->await_ready,
         .sample_every = 16,
@@ -67,7 +67,7 @@ void scene_private(const struct options *options)
     };
     struct publisher publisher = {
         .loop = &loop,
-        .address = options->target,
+        .targets = options->targets,
         .request = {.host = options->host, .path = options->post_path, .body = options->post_body},
         .connections = options->connections,
         .depth = options->depth,

@@ -30,10 +30,10 @@ static void publish(struct publisher *publisher, unsigned count, double seconds)
 void scene_publish(const struct options *options)
 {
     struct loop loop;
-    struct window window;
+    struct window window = {.others = options->others};
     struct publisher publisher = {
         .loop = &loop,
-        .address = options->target,
+        .targets = options->targets,
         .request = {.host = options->host, .path = options->post_path, .body = options->post_body, .header = options->header},
         .connections = options->connections,
         .depth = options->depth,

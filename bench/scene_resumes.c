@@ -40,7 +40,7 @@ static int open_reader(const struct options *options)
     char request[2048];
     const struct request stream = {.host = options->host, .path = options->stream_path};
     size_t length = request_write(&stream, 0, 0, request, sizeof request);
-    int fd = net_connect(&options->target, 0);
+    int fd = net_connect_any(&options->targets, 0);
 
     if (net_send(fd, request, length) < 0) die_errno("asking for a stream");
     return fd;
@@ -84,17 +84,17 @@ void scene_resumes(const struct options *options)
     static struct latency latency;
     static char header[sizeof LAST_ID + ID_BYTES] = LAST_ID;
     struct loop loop;
-    struct window window;
+    struct window window = {.seconds = 0};
     struct publisher publisher = {
         .loop = &loop,
-        .address = options->target,
+        .targets = options->targets,
         .request = {.host = options->host, .path = options->post_path, .body = options->post_body},
         .connections = 1,
         .depth = options->posts,
     };
     struct storm storm = {
         .loop = &loop,
-        .address = options->target,
+        .targets = options->targets,
         .request = {.host = options->host, .path = options->stream_path, .header = header},
         .users = options->users,
         .at_once = options->users,

@@ -82,11 +82,11 @@ static void send_at_rate(struct feed *feed, struct streams *streams, const struc
 void scene_sequences(const struct options *options)
 {
     struct loop loop;
-    struct window window;
+    struct window window = {.seconds = 0};
     struct feed feed = {.loop = &loop, .users = LINKS};
     struct streams streams = {
         .loop = &loop,
-        .address = options->target,
+        .targets = options->targets,
         .request = {.host = options->host, .path = options->stream_path},
         .await_ready = 1,
         .on_data = on_data,

@@ -54,7 +54,7 @@ static void open_stalled(const struct options *options)
     int room = 4096;
     const struct request stream = {.host = options->host, .path = options->stream_path};
     size_t length = request_write(&stream, options->streams, 0, request, sizeof request);
-    int fd = net_connect(&options->target, options->streams);
+    int fd = net_connect_any(&options->targets, options->streams);
 
     if (setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &room, sizeof room) < 0) die_errno("setsockopt");
     if (net_send(fd, request, length) < 0) die_errno("asking for a stream");
@@ -76,17 +76,17 @@ static void print(const struct options *options, const struct half *without, con
 
 void scene_stalled(const struct options *options)
 {
-    struct half without, with;
+    struct half without = {.bytes = 0}, with = {.bytes = 0};
     struct loop loop;
     struct streams streams = {
         .loop = &loop,
-        .address = options->target,
+        .targets = options->targets,
         .request = {.host = options->host, .path = options->stream_path},
         .await_ready = options->await_ready,
     };
     struct publisher publisher = {
         .loop = &loop,
-        .address = options->target,
+        .targets = options->targets,
         .request = {.host = options->host, .path = options->post_path, .body = options->post_body},
         .connections = 1,
         .depth = options->posts,

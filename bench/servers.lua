@@ -10,10 +10,13 @@
 --             linked: with an upstream link for each user; filtered: a rule is asked for each of them;
 --             guarded: an audience is, once; attended: who comes and goes is known
 --   posts     kind -> { path, posts, frames, header, body }: `posts` requests that bring `frames` triggers each
+--   nodes     how many nodes on a Redis of their own it is; nil: it is one process, of `command`
+--   command   of a node: (site, number, port, admin_port, redis_url) -> words
 --   body      what is posted; %t is the send time
 --   large     the same, with ten times as much of it
 -- A kind that is absent is what that server cannot do.
 
+local cluster = require "cluster"
 local process = require "process"
 
 local TEXT = "%t " .. ("0"):rep(81)                 -- 100 bytes once %t stands for "t=" and 16 digits
@@ -106,10 +109,10 @@ local nchan = {
 }
 
 --- sluice's config: the three keys that every config has, and what the cases need beyond the defaults.
-local function sluice_config(site)
+local function sluice_config(site, port, admin_port)
   return {
-    { "listen",     "127.0.0.1:" .. site.port },
-    { "admin",      "127.0.0.1:" .. site.admin_port },
+    { "listen",     "127.0.0.1:" .. port },
+    { "admin",      "127.0.0.1:" .. admin_port },
     { "rules",      { site.root .. "/bench/rules.lua" } },
     { "log_level",  "warn" },                       -- as nchan without an access log
     { "streams",    19000 },
@@ -126,18 +129,21 @@ local function literal(value)
   return "{ " .. table.concat(items, ", ") .. " }"
 end
 
+local function sluice_missing()
+  if not exists "build/sluice" then return "build/sluice is not built" end
+end
+
+local function sluice_command(site, name, keys)
+  local lines, path = {}, ("%s/%s.conf"):format(site.dir, name)
+  for i, key in ipairs(keys) do lines[i] = key[1] .. " = " .. literal(key[2]) .. "\n" end
+  write(path, table.concat(lines))
+  return { "env", "FEED_URL=http://127.0.0.1:" .. site.feed_port, "build/sluice", "run", "-c", path }
+end
+
 local sluice = {
   name    = "sluice",
-  missing = function()
-    if not exists "build/sluice" then return "build/sluice is not built" end
-  end,
-  command = function(site)
-    local lines = {}
-    for i, key in ipairs(sluice_config(site)) do lines[i] = key[1] .. " = " .. literal(key[2]) .. "\n" end
-    write(site.dir .. "/sluice.conf", table.concat(lines))
-    return { "env", "FEED_URL=http://127.0.0.1:" .. site.feed_port,
-             "build/sluice", "run", "-c", site.dir .. "/sluice.conf" }
-  end,
+  missing = sluice_missing,
+  command = function(site) return sluice_command(site, "sluice", sluice_config(site, site.port, site.admin_port)) end,
   open_at = "ready",
   streams = { all = "/all?user=%d", own = "/events?user=%d", linked = "/linked?user=%d",
               filtered = "/filtered?user=%d", guarded = "/guarded?user=%d", attended = "/attended?user=%d" },
@@ -154,4 +160,24 @@ local sluice = {
   large = LARGE_JSON,
 }
 
-return { bare = bare "bare", joining = bare("joining", "-j"), nchan = nchan, sluice = sluice, payload = JSON }
+--- The same as nodes of a cluster.
+local function nodes(count)
+  return {
+    name    = "nodes-" .. count,
+    nodes   = count,
+    missing = function() return sluice_missing() or cluster.missing() end,
+    command = function(site, number, port, admin_port, redis_url)
+      local keys = sluice_config(site, port, admin_port)
+      keys[#keys + 1] = { "redis", redis_url }
+      return sluice_command(site, "node" .. number, keys)
+    end,
+    open_at = sluice.open_at,
+    streams = sluice.streams,
+    posts   = sluice.posts,
+    body    = sluice.body,
+    large   = sluice.large,
+  }
+end
+
+return { bare = bare "bare", joining = bare("joining", "-j"), nchan = nchan, sluice = sluice, payload = JSON,
+         ["nodes-1"] = nodes(1), ["nodes-2"] = nodes(2), ["nodes-4"] = nodes(4) }

@@ -189,7 +189,7 @@ static void deliver(unsigned rounds)
 {
     struct emit emit = {.type = bytes_of("tick"), .data = bytes_of(data)};
     struct topic *all = hub_topic_find(world.hub, bytes_of("all"));
-    struct window window;
+    struct window window = {.seconds = 0};
     uint64_t start = hub_counters(world.hub)->delivered;
 
     world.bytes = 0;
@@ -237,7 +237,7 @@ static double message_cost_ns(unsigned rounds)
     double least = 0;
 
     for (unsigned i = 0; i < WINDOWS; i++) {
-        struct window window;
+        struct window window = {.seconds = 0};
 
         window_begin(&window, (unsigned)getpid());
         send_messages(rounds / WINDOWS);
@@ -251,7 +251,7 @@ static double message_cost_ns(unsigned rounds)
 static void message_participants(unsigned count, unsigned rounds)
 {
     struct sink *sinks = new_sinks(count);
-    struct window window;
+    struct window window = {.seconds = 0};
 
     subscribe_some(sinks, 0, PARTICIPANTS, 1);
     send_messages(rounds / WINDOWS); /* warm */

@@ -32,7 +32,7 @@ static void begin(struct storm_visit *visit)
     unsigned number = storm->_begun++;
     size_t length =
         request_write(&storm->request, number % storm->users, 0, request, sizeof request);
-    int fd = net_connect(&storm->address, number);
+    int fd = net_connect_any(&storm->targets, number);
 
     memset(&visit->reply, 0, sizeof visit->reply);
     memset(&visit->sse, 0, sizeof visit->sse);

@@ -13,7 +13,7 @@ struct storm_visit;
 
 struct storm {
     struct loop *loop;
-    struct sockaddr_in address;
+    struct net_targets targets;
     struct request request;
     unsigned users;       /* %d in the path runs from 0 to users - 1 and starts again */
     unsigned at_once;     /* connections under way */

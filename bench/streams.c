@@ -108,7 +108,7 @@ static void begin(struct streams *streams)
     unsigned number = streams->_begun++;
     struct stream *stream = &streams->_all[number];
     size_t length = request_write(&streams->request, number, 0, request, sizeof request);
-    int fd = net_connect(&streams->address, number);
+    int fd = net_connect_any(&streams->targets, number);
 
     stream->streams = streams;
     stream->source.ready = stream_ready;

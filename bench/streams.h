@@ -16,7 +16,7 @@ struct stream;
 
 struct streams {
     struct loop *loop;
-    struct sockaddr_in address;
+    struct net_targets targets;
     struct request request;  /* its path may hold %d: the stream's number, from 0 */
     unsigned await_ready;    /* a stream is open at its `ready` event, not at its first byte */
     unsigned sample_every;   /* every how many reads the latency of one delivery is taken */

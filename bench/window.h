@@ -4,14 +4,24 @@
 
 #include <stdint.h>
 
-struct window {
-    double seconds; /* all three are set by window_end */
-    double server_cpu_s;
-    double generator_cpu_s;
+enum { WINDOW_OTHERS = 8 };
 
+/* Processes beside the server: a cluster's other nodes, its Redis. */
+struct window_others {
+    unsigned pids[WINDOW_OTHERS];
+    unsigned count;
+};
+
+struct window {
+    double seconds; /* all four are set by window_end */
+    double server_cpu_s; /* of the others, too */
+    double generator_cpu_s;
+    double others_cpu_s[WINDOW_OTHERS];
+
+    struct window_others others; /* the caller's to set, before window_begin */
     unsigned _server;
     uint64_t _start_ns;
-    double _server_start_s, _generator_start_s;
+    double _server_start_s, _generator_start_s, _others_start_s[WINDOW_OTHERS];
 };
 
 void window_begin(struct window *window, unsigned server);
