@@ -1,5 +1,5 @@
--- Several Redis servers share the topics: each topic stands on one of them, and what befalls that one befalls its topics
--- alone.
+-- Several Redis servers share the topics: each topic stands on one of them, and what befalls that one befalls its
+-- topics alone.
 
 local clusters = require "spec.support.cluster"
 local e2e      = require "spec.support.e2e"
