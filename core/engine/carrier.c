@@ -2,7 +2,8 @@
  * loaded, if a call's emits are, else into the loose one, which leaves at the end of the turn.
  *
  * The server that has the terms - a claim's record, or what is remembered - comes last: when it has done its part, all
- * is done. */
+ * is done. What is remembered stands on the others, too, each with its own part: who asks again, because some of it was
+ * done and some not, has the rest done. */
 #include "engine/carrier.h"
 
 #include "base/alloc.h"
@@ -146,15 +147,16 @@ static void send_to(struct carriage *carriage, uint32_t server, bool with_terms)
                                 .retain = freight->retain,
                                 .retain_ttl_ms = freight->retain_ttl_ms};
     }
-    if (with_terms)
-        terms = (struct trunk_terms){.claim = buf_bytes(&carriage->claim),
-                                     .fence = carriage->fence,
-                                     .memo_given = carriage->memo.data != NULL,
-                                     .memo = buf_bytes(&carriage->memo),
-                                     .record = buf_bytes(&carriage->record),
-                                     .record_hash = buf_bytes(&carriage->hash),
-                                     .record_rest = buf_bytes(&carriage->rest),
-                                     .record_ttl_ms = carriage->record_ttl_ms};
+    if (with_terms) {
+        terms.claim = buf_bytes(&carriage->claim);
+        terms.fence = carriage->fence;
+        terms.memo_given = carriage->memo.data != NULL;
+        terms.memo = buf_bytes(&carriage->memo);
+        terms.record_rest = buf_bytes(&carriage->rest);
+    }
+    terms.record = buf_bytes(&carriage->record);
+    terms.record_hash = buf_bytes(&carriage->hash);
+    terms.record_ttl_ms = carriage->record_ttl_ms;
     carriage->open++;
     trunk_publish(carriage->carrier->joint->trunk, server, items, count, &terms, on_answer, carriage);
     xfree(items);
@@ -319,6 +321,22 @@ static void note_done(struct carriage *carriage, uint32_t server, uint64_t newes
     if (newest > carriage->places.at[server]) carriage->places.at[server] = newest;
 }
 
+/* A server that did its part already, for who asked before and was not answered, does not do it again. */
+static void note_part(struct carriage *carriage, const struct trunk_answer *answer)
+{
+    struct places before = {{0}};
+    struct bytes rest;
+    uint64_t newest = answer->newest;
+    if (answer->again.data && !carriage->last) {
+        if (!remembered_read(answer->again, buf_bytes(&carriage->hash), answer->server, &before, &rest)) {
+            carriage->code = "other";
+            return;
+        }
+        newest = before.at[answer->server];
+    }
+    note_done(carriage, answer->server, newest);
+}
+
 static void on_answer(void *owner, const struct trunk_answer *answer)
 {
     struct carriage *carriage = owner;
@@ -327,7 +345,7 @@ static void on_answer(void *owner, const struct trunk_answer *answer)
         carriage->code = answer->code;
         buf_add_text(&carriage->sentence, answer->sentence ? answer->sentence : answer->code);
     }
-    if (!answer->code) note_done(carriage, answer->server, answer->newest);
+    if (!answer->code) note_part(carriage, answer);
     if (carriage->open) return;
     if (carriage->code && carriage->some) carriage->code = "lost"; /* of others it is there */
     if (!carriage->code && carriage->terms && !carriage->last)
