@@ -18,7 +18,7 @@ end
 --- What was answered; where Redis is away the call at hand ends in "don't know": 503 for a route.
 function shared.expect(what, answer, code, sentence)
   if answer then return answer end
-  if AWAY[code] then core.refuse(503, "redis", ("%s: %s"):format(what, sentence)) end
+  if AWAY[code] then core.refuse(503, "unavailable", ("%s: %s"):format(what, sentence)) end
   fail.raise("%s: redis: %s: %s", what, code, sentence)
 end
 
