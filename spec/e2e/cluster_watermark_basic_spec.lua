@@ -202,6 +202,10 @@ describe("posta's watermarks on three nodes", function()
     redis:continue()
     wait.wait_until(function() return open(b, "ann", "b", "bob", 3) == 204 end, 20, "the open to be taken")
     assert.same({ 1, 2, 3 }, posta:rows(3))
+    for _, node in ipairs(cluster.nodes) do -- it was entered once more at most, however much was asked meanwhile
+      wait.wait_until(function() return http.get(node.admin, "/ready").status == 200 end, 10, "the node to be ready")
+      assert.is_true(select(2, node.process:output():gsub('msg="redis is here"', "")) <= 2)
+    end
   end)
 
   it("survives a reload of the node that tells it", function()
