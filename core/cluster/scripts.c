@@ -26,6 +26,8 @@ TAKE_IN(watermark_posted, FILE_OF(epoch) FILE_OF(watermark) FILE_OF(watermark_po
 TAKE_IN(watermark_due, FILE_OF(epoch) FILE_OF(watermark) FILE_OF(watermark_due));
 TAKE_IN(watermark_row, FILE_OF(epoch) FILE_OF(watermark) FILE_OF(watermark_row));
 TAKE_IN(watermark_tell, FILE_OF(epoch) FILE_OF(watermark) FILE_OF(watermark_tell));
+TAKE_IN(stretch, FILE_OF(epoch) FILE_OF(stretch));
+TAKE_IN(stretches, FILE_OF(epoch) FILE_OF(stretches));
 
 #define SCRIPT(name) {#name, cluster_lua_##name, cluster_lua_##name##_end}
 
@@ -45,6 +47,8 @@ const struct cluster_script cluster_scripts[SCRIPTS] = {
     [SCRIPT_WATERMARK_DUE] = SCRIPT(watermark_due),
     [SCRIPT_WATERMARK_ROW] = SCRIPT(watermark_row),
     [SCRIPT_WATERMARK_TELL] = SCRIPT(watermark_tell),
+    [SCRIPT_STRETCH] = SCRIPT(stretch),
+    [SCRIPT_STRETCHES] = SCRIPT(stretches),
 };
 
 const struct cluster_script *cluster_script_named(struct bytes name)
