@@ -81,7 +81,7 @@ struct hub *hub_new(const struct hub_ports *ports, const struct hub_limits *limi
     job_create(&hub->bury, bury);
     windows_create(&hub->windows);
     forgotten_create(&hub->forgotten, limits->forgotten_topics, ports->order->position);
-    told_create(&hub->told);
+    told_create(&hub->told, ports->stretches);
     return hub;
 }
 

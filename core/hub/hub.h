@@ -34,6 +34,7 @@
 
 struct bus;
 struct hub;
+struct stretch_watcher;
 struct topic;
 
 /* Who hears which users a topic has, if its options say `attended`: each subscriber of a known user
@@ -54,6 +55,7 @@ struct hub_ports {
     struct snapshots *snapshots; /* or NULL: no topic has them */
     struct journal *journal;   /* or NULL */
     struct attendance *attendance; /* or NULL */
+    struct stretch_watcher *stretches; /* hub/told.h; or NULL */
     struct bus *bus;           /* ports/bus.h; NULL: what is emitted is placed at once. Else the order is shared */
 };
 

@@ -141,8 +141,9 @@ static void plan(struct replay *replay)
         if (lost || (replay->too_much && has_newer(replay, topic)))
             add_name(&replay->history, began_anew(replay, topic) ? "epoch" : "history", missed, topic);
         else if (!replay->all && topic->options->filtered &&
-                 told_concerns(&subscriber->hub->told, subscriber->user, topic->name,
-                               topic->server, cursor_in(replay, topic)))
+                 (list[i].untold ||
+                  told_concerns(&subscriber->hub->told, subscriber->user, topic->name,
+                                topic->server, cursor_in(replay, topic))))
             add_name(&replay->access, "access", CONTROL_UNKNOWN, topic);
         list[i].newcomer = lost || (replay->too_much && has_newer(replay, topic));
     }

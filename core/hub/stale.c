@@ -126,7 +126,7 @@ void stale_mark(struct subscriber *subscriber, struct topic *topic, struct frame
     struct stale **at = find(subscriber, topic), *stale = *at;
     if (stale) {
         stale->many = true;
-        told_widen(stale->stretch, frame->place);
+        told_widen(&subscriber->hub->told, stale->stretch, frame->place);
         if (stale->asking || stale->busy) return; /* about the frame that it has */
         frame_unref(stale->frame);
         stale->frame = frame_ref(frame);

@@ -240,6 +240,12 @@ bool subscriber_join(struct subscriber *subscriber, struct topic *topic)
     return true;
 }
 
+void subscriber_untold(struct subscriber *subscriber, struct topic *topic)
+{
+    struct subscription *own = subscriber_find(subscriber, topic);
+    if (own) own->untold = true;
+}
+
 void subscriber_greet(struct subscriber *subscriber, struct topic *topic)
 {
     struct subscription *joined = subscriber_find(subscriber, topic);

@@ -50,6 +50,10 @@ void subscriber_open(struct subscriber *subscriber, struct sink *sink);
  * already, or has ended. */
 bool subscriber_join(struct subscriber *subscriber, struct topic *topic);
 
+/* Before start: another node has withheld something of this topic that its client may not have been told of. If it
+ * resumes, it is told now. */
+void subscriber_untold(struct subscriber *subscriber, struct topic *topic);
+
 /* Behind a join of one that has begun: it gets what the topic has for newcomers (`retain`). */
 void subscriber_greet(struct subscriber *subscriber, struct topic *topic);
 

@@ -22,6 +22,7 @@ struct subscription {
     uint32_t member;    /* its index in the topic's members */
     bool missed;        /* something of this topic goes into the next lagged resync */
     bool replayed;      /* what it missed of this topic before it began was offered to it */
+    bool untold;        /* it may not have been told of what another node withheld */
     bool newcomer;      /* it is to get what the topic has for newcomers, see newcomer.h */
 };
 

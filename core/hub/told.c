@@ -57,9 +57,9 @@ static void drop(struct told *told, struct stretch *stretch)
     xfree(stretch);
 }
 
-void told_create(struct told *told)
+void told_create(struct told *told, struct stretch_watcher *watcher)
 {
-    *told = (struct told){._settled = 0};
+    *told = (struct told){._watcher = watcher};
     lookup_create(&told->_by_key, hash);
     list_create(&told->_oldest_first);
 }
@@ -74,9 +74,19 @@ void told_destroy(struct told *told)
     lookup_destroy(&told->_by_key);
 }
 
-void told_widen(struct stretch *stretch, uint64_t from)
+static void report(const struct told *told, const struct stretch *stretch)
 {
-    if (from < stretch->from) stretch->from = from;
+    struct stretch_watcher *watcher = told->_watcher;
+    if (watcher)
+        watcher->changed(watcher, stretch->user, stretch->topic, stretch->server, stretch->from,
+                         stretch->marks ? STRETCH_OPEN : stretch->to);
+}
+
+void told_widen(struct told *told, struct stretch *stretch, uint64_t from)
+{
+    if (from >= stretch->from) return;
+    stretch->from = from;
+    report(told, stretch);
 }
 
 struct stretch *told_open(struct told *told, struct atom *user, struct atom *topic, uint8_t server,
@@ -84,10 +94,11 @@ struct stretch *told_open(struct told *told, struct atom *user, struct atom *top
 {
     struct stretch *stretch = find(told, user, topic);
     if (!stretch) stretch = add(told, user, topic, server, from);
-    told_widen(stretch, from);
     if (!list_empty(&stretch->node)) told->_settled--;
     list_remove(&stretch->node);
-    stretch->marks++;
+    const bool changed = !stretch->marks++ || from < stretch->from;
+    if (from < stretch->from) stretch->from = from;
+    if (changed) report(told, stretch);
     return stretch;
 }
 
@@ -95,6 +106,7 @@ void told_close(struct told *told, struct stretch *stretch, uint64_t to)
 {
     if (to > stretch->to) stretch->to = to;
     if (--stretch->marks) return;
+    report(told, stretch);
     if (!stretch->to) {
         drop(told, stretch);
         return;

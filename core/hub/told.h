@@ -7,7 +7,10 @@
  * the first place that was withheld to the last that a client can stand at
  * without having been told. As long as a mark holds it, a stretch has no end.
  * Those without one are bounded; what falls out raises a floor, below which
- * everyone is told. */
+ * everyone is told.
+ *
+ * Where nodes share the topics a client may come back on another one. So each change of a stretch is told to who
+ * shares it (engine/stretches.h), which knows of those of other nodes. */
 #pragma once
 
 #include <stdbool.h>
@@ -20,7 +23,18 @@
 
 struct stretch;
 
+enum { STRETCH_GONE = 0 };
+#define STRETCH_OPEN UINT64_MAX
+
+/* Hears of stretches from when they begin. May change nothing in the hub. */
+struct stretch_watcher {
+    /* Where it begins and ends now; to: OPEN, no end yet; GONE, there is nothing that anybody should have been told. */
+    void (*changed)(struct stretch_watcher *watcher, struct atom *user, struct atom *topic, uint8_t server,
+                    uint64_t from, uint64_t to);
+};
+
 struct told {
+    struct stretch_watcher *_watcher; /* or NULL */
     struct lookup _by_key;
     struct list _oldest_first; /* those without a mark */
     uint32_t _settled;         /* so many */
@@ -29,7 +43,7 @@ struct told {
 
 enum { TOLD_MAX = 4096 };
 
-void told_create(struct told *told);
+void told_create(struct told *told, struct stretch_watcher *watcher);
 void told_destroy(struct told *told);
 
 /* A mark on the stretch of this user (NULL: of all who are nobody) and topic, which begins, at the
@@ -38,7 +52,7 @@ struct stretch *told_open(struct told *told, struct atom *user, struct atom *top
                           uint64_t from);
 
 /* Something older was withheld as well. */
-void told_widen(struct stretch *stretch, uint64_t from);
+void told_widen(struct told *told, struct stretch *stretch, uint64_t from);
 
 /* The mark goes. `to`: the client's cursor stands there at most, and may not know; 0: there is
  * nothing that it should have been told. */

@@ -9,7 +9,7 @@ static struct atom *ann, *bob, *topic;
 static int set_up(void **state)
 {
     (void)state;
-    told_create(&told);
+    told_create(&told, NULL);
     ann = atom_of("ann");
     bob = atom_of("bob");
     topic = atom_of("t");
@@ -39,8 +39,8 @@ static void from_the_mark_on_who_stands_behind_it(void **state)
     assert_true(concerns(ann, 1000)); /* the subscriber lives on, and may be half open */
     assert_false(concerns(bob, 10));
     assert_false(told_concerns(&told, ann, bob, 0, 10));
-    told_widen(stretch, 8);
-    told_widen(stretch, 12);
+    told_widen(&told, stretch, 8);
+    told_widen(&told, stretch, 12);
     assert_true(concerns(ann, 8));
     assert_false(concerns(ann, 7));
     told_close(&told, stretch, 20);
@@ -112,6 +112,34 @@ static void each_server_has_a_floor_of_its_own(void **state)
     atom_unref(other);
 }
 
+static char changes[200];
+
+static void note_change(struct stretch_watcher *watcher, struct atom *user, struct atom *name, uint8_t server,
+                        uint64_t from, uint64_t to)
+{
+    (void)watcher;
+    const size_t at = strlen(changes);
+    snprintf(changes + at, sizeof(changes) - at, "%s %s %d %d%s; ", user ? user->text : "-", name->text, server,
+             (int)from, to == STRETCH_OPEN ? "" : to == STRETCH_GONE ? " gone" : " to");
+}
+
+static void who_shares_them_hears_of_each_change(void **state)
+{
+    (void)state;
+    struct stretch_watcher watcher = {note_change};
+    told_destroy(&told);
+    told_create(&told, &watcher);
+    struct stretch *stretch = told_open(&told, ann, topic, 1, 10);
+    assert_ptr_equal(told_open(&told, ann, topic, 1, 12), stretch); /* which changes nothing */
+    told_widen(&told, stretch, 11);
+    told_widen(&told, stretch, 8);
+    told_close(&told, stretch, 20);
+    told_close(&told, stretch, 0); /* of one that is told: the other's end stays */
+    told_close(&told, told_open(&told, ann, topic, 1, 30), 40);
+    told_close(&told, told_open(&told, NULL, topic, 0, 5), 0);
+    assert_string_equal(changes, "ann t 1 10; ann t 1 8; ann t 1 8 to; ann t 1 8; ann t 1 8 to; - t 0 5; - t 0 5 gone; ");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -121,6 +149,7 @@ int main(void)
                                         tear_down),
         cmocka_unit_test_setup_teardown(what_falls_out_raises_the_floor, set_up, tear_down),
         cmocka_unit_test_setup_teardown(each_server_has_a_floor_of_its_own, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(who_shares_them_hears_of_each_change, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
