@@ -18,6 +18,7 @@
 #include "engine/shadow.h"
 #include "engine/snapshots.h"
 #include "engine/sources.h"
+#include "engine/stretches.h"
 #include "engine/verdicts.h"
 
 struct app {
@@ -43,6 +44,7 @@ struct app {
     struct drain drain;
     struct reviews reviews;
     struct carrier *carrier; /* NULL: a node by itself */
+    struct stretches *stretches; /* likewise */
     struct shadow *shadow; /* or NULL */
     uint32_t visits;
 };
@@ -72,7 +74,10 @@ struct app *app_new(const struct engine_ports *ports, const struct engine_limits
     rule_snapshots_create(&app->snapshots, ports->later, &app->generation);
     const struct carrier_ports carrier_ports = {ports, &app->hub, generation_plan(generation)->app,
                                                 options_of, note_unpublished, app};
-    if (ports->joint) app->carrier = carrier_new(&carrier_ports);
+    if (ports->joint) {
+        app->carrier = carrier_new(&carrier_ports);
+        app->stretches = stretches_new(ports, &app->hub, carrier_ports.app);
+    }
     const struct hub_ports hub_ports = {.clock = ports->clock,
                                         .later = ports->later,
                                         .random = ports->random,
@@ -82,6 +87,7 @@ struct app *app_new(const struct engine_ports *ports, const struct engine_limits
                                         .snapshots = &app->snapshots.port,
                                         .journal = explain_journal(&app->explain),
                                         .attendance = &app->presence.port,
+                                        .stretches = app->stretches ? stretches_watcher(app->stretches) : NULL,
                                         .bus = app->carrier ? carrier_bus(app->carrier) : NULL};
     app->hub = hub_new(&hub_ports, &limits->hub);
     const struct audience_ports audience_ports = {.clock = ports->clock,
@@ -129,6 +135,7 @@ void app_free(struct app *app)
     if (app->carrier) carrier_close(app->carrier);
     hub_free(app->hub);
     if (app->carrier) carrier_free(app->carrier);
+    if (app->stretches) stretches_free(app->stretches);
     seats_destroy(&app->seats);
     finals_destroy(&app->finals);
     store_free(app->store);
@@ -333,6 +340,11 @@ struct seats *app_seats(struct app *app)
 struct sources *app_sources(struct app *app)
 {
     return &app->sources;
+}
+
+struct stretches *app_stretches(struct app *app)
+{
+    return app->stretches;
 }
 
 struct shadow *app_shadow(const struct app *app)

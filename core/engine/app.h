@@ -47,6 +47,7 @@ struct presence;
 struct reviews;
 struct shadow;
 struct seats;
+struct stretches;
 struct sources;
 
 /* For engine/reload.h alone; takes the reference of the generation. */
@@ -81,6 +82,7 @@ struct ingests *app_ingests(struct app *app);
 struct reviews *app_reviews(struct app *app);
 struct seats *app_seats(struct app *app);
 struct sources *app_sources(struct app *app);
+struct stretches *app_stretches(struct app *app); /* NULL: a node by itself */
 struct census *app_census(struct app *app);
 struct explain *app_explain(struct app *app);
 

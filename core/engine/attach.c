@@ -22,6 +22,7 @@
 #include "engine/refusal.h"
 #include "engine/review.h"
 #include "engine/seat.h"
+#include "engine/stretches.h"
 
 struct arrival {
     struct list node; /* in app_arrivals, once it is known who it is */
@@ -35,6 +36,8 @@ struct arrival {
     size_t at_upstream;
     struct naming naming;
     struct awaiting awaiting; /* of the named topics */
+    struct stretches_question untold; /* what other nodes say of them, once it is asked */
+    bool asked;
 };
 
 static void next_key(struct seat *seat);
@@ -48,6 +51,7 @@ static void arrival_free(struct arrival *arrival)
 {
     for (size_t i = 0; i < arrival->key_count; i++) buf_destroy(&arrival->keys[i]);
     naming_destroy(&arrival->naming);
+    stretches_end(&arrival->untold);
     list_remove(&arrival->node);
     xfree(arrival->keys);
     xfree(arrival);
@@ -316,6 +320,26 @@ static struct topic *open_awaited(void *owner, struct bytes name)
     return open_topic(owner, name); /* one that cannot be had is refused when it goes live */
 }
 
+static void on_untold(void *owner)
+{
+    if (!is_kicked(owner)) await_topics(owner);
+}
+
+/* Who comes back may have been denied something on another node, for want of an answer. True: that is being asked. */
+static bool ask_untold(struct seat *seat)
+{
+    struct arrival *arrival = seat->arrival;
+    struct stretches *stretches = app_stretches(seat->app);
+    struct buf cursor = BUF_EMPTY;
+    if (!stretches || arrival->asked) return false;
+    arrival->asked = true;
+    asked_cursor(seat->stream, &arrival->exchange->request, &cursor);
+    const bool nothing = stretches_ask(stretches, &arrival->untold, seat->who.user, arrival->naming.names,
+                                       arrival->naming.count, buf_bytes(&cursor), on_untold, seat);
+    buf_destroy(&cursor);
+    return !nothing;
+}
+
 static void await_topics(struct seat *seat)
 {
     struct arrival *arrival = seat->arrival;
@@ -328,7 +352,7 @@ static void await_topics(struct seat *seat)
     const bool there =
         awaiting_start(&arrival->awaiting, &wants, open_awaited, on_loaded, seat);
     buf_destroy(&cursor);
-    if (there) go_live(seat);
+    if (there && !ask_untold(seat)) go_live(seat);
 }
 
 static void on_named(void *owner, enum naming_end how)
@@ -400,6 +424,13 @@ static bool take_leases(struct seat *seat, enum refused *why)
     return good;
 }
 
+static void mark_untold(struct seat *seat, struct topic *const *topics)
+{
+    const struct arrival *arrival = seat->arrival;
+    for (size_t i = 0; i < arrival->naming.count; i++)
+        if (stretches_concern(&arrival->untold, topics[i])) subscriber_untold(seat->subscriber, topics[i]);
+}
+
 static void go_live(struct seat *seat)
 {
     struct arrival *arrival = seat->arrival;
@@ -417,6 +448,7 @@ static void go_live(struct seat *seat)
     seat_keep(seat, &arrival->exchange->request);
     asked_cursor(seat->stream, &arrival->exchange->request, &cursor);
     seat_prepare(seat, topics, arrival->naming.count);
+    mark_untold(seat, topics);
     struct sink *sink = open_stream(seat, buf_bytes(&cursor));
     seat->arrival = NULL;
     seat_begin(seat, sink, buf_bytes(&cursor));

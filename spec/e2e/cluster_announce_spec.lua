@@ -185,6 +185,75 @@ describe("nodes of a cluster", function()
     assert.equal(before + 2, asked())
   end)
 
+  -- A tab on node 1 that was denied something for want of an answer, and has the id of something behind it.
+  local function withheld()
+    begin { errors = "nobody knows" }
+    local ann = open(1, "user=ann&topic=sifted:1&topic=room:1")
+    post(1, "/set", { broken = true })
+    say(2, "sifted:1", "secret")
+    say(2, "room:1", "seen")
+    local last = ann:next("said", 5)
+    assert.equal("seen", last.data)
+    return ann, last.id
+  end
+
+  local resumed = 0
+
+  -- Comes back on node 2; what it is told to re-read, and a later id.
+  local function resume(last, query)
+    local tab = tab_of(2, query or "user=ann&topic=sifted:1&topic=room:1", last)
+    tab:next "ready"
+    local said
+    local told = {}
+    resumed = resumed + 1
+    local text = "more " .. resumed
+    say(2, "room:1", text)
+    repeat
+      said = tab:next("said", 5)
+    until said.data == text
+    for _, data in ipairs(tab:data "resync") do
+      local resync = json.decode(data)
+      told[#told + 1] = resync.reason .. " " .. table.concat(resync.topics, " ")
+    end
+    tab:close()
+    return table.concat(told, ", "), said.id
+  end
+
+  it("tell who comes back on another that something was withheld, once", function()
+    local ann, last = withheld()
+    local told = resume(last) -- node 1 may still hold the dead connection for alive
+    assert.equal("access sifted:1", told)
+    ann:close()
+    wait.wait_until(function() return redis:cli("--raw", "EVAL",
+      "local k = redis.call('KEYS', '*:stretch:*') return redis.call('HVALS', k[1])[1]", "0"):find "%d$" end, 5,
+      "the stretch's end")
+    local id
+    told, id = resume(last)
+    assert.equal("access sifted:1", told)
+    assert.equal("", (resume(id)))
+    assert.equal("", (resume(last, "user=bob&topic=sifted:1&topic=room:1")))
+    assert.equal("", (resume(last, "user=ann&topic=room:1")))
+  end)
+
+  it("do not tell who was told, or had missed nothing", function()
+    local ann = withheld()
+    post(1, "/set", { broken = false })
+    assert.equal("access", json.decode(ann:next("resync", 10).data).reason)
+    say(1, "room:1", "later")
+    local last = ann:next("said", 5).id
+    ann:close()
+    assert.equal("", (resume(last)))
+  end)
+
+  it("tell it, too, when the node that withheld it is dead", function()
+    local _, last = withheld()
+    clusters.kill(cluster.nodes[1])
+    redis:cli("DEL", "sluice:nodes") -- as it is after CLUSTER_DEAD_MS
+    local told, id = resume(last)
+    assert.equal("access sifted:1", told)
+    assert.equal("", (resume(id)))
+  end)
+
   it("forget everything where Redis began anew", function()
     begin()
     local ann = open(2, "user=ann&topic=board:1")
