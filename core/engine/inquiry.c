@@ -8,7 +8,6 @@
 #include "engine/errand.h"
 #include "engine/explain.h"
 #include "engine/groups.h"
-#include "hub/hub.h"
 #include "hub/standing.h"
 #include "hub/subscriber.h"
 
