@@ -28,6 +28,10 @@ TAKE_IN(watermark_row, FILE_OF(epoch) FILE_OF(watermark) FILE_OF(watermark_row))
 TAKE_IN(watermark_tell, FILE_OF(epoch) FILE_OF(watermark) FILE_OF(watermark_tell));
 TAKE_IN(stretch, FILE_OF(epoch) FILE_OF(stretch));
 TAKE_IN(stretches, FILE_OF(epoch) FILE_OF(stretches));
+TAKE_IN(crowd_begin, FILE_OF(epoch) FILE_OF(crowd) FILE_OF(crowd_begin));
+TAKE_IN(crowd_say, FILE_OF(epoch) FILE_OF(crowd) FILE_OF(crowd_say));
+TAKE_IN(crowd_tend, FILE_OF(epoch) FILE_OF(crowd) FILE_OF(crowd_tend));
+TAKE_IN(crowd_ask, FILE_OF(epoch) FILE_OF(crowd_ask));
 
 #define SCRIPT(name) {#name, cluster_lua_##name, cluster_lua_##name##_end}
 
@@ -49,6 +53,10 @@ const struct cluster_script cluster_scripts[SCRIPTS] = {
     [SCRIPT_WATERMARK_TELL] = SCRIPT(watermark_tell),
     [SCRIPT_STRETCH] = SCRIPT(stretch),
     [SCRIPT_STRETCHES] = SCRIPT(stretches),
+    [SCRIPT_CROWD_BEGIN] = SCRIPT(crowd_begin),
+    [SCRIPT_CROWD_SAY] = SCRIPT(crowd_say),
+    [SCRIPT_CROWD_TEND] = SCRIPT(crowd_tend),
+    [SCRIPT_CROWD_ASK] = SCRIPT(crowd_ask),
 };
 
 const struct cluster_script *cluster_script_named(struct bytes name)
