@@ -41,8 +41,8 @@ static struct presence_topic *topic_of(const struct presence *presence, const st
     return name ? lookup_find(&presence->_topics, name->hash, topic_is, name) : NULL;
 }
 
-static struct entry *entry_of(const struct presence *presence, const struct atom *topic,
-                              const struct atom *user)
+struct entry *presence_entry(const struct presence *presence, const struct atom *topic,
+                             const struct atom *user)
 {
     const struct entry_key key = {topic, user};
     if (!topic || !user) return NULL;
@@ -73,7 +73,11 @@ static void topic_release(struct presence_topic *topic)
 
 static void read_again(struct presence_topic *topic)
 {
-    struct topic *of_hub = hub_topic_find(topic->presence->_hub, atom_bytes(topic->name));
+    struct hub *hub = topic->presence->_hub;
+    const struct bytes name = atom_bytes(topic->name);
+    /* Whom it concerns may be on other nodes alone. */
+    struct topic *of_hub = topic->presence->_crowd ? hub_topic(hub, name, &topic->declared->options)
+                                                   : hub_topic_find(hub, name);
     if (of_hub) topic_resync(of_hub, "rule", topic->cause);
 }
 
@@ -91,12 +95,13 @@ static void hasten_resync(struct presence_topic *topic)
     read_again(topic);
 }
 
-static struct presence_topic *topic_new(struct presence *presence, struct topic *of_hub)
+static struct presence_topic *topic_new(struct presence *presence, struct atom *name,
+                                        const struct plan_topic *declared)
 {
     struct presence_topic *topic = xcalloc(1, sizeof(*topic));
     topic->presence = presence;
-    topic->name = atom_ref(topic_name(of_hub));
-    topic->declared = topic_options(of_hub)->owner;
+    topic->name = atom_ref(name);
+    topic->declared = declared;
     list_create(&topic->entries);
     list_create(&topic->node);
     list_append(&presence->_all, &topic->node);
@@ -107,25 +112,39 @@ static struct presence_topic *topic_new(struct presence *presence, struct topic 
 
 /* ---- entries ---- */
 
+void presence_count_entry(struct entry *entry, bool counted)
+{
+    if (counted == entry->counted) return;
+    entry->counted = counted;
+    entry->topic->online += counted ? 1 : -1;
+    entry->topic->presence->counters.online += counted ? 1 : -1;
+}
+
 static void entry_free(struct entry *entry)
 {
     struct presence *presence = entry->topic->presence;
     presence_untell(entry);
     clock_cancel(presence->_ports->clock, &entry->timer);
+    if (presence->_crowd) crowd_remove(presence->_crowd, &entry->place);
     lookup_remove(&presence->_entries, entry);
     list_remove(&entry->node);
-    if (entry->online) {
-        entry->topic->online--;
-        presence->counters.online--;
-    }
+    presence_count_entry(entry, false);
     atom_unref(entry->user);
     xfree(entry);
+}
+
+/* With other nodes somebody else may have been told the rest. */
+static bool is_needed(const struct entry *entry)
+{
+    if (entry->subscribers || entry->call) return true;
+    if (!entry->topic->presence->_crowd) return entry->online || entry->told;
+    return entry->online != entry->told || !crowd_settled(&entry->place);
 }
 
 void presence_release(struct entry *entry)
 {
     struct presence_topic *topic = entry->topic;
-    if (entry->subscribers || entry->online || entry->told || entry->call) return;
+    if (is_needed(entry)) return;
     entry_free(entry);
     topic_release(topic);
 }
@@ -153,13 +172,16 @@ static void watch(struct entry *entry)
 static void presence_look(struct entry *entry)
 {
     struct presence *presence = entry->topic->presence;
+    if (presence->_crowd) {
+        presence_say(entry);
+        return;
+    }
     if (presence->_stopped) return;
     const bool online = is_there(entry);
     if (!online && !entry->subscribers) entry->beat_ms = 0; /* who comes anew beats anew */
     if (online != entry->online) {
         entry->online = online;
-        entry->topic->online += online ? 1 : -1;
-        presence->counters.online += online ? 1 : -1;
+        presence_count_entry(entry, online);
         presence_changed(entry);
     }
     watch(entry);
@@ -211,41 +233,47 @@ static void refuse(struct presence *presence, struct topic *topic)
         F_NUMBER("presence_entries", *presence->_entries_max));
 }
 
-/* NULL: there is no room. */
-static struct entry *entry_new(struct presence *presence, struct topic *of_hub, struct atom *user)
+struct entry *presence_entry_new(struct presence *presence, struct atom *name,
+                                 const struct plan_topic *declared, struct atom *user)
 {
-    if (presence->_entries.count >= *presence->_entries_max) {
-        refuse(presence, of_hub);
-        return NULL;
-    }
-    struct presence_topic *topic = topic_of(presence, topic_name(of_hub));
+    struct presence_topic *topic = topic_of(presence, name);
     struct entry *entry = xcalloc(1, sizeof(*entry));
-    entry->topic = topic ? topic : topic_new(presence, of_hub);
+    entry->topic = topic ? topic : topic_new(presence, name, declared);
     entry->user = atom_ref(user);
-    entry->subscribers = count_subscribers(presence->_hub, topic_name(of_hub), user, NULL);
+    entry->subscribers = count_subscribers(presence->_hub, name, user, NULL);
     list_create(&entry->node);
     list_append(&entry->topic->entries, &entry->node);
     list_create(&entry->due);
     timer_init(&entry->timer, on_due);
     lookup_add(&presence->_entries, entry);
+    if (presence->_crowd) crowd_add(presence->_crowd, &entry->place, atom_bytes(name));
     return entry;
+}
+
+/* NULL: there is no room. */
+static struct entry *enter(struct presence *presence, struct topic *topic, struct atom *user)
+{
+    if (presence->_entries.count < *presence->_entries_max)
+        return presence_entry_new(presence, topic_name(topic), topic_options(topic)->owner, user);
+    refuse(presence, topic);
+    return NULL;
 }
 
 static void on_joined(struct attendance *port, struct topic *topic, struct atom *user)
 {
     struct presence *presence = CONTAINER(port, struct presence, port);
-    struct entry *entry = entry_of(presence, topic_name(topic), user);
+    struct entry *entry = presence_entry(presence, topic_name(topic), user);
     if (entry)
         entry->subscribers++;
     else
-        entry = entry_new(presence, topic, user);
+        entry = enter(presence, topic, user);
     if (entry) look(entry);
 }
 
 static void on_left(struct attendance *port, struct topic *topic, struct atom *user)
 {
     struct presence *presence = CONTAINER(port, struct presence, port);
-    struct entry *entry = entry_of(presence, topic_name(topic), user);
+    struct entry *entry = presence_entry(presence, topic_name(topic), user);
     if (!entry) return;
     CHECK(entry->subscribers > 0);
     if (--entry->subscribers == 0)
@@ -254,6 +282,13 @@ static void on_left(struct attendance *port, struct topic *topic, struct atom *u
 }
 
 /* ---- life ---- */
+
+static bool has_presence(const struct plan *plan)
+{
+    for (size_t i = 0; i < plan->topic_count; i++)
+        if (plan->topics[i]->options.attended) return true;
+    return false;
+}
 
 void presence_create(struct presence *presence, const struct engine_ports *ports, struct hub *hub,
                      struct generation *const *generation, const uint32_t *entries_max)
@@ -268,6 +303,9 @@ void presence_create(struct presence *presence, const struct engine_ports *ports
     list_create(&presence->_all);
     list_create(&presence->_due);
     job_create(&presence->_job, presence_tell);
+    const struct plan *plan = generation_plan(*generation);
+    if (ports->joint) presence_share(presence, atom_bytes(plan->app));
+    if (ports->joint && has_presence(plan)) crowd_start(presence->_crowd);
 }
 
 static void forget_topic(struct presence_topic *topic)
@@ -286,6 +324,7 @@ void presence_destroy(struct presence *presence)
         forget_topic(topic);
     }
     later_cancel(&presence->_job);
+    if (presence->_crowd) presence_unshare(presence);
     lookup_destroy(&presence->_topics);
     lookup_destroy(&presence->_entries);
 }
@@ -293,6 +332,7 @@ void presence_destroy(struct presence *presence)
 void presence_stop(struct presence *presence)
 {
     presence->_stopped = true;
+    if (presence->_crowd) crowd_stop(presence->_crowd);
     LIST_EACH(node, &presence->_all) {
         struct presence_topic *topic = CONTAINER(node, struct presence_topic, node);
         hasten_resync(topic);
@@ -321,7 +361,7 @@ static void move_topic(struct presence_topic *topic, const struct plan_topic *de
 {
     const bool counted = topic->declared->presence.beat_ms;
     topic->declared = declared;
-    if (!counted == !declared->presence.beat_ms) return;
+    if (!counted == !declared->presence.beat_ms && !topic->presence->_crowd) return;
     if (!counted) begin_beats(topic);
     LIST_EACH(node, &topic->entries) presence_look(CONTAINER(node, struct entry, node));
 }
@@ -333,18 +373,11 @@ static bool count_in(void *ctx, struct subscriber *subscriber)
     struct atom *user = subscriber_user(subscriber);
     for (uint32_t i = 0; user && i < subscriber_topic_count(subscriber); i++) {
         struct topic *topic = subscriber_topic(subscriber, i);
-        if (!topic_options(topic)->attended || entry_of(presence, topic_name(topic), user)) continue;
-        struct entry *entry = entry_new(presence, topic, user);
+        if (!topic_options(topic)->attended || presence_entry(presence, topic_name(topic), user)) continue;
+        struct entry *entry = enter(presence, topic, user);
         if (entry) look(entry);
     }
     return true;
-}
-
-static bool has_presence(const struct plan *plan)
-{
-    for (size_t i = 0; i < plan->topic_count; i++)
-        if (plan->topics[i]->options.attended) return true;
-    return false;
 }
 
 void presence_swap(struct presence *presence)
@@ -358,7 +391,9 @@ void presence_swap(struct presence *presence)
         else
             forget_topic(topic);
     }
-    if (has_presence(plan)) hub_all_each(presence->_hub, count_in, presence);
+    if (!has_presence(plan)) return;
+    if (presence->_crowd) crowd_start(presence->_crowd);
+    hub_all_each(presence->_hub, count_in, presence);
 }
 
 /* ---- beats and queries ---- */
@@ -366,8 +401,9 @@ void presence_swap(struct presence *presence)
 bool presence_beat(struct presence *presence, struct atom *topic, struct atom *user,
                    struct atom *tag)
 {
-    struct entry *entry = entry_of(presence, topic, user);
+    struct entry *entry = presence_entry(presence, topic, user);
     if (!entry || presence->_stopped) return false;
+    if (presence->_crowd && !entry->subscribers) return false;
     if (tag && !count_subscribers(presence->_hub, topic, user, tag)) return false;
     entry->beat_ms = now(presence) + entry->topic->declared->presence.beat_ms;
     look(entry);
@@ -377,7 +413,7 @@ bool presence_beat(struct presence *presence, struct atom *topic, struct atom *u
 bool presence_online(const struct presence *presence, const struct atom *topic,
                      const struct atom *user)
 {
-    const struct entry *entry = entry_of(presence, topic, user);
+    const struct entry *entry = presence_entry(presence, topic, user);
     return entry && entry->online;
 }
 

@@ -22,15 +22,18 @@
  * A reload keeps all of it: who is there, and when graces and beats are over. A drain tells
  * nobody that users are gone, because they will be back.
  *
- * All this is one node's. For users who are on several, the nodes would share, for each entry,
- * `online` as presence_look finds it, and tell a change when it is the first or the last node's:
- * that function is the place. */
+ * All this is so on a node by itself. With other nodes an entry here says what this node has (cluster/crowd.h); who is
+ * there stands on the Redis servers, which know graces and beats as well and hand each change to one node. So a user's
+ * change may be told on a node that has never seen that user, and calls on two nodes may overlap. What users
+ * do while a server is away is told when it is back. A drain leaves them to the other nodes, that find them gone
+ * unless they come back in time. */
 #pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "base/list.h"
+#include "cluster/crowd.h"
 #include "engine/ports.h"
 #include "hub/hub.h"
 #include "hub/lookup.h"
@@ -41,7 +44,7 @@ struct presence_counters {
     uint64_t changes; /* told to rules, */
     uint64_t failed;  /* whose call failed */
     uint64_t refused; /* users not counted: no room */
-    uint32_t online;  /* users on topics now */
+    uint32_t online;  /* users on topics now; with other nodes: on this one */
 };
 
 struct presence {
@@ -50,6 +53,7 @@ struct presence {
     struct hub *_hub;
     struct generation *const *_generation;
     const uint32_t *_entries_max;
+    struct crowd *_crowd; /* NULL: a node by itself */
     struct lookup _topics, _entries;
     struct list _all;  /* of topics */
     struct list _due;  /* entries of which rules are to be told */
@@ -92,3 +96,15 @@ uint32_t presence_count(const struct presence *presence, const struct atom *topi
 /* Those who are there, in no order. */
 void presence_each(const struct presence *presence, const struct atom *topic,
                    void (*each)(void *ctx, struct atom *user), void *ctx);
+
+/* ---- with other nodes ---- */
+
+/* Who is there is asked of a Redis server; the queries above know this node alone. */
+bool presence_is_shared(const struct presence *presence);
+struct crowd_call *presence_ask(struct presence *presence, enum crowd_question question, struct bytes topic,
+                                struct bytes user, redis_done_f *done, void *owner);
+
+/* A beat that does not count here may count on another node. The topic is declared with beats; the tag's size 0: of any
+ * tab. Answers 1 or 0. */
+struct crowd_call *presence_beat_elsewhere(struct presence *presence, struct bytes topic, struct bytes user,
+                                           struct bytes tag, redis_done_f *done, void *owner);

@@ -1,9 +1,10 @@
-/* presence_state: what presence is made of, for its two rooms: presence.c knows who
- * is there, presence_tell.c tells the rules. */
+/* presence_state: what presence is made of, for its rooms: presence.c knows who is
+ * there, presence_shared.c who is on other nodes, presence_tell.c tells the rules. */
 #pragma once
 
 #include "base/atom.h"
 #include "base/wheel.h"
+#include "cluster/crowd.h"
 #include "engine/generation.h"
 #include "engine/presence.h"
 
@@ -29,10 +30,23 @@ struct entry {
     uint64_t grace_ms;    /* without subscribers: it is there until then */
     uint64_t beat_ms;     /* where beats count: it is there until then */
     uint32_t subscribers;
-    bool online;          /* it is there */
+    bool online;          /* it is there; with other nodes: what this one was handed last */
     bool told;            /* what rules were told last */
+    bool counted;         /* among those who are there, or here */
     struct telling *call; /* that waits, or NULL */
+    struct crowd_place place; /* with other nodes */
 };
+
+/* The entry of this user; NULL: there is none, or no such topic. */
+struct entry *presence_entry(const struct presence *presence, const struct atom *topic,
+                             const struct atom *user);
+
+/* A new one, of nobody who is known to be there. */
+struct entry *presence_entry_new(struct presence *presence, struct atom *topic,
+                                 const struct plan_topic *declared, struct atom *user);
+
+/* Counts it, or not any more. */
+void presence_count_entry(struct entry *entry, bool counted);
 
 /* Frees it, if there is nothing to know of it. */
 void presence_release(struct entry *entry);
@@ -45,3 +59,11 @@ void presence_untell(struct entry *entry);
 
 /* Tells some of those that are due. */
 void presence_tell(struct job *job);
+
+/* ---- presence_shared.c: nothing of it is called on a node by itself ---- */
+
+void presence_share(struct presence *presence, struct bytes app);
+void presence_unshare(struct presence *presence);
+
+/* Subscribers, a beat or what the topic declares may have changed. */
+void presence_say(struct entry *entry);

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/alloc.h"
 #include "engine/census.h"
 #include "engine/everywhere.h"
 #include "engine/farewell.h"
@@ -14,8 +15,10 @@
 #include "engine/seat.h"
 #include "script/bind.h"
 #include "script/here.h"
+#include "script/kept.h"
 #include "script/objects.h"
 #include "script/phase.h"
+#include "script/task.h"
 #include "script/values.h"
 
 /* The atom of the text at the index if anybody holds it: a user that is connected has one. False:
@@ -192,7 +195,7 @@ static int l_newest_data(lua_State *L)
     return 2;
 }
 
-/* ---- presence ---- */
+/* ---- presence, on this node ---- */
 
 static void note_present(void *ctx, struct atom *user)
 {
@@ -240,14 +243,85 @@ static int l_presence_online(lua_State *L)
     return 1;
 }
 
-/* presence_beat(topic, user, tag): did it count? */
+/* presence_beat(topic, user, tag): did it count? nil: not here, but it may on another node */
 static int l_presence_beat(lua_State *L)
 {
     struct atom *topic, *user, *tag;
     phase_check(L, CALL_SEAT, "presence:beat");
-    bool known = find_atom(L, 1, &topic) && find_atom(L, 2, &user) && find_atom(L, 3, &tag);
-    lua_pushboolean(L, known && !here_shadowed(L) &&
-                           presence_beat(app_presence(here_app(L)), topic, user, tag));
+    struct presence *presence = app_presence(here_app(L));
+    const bool meant = !here_shadowed(L);
+    const bool known = find_atom(L, 1, &topic) && find_atom(L, 2, &user) && find_atom(L, 3, &tag);
+    const bool counts = meant && known && presence_beat(presence, topic, user, tag);
+    if (meant && !counts && presence_is_shared(presence))
+        lua_pushnil(L);
+    else
+        lua_pushboolean(L, counts);
+    return 1;
+}
+
+/* ---- presence, where nodes share a Redis ---- */
+
+struct asking {
+    struct crowd_call *call; /* NULL once it is answered */
+    struct task *task;
+    struct kept kept;
+};
+
+static void on_answer(void *owner, const struct redis_answer *answer)
+{
+    struct asking *asking = owner;
+    asking->call = NULL;
+    kept_take(&asking->kept, answer);
+    task_wake(asking->task);
+}
+
+static int collect(lua_State *L, void *ctx)
+{
+    return kept_push(L, &((const struct asking *)ctx)->kept);
+}
+
+static void release(void *ctx)
+{
+    struct asking *asking = ctx;
+    if (asking->call) crowd_cancel(asking->call);
+    kept_destroy(&asking->kept);
+    xfree(asking);
+}
+
+static const struct wait_ops waiting = {collect, release};
+
+static struct bytes text_at(lua_State *L, int index)
+{
+    struct bytes text;
+    text.data = luaL_optlstring(L, index, "", &text.size);
+    return text;
+}
+
+/* presence_ask("list" | "count" | "online" | "beat", topic, user, tag). Then collect(): a list, a number, 1 or 0 |
+ * nil, code, sentence */
+static int l_presence_ask(lua_State *L)
+{
+    static const char *const questions[] = {"list", "count", "online", "beat", NULL};
+    static const char *const names[] = {"presence:list", "presence:count", "presence:online", "presence:beat"};
+    enum { BEAT = 3 };
+    const int question = luaL_checkoption(L, 1, NULL, questions);
+    const struct bytes topic = text_at(L, 2), user = text_at(L, 3), tag = text_at(L, 4);
+    phase_check(L, question == BEAT ? CALL_SEAT : CALL_APP, names[question]);
+    phase_check(L, CALL_WAIT, "redis");
+    struct presence *presence = app_presence(here_app(L));
+    struct asking *asking = xcalloc(1, sizeof *asking);
+    asking->task = here_tasks(L)->running;
+    asking->call = question == BEAT
+                       ? presence_beat_elsewhere(presence, topic, user, tag, on_answer, asking)
+                       : presence_ask(presence, (enum crowd_question)question, topic, user, on_answer, asking);
+    return task_park(L, here_tasks(L), &waiting, asking);
+}
+
+/* presence_shared(): is it asked so? */
+static int l_presence_shared(lua_State *L)
+{
+    struct app *app = here_app(L);
+    lua_pushboolean(L, app && presence_is_shared(app_presence(app)));
     return 1;
 }
 
@@ -265,6 +339,8 @@ void bind_app(lua_State *L)
                                          {"presence_count", l_presence_count},
                                          {"presence_online", l_presence_online},
                                          {"presence_beat", l_presence_beat},
+                                         {"presence_ask", l_presence_ask},
+                                         {"presence_shared", l_presence_shared},
                                          {NULL, NULL}};
     luaL_setfuncs(L, functions, 0);
 }

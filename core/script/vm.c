@@ -339,7 +339,8 @@ static void push_core(lua_State *L)
     static void (*const binds[])(lua_State * L) = {
         bind_json,  bind_encode, bind_frozen, bind_request, bind_event,  bind_seat,
         bind_topic, bind_plan,   bind_app,    bind_store,   bind_http,   bind_time,
-        bind_jwt,   bind_log,    bind_text,   bind_latch,   bind_redis, bind_sandbox, bind_string, bind_channels};
+        bind_jwt,   bind_log,    bind_text,   bind_latch,   bind_redis,  bind_sandbox,
+        bind_string, bind_channels};
     lua_newtable(L);
     for (size_t i = 0; i < sizeof binds / sizeof binds[0]; i++) binds[i](L);
 }

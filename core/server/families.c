@@ -287,7 +287,7 @@ const struct family families[] = {
     {"sluice_subscribers", "gauge", "Open streams.", NULL, 1, NULL, read_subscribers},
     {"sluice_users", "gauge", "Users with at least one stream.", NULL, 1, NULL, read_users},
     {"sluice_topics", "gauge", "Topics with subscribers, history or a retained trigger.", NULL, 1, NULL, read_topics},
-    {"sluice_presence_online", "gauge", "Users that are there, on each topic with presence.", "app",
+    {"sluice_presence_online", "gauge", "Users that are there, on each topic with presence; of several nodes, on this one.", "app",
      0, app_label, read_present},
     {"sluice_presence_changes_total", "counter", "Changes of presence that rules were told.", "app", 0,
      app_label, read_changes},

@@ -14,16 +14,39 @@ local function text(what, value)
   fail.raise("presence:%s: expected a user, got %s", what, fail.show(value))
 end
 
---- The users who are there, sorted.
-function Presence:list() return core.presence_list(parts[self].topic) end
+-- Where nodes share a Redis, who is there stands in that.
+local function ask(what, ...)
+  core.presence_ask(what, ...)
+  local value, code, sentence = core.collect()
+  if code then fail.raise("presence:%s: %s: %s", what, code, sentence) end
+  return value
+end
+
+--- The users who are there, sorted. Where nodes share a Redis, this and what follows suspend the handler until the
+-- answer is there, which is for all nodes, and raise if there is none.
+function Presence:list()
+  local topic = parts[self].topic
+  if not core.presence_shared() then return core.presence_list(topic) end
+  local users = ask("list", topic)
+  table.sort(users)
+  return users
+end
 
 --- How many.
-function Presence:count() return core.presence_count(parts[self].topic) end
+function Presence:count()
+  local topic = parts[self].topic
+  if not core.presence_shared() then return core.presence_count(topic) end
+  return ask("count", topic)
+end
 
 --- Is this user there?
-function Presence:online(user) return core.presence_online(parts[self].topic, text("online", user)) end
+function Presence:online(user)
+  local topic = parts[self].topic
+  if not core.presence_shared() then return core.presence_online(topic, text("online", user)) end
+  return ask("online", topic, text("online", user)) == 1
+end
 
---- A page of the user's is alive: it is there for the `beat` seconds that come.
+--- A page of the user's is alive: it is there for the `beat` seconds that come. Its stream may be on another node.
 -- @param tag the page's own; then it counts only while that tab has the topic
 -- @return did it count? Not without a subscriber of the topic.
 function Presence:beat(user, tag)
@@ -34,7 +57,9 @@ function Presence:beat(user, tag)
   if tag ~= nil and type(tag) ~= "string" then
     fail.raise("presence:beat: a tag is %s, expected a text", fail.show(tag))
   end
-  return core.presence_beat(own.topic, text("beat", user), tag)
+  local counts = core.presence_beat(own.topic, text("beat", user), tag)
+  if counts ~= nil then return counts end
+  return ask("beat", own.topic, user, tag) == 1
 end
 
 local meta = {
