@@ -248,7 +248,8 @@ static size_t add_arrived(const struct found *found, const struct list *taken, s
     size_t count = 0;
     for (const struct list *node = taken->next; node != taken; node = node->next) {
         const struct arrived *arrived = CONTAINER(node, struct arrived, node);
-        if (arrived->topic != found->topic || arrived->place <= found->last) continue;
+        if (arrived->topic != found->topic || arrived->place <= found->last || arrived_is_retained(arrived))
+            continue;
         if (messages)
             messages[count] = (struct trunk_message){
                 .place = arrived->place, .parcel = bytes_run(arrived->parcel, arrived->size)};
@@ -312,12 +313,17 @@ struct due {
     const struct entry *entry;
     struct arrived *arrived;
     uint64_t place;
+    enum { DUE_TRIGGER, DUE_KEPT, DUE_RETAINED } kind; /* kept: when it was asked for; retained: since */
+    size_t at;                                         /* in the order of collecting */
 };
 
+/* What is retained stands behind the trigger whose place it names. */
 static int by_place(const void *a, const void *b)
 {
-    const uint64_t left = ((const struct due *)a)->place, right = ((const struct due *)b)->place;
-    return left < right ? -1 : left > right;
+    const struct due *left = a, *right = b;
+    if (left->place != right->place) return left->place < right->place ? -1 : 1;
+    if (left->kind != right->kind) return left->kind < right->kind ? -1 : 1;
+    return left->at < right->at ? -1 : left->at > right->at;
 }
 
 /* What has arrived up to the token; the token's own item goes. */
@@ -345,27 +351,36 @@ static size_t collect(struct loading *loading, struct list *taken, struct due *d
     LIST_EACH(node, taken)
     {
         struct arrived *arrived = CONTAINER(node, struct arrived, node);
-        due[count++] = (struct due){.arrived = arrived, .place = arrived->place};
+        due[count] = (struct due){.arrived = arrived,
+                                  .place = arrived->place,
+                                  .kind = arrived_is_retained(arrived) ? DUE_RETAINED : DUE_TRIGGER,
+                                  .at = count};
+        count++;
     }
     for (size_t i = 0; i < loading->count; i++) {
         struct found *found = &loading->found[i];
         for (size_t j = 0; found->topic && j < found->count; j++)
             due[count++] = (struct due){
                 .found = found, .entry = &found->entries[j], .place = found->entries[j].place};
+        if (found->topic && found->retained.place)
+            due[count++] = (struct due){.found = found,
+                                        .entry = &found->retained,
+                                        .place = found->retained.place,
+                                        .kind = DUE_KEPT};
     }
     return count;
 }
 
 static void hand_on(struct loading *loading, const struct due *due)
 {
-    if (due->found && due->found->topic && due->found->topic->state == TOPIC_LIVE) {
-        const struct trunk_message message = message_of(loading, due->entry);
-        stream_hand_on(due->found->topic, &message);
-    } else if (due->arrived && due->arrived->topic && due->arrived->topic->state == TOPIC_LIVE) {
-        const struct trunk_message message = {.place = due->place,
-                                            .parcel = bytes_run(due->arrived->parcel, due->arrived->size)};
-        stream_hand_on(due->arrived->topic, &message);
-    }
+    const struct arrived *arrived = due->arrived;
+    struct trunk_topic *topic = arrived ? arrived->topic : due->found->topic;
+    if (!topic || topic->state != TOPIC_LIVE) return;
+    const struct trunk_message message =
+        arrived ? (struct trunk_message){.place = due->place,
+                                         .parcel = bytes_run(arrived->parcel, arrived->size)}
+                : message_of(loading, due->entry);
+    (due->kind == DUE_TRIGGER ? stream_hand_on : stream_retain)(topic, &message);
 }
 
 static void settle_states(struct stream *stream, struct loading *loading)
@@ -388,7 +403,7 @@ void loading_finish_check(struct stream *stream, uint64_t place)
     list_create(&taken);
     settle_states(stream, loading);
     most = take_arrived(stream, loading->token, &taken);
-    for (size_t i = 0; i < loading->count; i++) most += loading->found[i].count;
+    for (size_t i = 0; i < loading->count; i++) most += loading->found[i].count + 1;
     struct due *due = xcalloc(most, sizeof(*due));
     const size_t count = collect(loading, &taken, due);
     if (count) qsort(due, count, sizeof(*due), by_place);

@@ -7,6 +7,9 @@
 --                            milliseconds it is retained for newcomers (0: no end); size "-": it is retained only
 -- Answers "new" and the places in order; or "again" and the record of who asked before.
 --
+-- A message is the epoch, the place, its predecessor and the parcel; what is retained only names the newest place of
+-- all twice.
+--
 -- The predecessor of a trigger is the newest place that its topic had; of a topic that the table of newest places
 -- does not have, the floor: something that fell out of the table had a place below it at most.
 
@@ -60,6 +63,10 @@ for at = 9, #ARGV, 5 do
     local kept = prefix .. ":kept:" .. epoch .. ":" .. topic
     redis.call("SET", kept, digits(place) .. " " .. parcel)
     redis.call("PEXPIRE", kept, retain ~= "0" and retain or DAY_MS * 7)
+    if size == "-" then
+      local at = digits(place)
+      redis.call("PUBLISH", prefix .. ":topic:" .. topic, epoch .. " " .. at .. " " .. at .. " " .. parcel)
+    end
   end
 end
 redis.call("SET", prefix .. ":order", digits(place))

@@ -234,6 +234,11 @@ void stream_hand_on(struct trunk_topic *topic, const struct trunk_message *messa
     topic->events->receive(topic->owner, message);
 }
 
+void stream_retain(struct trunk_topic *topic, const struct trunk_message *message)
+{
+    topic->events->retain(topic->owner, message);
+}
+
 void stream_hear(struct stream *stream, uint64_t place)
 {
     if (place <= stream->heard) return;
@@ -246,13 +251,18 @@ static bool take_message(struct stream *stream, struct arrived *arrived)
 {
     struct trunk_topic *topic = arrived->topic;
     if (!topic || topic->state != TOPIC_LIVE) return true; /* what is loaded has it */
+    const struct trunk_message message = {.place = arrived->place,
+                                          .parcel = bytes_run(arrived->parcel, arrived->size)};
+    if (arrived_is_retained(arrived)) {
+        stream_retain(topic, &message);
+        return true;
+    }
     if (arrived->prev > topic->last && arrived->place > topic->last) {
         stream->trunk->counters.holes++;
         make_stale(topic);
         return false;
     }
-    stream_hand_on(topic, &(struct trunk_message){.place = arrived->place,
-                                                .parcel = bytes_run(arrived->parcel, arrived->size)});
+    stream_hand_on(topic, &message);
     return true;
 }
 
@@ -295,7 +305,7 @@ static bool doubt_holes(struct stream *stream)
         const struct arrived *arrived = CONTAINER(node, struct arrived, node);
         struct trunk_topic *topic = arrived->topic;
         if (arrived->kind == ARRIVED_TOKEN && arrived->token == token) break;
-        if (!topic || topic->state != TOPIC_LIVE) continue;
+        if (!topic || topic->state != TOPIC_LIVE || arrived_is_retained(arrived)) continue;
         if (topic->looked_for != token) topic->looked_at = topic->last;
         topic->looked_for = token;
         if (arrived->prev > topic->looked_at && arrived->place > topic->looked_at) {

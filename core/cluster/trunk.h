@@ -60,6 +60,9 @@ struct trunk_topic_events {
 
     /* How many of its newest triggers are wanted when it is loaded, 0: none. */
     uint32_t (*history)(void *owner);
+
+    /* Live: what newcomers get is this now. In order with the triggers; but whoever was cut off may hear it again. */
+    void (*retain)(void *owner, const struct trunk_message *message);
 };
 
 struct trunk_events {
@@ -80,7 +83,7 @@ struct trunk_item {
     uint32_t history_size;
     uint64_t history_ttl_ms; /* 0: no matter how long; the server keeps it a day without a trigger */
     bool retain;
-    bool retain_only;        /* it gets no place */
+    bool retain_only;        /* it gets no place; with `retain` */
     uint64_t retain_ttl_ms;  /* 0: no matter how long; the server: seven days */
 };
 

@@ -35,6 +35,12 @@ struct arrived {
     char parcel[];
 };
 
+/* A message of what is retained only: `place` is no trigger's of its own. */
+static inline bool arrived_is_retained(const struct arrived *arrived)
+{
+    return arrived->kind == ARRIVED_MESSAGE && arrived->place == arrived->prev;
+}
+
 /* One server's. */
 struct stream {
     struct trunk *trunk;
@@ -97,6 +103,9 @@ void stream_hear(struct stream *stream, uint64_t place);
 
 /* Hands one message on, if it is none that was handed on already. */
 void stream_hand_on(struct trunk_topic *topic, const struct trunk_message *message);
+
+/* Hands on what newcomers get now. */
+void stream_retain(struct trunk_topic *topic, const struct trunk_message *message);
 
 void stream_free_arrived(struct stream *stream, struct arrived *arrived);
 

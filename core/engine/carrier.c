@@ -23,7 +23,7 @@ struct freight {
     size_t name_at, name_size, parcel_at, parcel_size;
     uint32_t history_size;
     uint64_t history_ttl_ms, retain_ttl_ms;
-    bool retain;
+    bool retain, retain_only;
     bool local; /* may go to this node's subscribers alone, */
     bool here;  /* and does: its server is away */
 };
@@ -145,6 +145,7 @@ static void send_to(struct carriage *carriage, uint32_t server, bool with_terms)
                                 .history_size = freight->history_size,
                                 .history_ttl_ms = freight->history_ttl_ms,
                                 .retain = freight->retain,
+                                .retain_only = freight->retain_only,
                                 .retain_ttl_ms = freight->retain_ttl_ms};
     }
     if (with_terms) {
@@ -274,7 +275,10 @@ static void deliver_here(struct carrier *carrier, const struct freight *freight,
 {
     if (!freight->here) return;
     struct topic *topic = hub_topic_find(*carrier->ports.hub, atom_bytes(freight->topic));
-    if (topic) topic_receive_here(topic, emission);
+    if (topic && freight->retain_only)
+        topic_load_retained(topic, emission, carrier->ports.ports->clock->now_ms);
+    else if (topic)
+        topic_receive_here(topic, emission);
     carrier_owe(carrier, freight->topic, freight->server);
 }
 
@@ -430,6 +434,13 @@ void carrier_out(struct bus *port, struct topic *topic, const struct emission *e
     struct carrier *carrier = CONTAINER(port, struct carrier, port);
     load(loading_of(carrier), atom_bytes(topic_name(topic)), topic_options(topic),
          topic_server(topic), emission);
+}
+
+void carrier_retain(struct bus *port, struct topic *topic, const struct emission *emission)
+{
+    struct carriage *carriage = loading_of(CONTAINER(port, struct carrier, port));
+    load(carriage, atom_bytes(topic_name(topic)), topic_options(topic), topic_server(topic), emission);
+    carriage->freight[carriage->count - 1].retain_only = true;
 }
 
 void carrier_resync(struct carrier *carrier, struct bytes name, const char *reason)

@@ -128,7 +128,17 @@ static uint32_t history_of(void *owner)
     return topic_options(line->topic)->history_size;
 }
 
-static const struct trunk_topic_events topic_events = {on_broken, on_load, on_receive, history_of};
+static void on_retain(void *owner, const struct trunk_message *message)
+{
+    struct line *line = owner;
+    struct emission emission;
+    if (!unpack(line, message->parcel, &emission)) return;
+    topic_load_retained(line->topic, &emission, time_of(line, message));
+    carrier_drop(&emission);
+}
+
+static const struct trunk_topic_events topic_events = {on_broken, on_load, on_receive, history_of,
+                                                       on_retain};
 
 /* ---- what is listened to ---- */
 
@@ -227,6 +237,7 @@ struct carrier *carrier_new(const struct carrier_ports *ports)
     struct carrier *carrier = xcalloc(1, sizeof(*carrier));
     carrier->port = (struct bus){.server_of = carrier_server_of,
                                  .publish = carrier_out,
+                                 .retain = carrier_retain,
                                  .lose = lose,
                                  .wanted = wanted,
                                  .unwanted = unwanted};

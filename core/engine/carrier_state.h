@@ -29,8 +29,9 @@ struct carrier {
 void carrier_out_create(struct carrier *carrier);
 void carrier_out_destroy(struct carrier *carrier);
 
-/* As ports/bus.h's publish. */
+/* As ports/bus.h's publish, and its retain. */
 void carrier_out(struct bus *port, struct topic *topic, const struct emission *emission);
+void carrier_retain(struct bus *port, struct topic *topic, const struct emission *emission);
 
 /* A resync of the topic, which need not be here. */
 void carrier_resync(struct carrier *carrier, struct bytes name, const char *reason);

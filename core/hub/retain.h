@@ -25,7 +25,7 @@ void retain_placed(struct topic *topic, struct frame *frame);
 /* It comes with the topic, from elsewhere; see hub/carried.h. */
 void retain_loaded(struct topic *topic, const struct emission *emission, uint64_t at_ms);
 
-/* It got none. */
+/* It got none. Where triggers come by a bus, that has it retained, on all nodes. */
 void retain_refused(struct topic *topic, const struct emission *emission);
 
 /* What a newcomer gets, or NULL. Borrowed. */

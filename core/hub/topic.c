@@ -248,8 +248,12 @@ uint64_t topic_place(struct topic *topic, const struct emission *emission)
 
 uint64_t topic_admit(struct topic *topic, const struct emission *emission)
 {
+    struct bus *bus = topic_ports(topic)->bus;
     if (limiter_admits(topic)) return topic_place(topic, emission);
-    retain_refused(topic, emission);
+    if (!bus)
+        retain_refused(topic, emission);
+    else if (topic->options->retain)
+        bus->retain(bus, topic, emission);
     limiter_refuse(topic, emission);
     topic_watch_expiry(topic);
     return 0;

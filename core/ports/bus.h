@@ -20,6 +20,10 @@ struct bus {
      * topic_receive, or never. */
     void (*publish)(struct bus *bus, struct topic *topic, const struct emission *emission);
 
+    /* A trigger that gets no place, and is the newest state of a topic that retains all the same: newcomers on all nodes
+     * get it. Borrowed. It comes back by topic_load_retained, or never. */
+    void (*retain)(struct bus *bus, struct topic *topic, const struct emission *emission);
+
     /* A trigger was lost, because this hub had no room for its topic: whoever has the topic is to re-read it. */
     void (*lose)(struct bus *bus, struct bytes name);
 

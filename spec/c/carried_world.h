@@ -52,6 +52,16 @@ static inline void carrier_publish(struct bus *bus, struct topic *topic,
     buf_add_char(out, '\n');
 }
 
+static inline void carrier_retain(struct bus *bus, struct topic *topic,
+                                  const struct emission *emission)
+{
+    struct buf *out = &CONTAINER(bus, struct carrier, bus)->published;
+    buf_add_bytes(out, atom_bytes(topic_name(topic)));
+    buf_add_text(out, " retained ");
+    buf_add_bytes(out, emission->data);
+    buf_add_char(out, '\n');
+}
+
 static inline void carrier_lose(struct bus *bus, struct bytes name)
 {
     (void)name;
@@ -76,6 +86,7 @@ static inline struct carrier *carrier_new(uint32_t servers)
     struct carrier *carrier = xcalloc(1, sizeof(*carrier));
     carrier->bus = (struct bus){.server_of = carrier_server_of,
                                 .publish = carrier_publish,
+                                .retain = carrier_retain,
                                 .lose = carrier_lose,
                                 .wanted = carrier_wanted,
                                 .unwanted = carrier_unwanted};

@@ -142,7 +142,13 @@ static uint32_t history_of(void *owner)
     return histories[of->topic];
 }
 
-static const struct trunk_topic_events topic_events = {on_broken, on_load, on_receive, history_of};
+static void on_retain(void *owner, const struct trunk_message *message)
+{
+    (void)owner, (void)message; /* nothing is retained here */
+}
+
+static const struct trunk_topic_events topic_events = {on_broken, on_load, on_receive, history_of,
+                                                       on_retain};
 
 static void on_heard(void *owner, uint32_t server, uint64_t place)
 {
