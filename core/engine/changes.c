@@ -4,9 +4,11 @@
 
 #include "base/alloc.h"
 #include "base/list.h"
+#include "engine/awaiting.h"
 #include "engine/naming.h"
 #include "engine/review.h"
 #include "engine/seat.h"
+#include "hub/carried.h"
 
 enum how { GIVEN, GRANTED, LEFT };
 
@@ -27,7 +29,9 @@ struct grant {
     struct list node;
     struct seat *seat;
     struct atom *name; /* a reference */
+    enum how how;
     struct errand errand;
+    struct awaiting awaiting;
     const struct generation *asked; /* whose rules; only to be compared */
     struct http_request request;    /* what is kept of the stream's */
     struct pattern_match match;
@@ -129,16 +133,15 @@ static enum change join(struct seat *seat, struct bytes name, enum how how)
     return CHANGE_DONE;
 }
 
-enum change changes_join(struct seat *seat, struct bytes name)
+/* What there is to say without looking further; NOTHING: it is to be joined. */
+static enum change judge(struct seat *seat, struct bytes name, enum how how)
 {
     struct subscriber *subscriber = live(seat);
     if (!subscriber) return CHANGE_CLOSED;
-    if (!app_topic(seat->app, name, NULL)) return CHANGE_UNKNOWN;
-    if (had(subscriber, name)) {
-        note(seat, name, GIVEN, true);
-        return CHANGE_DONE;
-    }
-    return is_full(seat) ? CHANGE_FULL : join(seat, name, GIVEN);
+    if (how == GIVEN && !app_topic(seat->app, name, NULL)) return CHANGE_UNKNOWN;
+    if (!had(subscriber, name)) return CHANGE_NOTHING;
+    if (how == GIVEN) note(seat, name, GIVEN, true);
+    return CHANGE_DONE;
 }
 
 enum change changes_leave(struct seat *seat, struct bytes name)
@@ -163,6 +166,7 @@ static void grant_free(struct grant *grant)
 {
     if (grant->over) *grant->over = true;
     errand_cancel(&grant->errand);
+    awaiting_cancel(&grant->awaiting);
     list_remove(&grant->node);
     grant->seat->changes->asking--;
     pattern_match_destroy(&grant->match);
@@ -183,18 +187,50 @@ static void finish(struct grant *grant, enum change how)
     done(owner, how);
 }
 
-static enum change take(struct grant *grant)
+static void ask(struct grant *grant);
+static void take(struct grant *grant);
+
+static struct topic *open_awaited(void *owner, struct bytes name)
 {
-    struct seat *seat = grant->seat;
-    const struct bytes name = atom_bytes(grant->name);
-    if (!live(seat)) return CHANGE_CLOSED;
-    if (grant->outcome == OUTCOME_NO) return CHANGE_FORBIDDEN;
-    if (grant->outcome == OUTCOME_UNKNOWN) return CHANGE_UNKNOWN;
-    if (had(seat->subscriber, name)) return CHANGE_DONE; /* by somebody else meanwhile */
-    return join(seat, name, GRANTED);
+    const struct grant *grant = owner;
+    return app_topic_open(grant->seat->app, name);
 }
 
-static void ask(struct grant *grant);
+static void on_loaded(void *owner, bool loaded)
+{
+    struct grant *grant = owner;
+    if (!loaded)
+        finish(grant, CHANGE_AWAY);
+    else if (grant->how == GRANTED && grant->asked != grant->seat->generation)
+        ask(grant);
+    else
+        take(grant); /* it may have gone again */
+}
+
+/* Joins it once it is loaded. */
+static void load(struct grant *grant)
+{
+    const struct bytes name = atom_bytes(grant->name);
+    const struct awaiting_wants wants = {
+        .ports = app_ports(grant->seat->app), .names = &name, .count = 1, .cursor = {NULL, 0}};
+    if (awaiting_start(&grant->awaiting, &wants, open_awaited, on_loaded, grant))
+        finish(grant, join(grant->seat, name, grant->how));
+}
+
+static void take(struct grant *grant)
+{
+    const enum change judged = judge(grant->seat, atom_bytes(grant->name), grant->how);
+    if (judged != CHANGE_NOTHING && judged != CHANGE_DONE)
+        finish(grant, judged);
+    else if (grant->outcome == OUTCOME_NO)
+        finish(grant, CHANGE_FORBIDDEN);
+    else if (grant->outcome == OUTCOME_UNKNOWN)
+        finish(grant, CHANGE_UNKNOWN);
+    else if (judged == CHANGE_DONE) /* by somebody else meanwhile */
+        finish(grant, CHANGE_DONE);
+    else
+        load(grant);
+}
 
 static void on_answer(void *owner, const struct hook_result *result)
 {
@@ -205,7 +241,7 @@ static void on_answer(void *owner, const struct hook_result *result)
     grant->answered = true;
     if (grant->starting) return;
     if (current)
-        finish(grant, take(grant));
+        take(grant);
     else
         ask(grant);
 }
@@ -233,33 +269,66 @@ static void ask(struct grant *grant)
     grant->answered = false;
     errand_start(&grant->errand, seat->generation, &call, on_answer, grant);
     grant->starting = false;
-    if (grant->answered) finish(grant, take(grant));
+    if (grant->answered) take(grant);
 }
 
-struct grant *changes_ask(struct seat *seat, struct bytes name, change_done_f *done, void *owner)
+static struct grant *grant_new(struct seat *seat, struct bytes name, enum how how, change_done_f *done,
+                               void *owner)
 {
-    struct subscriber *subscriber = live(seat);
-    if (!subscriber || had(subscriber, name) || is_full(seat)) {
-        done(owner, !subscriber ? CHANGE_CLOSED : had(subscriber, name) ? CHANGE_DONE : CHANGE_FULL);
-        return NULL;
-    }
     struct changes *changes = changes_of(seat);
     struct grant *grant = xcalloc(1, sizeof(*grant));
     grant->seat = seat;
     grant->name = atom_get(name);
+    grant->how = how;
     grant->done = done;
     grant->owner = owner;
-    grant->request = (struct http_request){.method = BYTES("GET"), .kept = true};
-    seat_request(seat, &grant->request);
     list_create(&grant->node);
     list_append(&changes->grants, &grant->node);
     changes->asking++;
+    return grant;
+}
+
+/* Begins; NULL: it is over already. */
+static struct grant *begin(struct grant *grant, void (*step)(struct grant *grant))
+{
     bool over = false;
     grant->over = &over;
-    ask(grant);
+    step(grant);
     if (over) return NULL;
     grant->over = NULL;
     return grant;
+}
+
+/* Is there nothing to do, or too much? Then `done` is called. */
+static bool is_over(struct seat *seat, struct bytes name, enum how how, change_done_f *done, void *owner)
+{
+    enum change judged = judge(seat, name, how);
+    if (judged == CHANGE_NOTHING && is_full(seat)) judged = CHANGE_FULL;
+    if (judged == CHANGE_NOTHING) return false;
+    done(owner, judged);
+    return true;
+}
+
+struct grant *changes_join(struct seat *seat, struct bytes name, change_done_f *done, void *owner)
+{
+    if (is_over(seat, name, GIVEN, done, owner)) return NULL;
+    struct topic *topic = app_topic_open(seat->app, name);
+    if (topic && !topic_is_loaded(topic)) {
+        struct grant *grant = grant_new(seat, name, GIVEN, done, owner);
+        grant->outcome = OUTCOME_YES;
+        return begin(grant, load);
+    }
+    done(owner, topic ? join(seat, name, GIVEN) : CHANGE_FULL);
+    return NULL;
+}
+
+struct grant *changes_ask(struct seat *seat, struct bytes name, change_done_f *done, void *owner)
+{
+    if (is_over(seat, name, GRANTED, done, owner)) return NULL;
+    struct grant *grant = grant_new(seat, name, GRANTED, done, owner);
+    grant->request = (struct http_request){.method = BYTES("GET"), .kept = true};
+    seat_request(seat, &grant->request);
+    return begin(grant, ask);
 }
 
 void changes_end(struct seat *seat)

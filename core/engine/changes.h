@@ -27,16 +27,19 @@ enum change {
     CHANGE_CLOSED,    /* the stream has ended */
     CHANGE_FULL,      /* topics_max, or the app's topics */
     CHANGE_FORBIDDEN, /* `subscribe` said no, or there is none */
-    CHANGE_UNKNOWN    /* it failed; or, of a join, no such topic is declared */
+    CHANGE_UNKNOWN,   /* it failed; or, of a join, no such topic is declared */
+    CHANGE_AWAY       /* the topic could not be loaded: its Redis server is away */
 };
-
-/* It has the topic from now on, and gets what that has for newcomers. Done, too, if it had it. */
-enum change changes_join(struct seat *seat, struct bytes name);
 
 /* It has it no more. */
 enum change changes_leave(struct seat *seat, struct bytes name);
 
 typedef void change_done_f(void *owner, enum change how);
+
+/* It has the topic from when this is done, and gets what that has for newcomers. Done, too, if it had it. Where nodes
+ * share a Redis and the topic is not loaded here it waits for that, so that it misses nothing from then on (engine/awaiting.h).
+ * NULL: `done` was called already. */
+struct grant *changes_join(struct seat *seat, struct bytes name, change_done_f *done, void *owner);
 
 /* Asks the topic's `subscribe`; a yes is a join. NULL: `done` was called already. The rules of a reload
  * in between are asked again. */

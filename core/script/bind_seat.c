@@ -2,7 +2,7 @@
  * one that outlives its stream is harmless: then its fields are nil and its
  * methods answer nil, "closed".
  *
- * sub:subscribe may wait, so it is two calls, and what a rule calls is the library's
+ * sub:subscribe and sub:join may wait, so each is two calls, and what a rule calls is the library's
  * function around them (scripts/sluice/subscribing.lua). */
 #include <lauxlib.h>
 #include <lua.h>
@@ -29,20 +29,20 @@ struct seat_handle {
     uint64_t number;
 };
 
-enum field { USER = 1, DATA, TAG, TOPICS, OPEN, SUBSCRIBE };
+enum field { USER = 1, DATA, TAG, TOPICS, OPEN, SUBSCRIBE, JOIN };
 
 static int get(lua_State *L, void *handle, int field);
 static int l_set(lua_State *L);
 static int l_close(lua_State *L);
-static int l_join(lua_State *L);
 static int l_leave(lua_State *L);
 
 static const struct handle_member members[] = {
     {"user", USER, NULL}, {"data", DATA, NULL}, {"tag", TAG, NULL},    {"topics", TOPICS, NULL},
-    {"open", OPEN, NULL}, {"set", 0, l_set},    {"close", 0, l_close}, {"join", 0, l_join},
+    {"open", OPEN, NULL}, {"set", 0, l_set},    {"close", 0, l_close}, {"join", JOIN, NULL},
     {"leave", 0, l_leave}, {"subscribe", SUBSCRIBE, NULL}, {NULL, 0, NULL}};
 
-static const char method[] = "sluice.subscribe"; /* in the registry */
+/* The library's functions, in the registry. */
+static const char subscribe_method[] = "sluice.subscribe", join_method[] = "sluice.join";
 
 static const struct handle_kind kind = {"subscriber", members, get, HANDLE_SEAT};
 
@@ -64,8 +64,8 @@ static void push_topics(lua_State *L, const struct subscriber *subscriber)
 static int get(lua_State *L, void *handle, int field)
 {
     struct seat *seat = find(handle);
-    if (field == SUBSCRIBE) {
-        lua_getfield(L, LUA_REGISTRYINDEX, method);
+    if (field == SUBSCRIBE || field == JOIN) {
+        lua_getfield(L, LUA_REGISTRYINDEX, field == JOIN ? join_method : subscribe_method);
         return 1;
     }
     if (!seat) {
@@ -90,6 +90,7 @@ static int get(lua_State *L, void *handle, int field)
         lua_pushboolean(L, 1);
         break;
     case SUBSCRIBE:
+    case JOIN:
         break;
     }
     return 1;
@@ -211,6 +212,7 @@ static int push_change(lua_State *L, enum change how)
         [CHANGE_FULL] = {"full", "the stream has as many topics as it may, or the app has"},
         [CHANGE_FORBIDDEN] = {"forbidden", "the topic's subscribe does not let it in"},
         [CHANGE_UNKNOWN] = {"unknown", "the topic's subscribe failed, or none is declared"},
+        [CHANGE_AWAY] = {"away", "the topic could not be loaded from Redis in time"},
     };
     if (how == CHANGE_CLOSED) return closed(L);
     if (how == CHANGE_DONE || how == CHANGE_NOTHING) {
@@ -223,26 +225,14 @@ static int push_change(lua_State *L, enum change how)
     return 3;
 }
 
-static int change(lua_State *L, const char *name,
-                  enum change (*apply)(struct seat *seat, struct bytes topic))
-{
-    phase_check(L, CALL_SEAT, name);
-    struct seat *seat = find(handle_check(L, 1, &kind));
-    const struct bytes topic = topic_argument(L, name);
-    if (!seat) return closed(L);
-    return push_change(L, here_shadowed(L) ? CHANGE_DONE : apply(seat, topic));
-}
-
-/* sub:join(topic): true | nil, code, sentence */
-static int l_join(lua_State *L)
-{
-    return change(L, "sub:join", changes_join);
-}
-
 /* sub:leave(topic): true | false: it had it not | nil, code, sentence */
 static int l_leave(lua_State *L)
 {
-    return change(L, "sub:leave", changes_leave);
+    phase_check(L, CALL_SEAT, "sub:leave");
+    struct seat *seat = find(handle_check(L, 1, &kind));
+    const struct bytes topic = topic_argument(L, "sub:leave");
+    if (!seat) return closed(L);
+    return push_change(L, here_shadowed(L) ? CHANGE_DONE : changes_leave(seat, topic));
 }
 
 struct wait {
@@ -281,6 +271,37 @@ static void release(void *ctx)
 
 static const struct wait_ops waiting = {collect, release};
 
+static struct wait *wait_new(lua_State *L)
+{
+    struct wait *wait = xcalloc(1, sizeof *wait);
+    wait->later = here_ports(L)->later;
+    wait->task = here_tasks(L)->running;
+    job_create(&wait->job, wake);
+    return wait;
+}
+
+/* Wherever a join is allowed waiting is, so only the other is asked whether it may. */
+static int park(lua_State *L, struct wait *wait)
+{
+    return task_park(L, here_tasks(L), &waiting, wait);
+}
+
+/* seat_join(sub, topic): true | nil, code, sentence; or nothing at all, then collect() */
+static int l_join(lua_State *L)
+{
+    phase_check(L, CALL_SEAT, "sub:join");
+    struct seat *seat = find(handle_check(L, 1, &kind));
+    const struct bytes topic = topic_argument(L, "sub:join");
+    if (!seat) return closed(L);
+    if (here_shadowed(L)) return push_change(L, CHANGE_DONE);
+    struct wait *wait = wait_new(L);
+    wait->grant = changes_join(seat, topic, answered, wait);
+    if (wait->grant) return park(L, wait);
+    const enum change how = wait->how;
+    release(wait);
+    return push_change(L, how);
+}
+
 /* seat_subscribe(sub, topic), then collect() */
 static int l_subscribe(lua_State *L)
 {
@@ -288,22 +309,22 @@ static int l_subscribe(lua_State *L)
     phase_check(L, CALL_WAIT, "sub:subscribe");
     struct seat *seat = find(handle_check(L, 1, &kind));
     const struct bytes topic = topic_argument(L, "sub:subscribe");
-    struct wait *wait = xcalloc(1, sizeof *wait);
-    wait->later = here_ports(L)->later;
-    wait->task = here_tasks(L)->running;
-    job_create(&wait->job, wake);
+    struct wait *wait = wait_new(L);
     if (!seat || here_shadowed(L))
         answered(wait, seat ? CHANGE_DONE : CHANGE_CLOSED);
     else
         wait->grant = changes_ask(seat, topic, answered, wait);
-    return task_park(L, here_tasks(L), &waiting, wait);
+    return park(L, wait);
 }
 
-/* seat_method(function): what sub:subscribe is */
-static int l_method(lua_State *L)
+/* seat_methods(subscribe, join): what they are to rules */
+static int l_methods(lua_State *L)
 {
     luaL_checktype(L, 1, LUA_TFUNCTION);
-    lua_setfield(L, LUA_REGISTRYINDEX, method);
+    luaL_checktype(L, 2, LUA_TFUNCTION);
+    lua_settop(L, 2);
+    lua_setfield(L, LUA_REGISTRYINDEX, join_method);
+    lua_setfield(L, LUA_REGISTRYINDEX, subscribe_method);
     return 0;
 }
 
@@ -317,7 +338,7 @@ void seat_push(lua_State *L, struct seat *seat)
 void bind_seat(lua_State *L)
 {
     static const luaL_Reg functions[] = {
-        {"seat_subscribe", l_subscribe}, {"seat_method", l_method}, {NULL, NULL}};
+        {"seat_subscribe", l_subscribe}, {"seat_join", l_join}, {"seat_methods", l_methods}, {NULL, NULL}};
     handle_define(L, &kind);
     lua_pop(L, 1);
     luaL_setfuncs(L, functions, 0);

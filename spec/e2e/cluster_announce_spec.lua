@@ -58,6 +58,11 @@ app:route("kick", "POST /kick", { run = function(req)
   local ended = app:disconnect({ user = order.user, tag = order.tag }, { event = "bye", final = order.final })
   return { json = { ended = ended } }
 end })
+app:route("join", "POST /join", { run = function(req)
+  local order = req:json()
+  local sub = app:subscribers({ user = order.user })[1]
+  return { json = { sub[order.how](sub, named(order.topic)) } }
+end })
 app:route("forget", "POST /forget", { run = function(req)
   local order = req:json()
   app:forget(order.topic, order.user)
@@ -252,6 +257,31 @@ describe("nodes of a cluster", function()
     local told, id = resume(last)
     assert.equal("access sifted:1", told)
     assert.equal("", (resume(id)))
+  end)
+
+  it("give a stream a topic that is not there yet, and nothing from then on is missed", function()
+    begin()
+    local ann = open(1, "user=ann&topic=room:0")
+    for i, how in ipairs { "join", "subscribe", "join", "subscribe", "join", "subscribe" } do
+      local topic = "room:" .. i
+      say(2, topic, "before")
+      assert.same({ true }, json.decode(post(1, "/join", { user = "ann", topic = topic, how = how }).body))
+      say(2, topic, how .. i)
+      assert.equal(how .. i, ann:next("said", 5).data)
+    end
+    assert.equal(0, ann:count "resync")
+  end)
+
+  it("say that a topic cannot be had where Redis is away", function()
+    begin { errors = "." }
+    local ann = open(1, "user=ann&topic=room:0")
+    clusters.cut(cluster.nodes[1])
+    local answer = http.request(cluster.nodes[1].address, { method = "POST", path = "/join", timeout = 15,
+      body = json.encode { user = "ann", topic = "room:1", how = "join" },
+      headers = { ["content-type"] = "application/json" } })
+    assert.truthy(answer.body:find("away", 1, true), answer.body)
+    clusters.mend(cluster.nodes[1])
+    ann:close()
   end)
 
   it("forget everything where Redis began anew", function()
