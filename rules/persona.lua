@@ -3,6 +3,7 @@
 local sluice = require "sluice"
 local json   = require "sluice.json"
 local jwt    = require "sluice.jwt"
+local redis  = require "sluice.redis"
 local store  = require "sluice.store"
 local time   = require "sluice.time"
 
@@ -72,11 +73,37 @@ local function publish(topic, message)
   })
 end
 
--- The name is that of a token; who has gone is remembered for a day.
-local function name_of(user)
-  local sub = app:subscribers { user = user }[1]
-  if sub then store.set("name:" .. user, sub.data.name, { ttl = 86400 }) end
-  return store.get("name:" .. user)
+-- A name is that of a token. Of who has no stream here it is the one that was noted last: on this node, for a day; with
+-- Redis on any node, for a week.
+local REDIS = sluice.env("PERSONA_REDIS", "")           -- redis://host:6379; without, apps publish over HTTP alone
+local noted = REDIS ~= "" and redis.connect(REDIS)
+local DAY, AT_ONCE = 86400, 500
+
+local function note(user, name)
+  if type(name) ~= "string" or store.get("name:" .. user) == name then return end
+  store.set("name:" .. user, name, { ttl = DAY })
+  if noted then noted:try("SET", "persona:name:" .. user, name, "EX", 7 * DAY) end
+end
+
+-- By user; of who is not in it nobody knows one.
+local function names_of(users)
+  local names, others = {}, {}
+  for _, user in ipairs(users) do
+    local sub = app:subscribers { user = user }[1]
+    if sub then
+      names[user] = sub.data.name
+      note(user, sub.data.name)
+    else
+      names[user] = store.get("name:" .. user)
+      if noted then others[#others + 1] = user end
+    end
+  end
+  for from = 1, #others, AT_ONCE do
+    local keys = {}
+    for i = from, math.min(from + AT_ONCE - 1, #others) do keys[#keys + 1] = "persona:name:" .. others[i] end
+    for i, name in ipairs(noted:try("MGET", unpack(keys)) or {}) do names[others[from + i - 1]] = name or nil end
+  end
+  return names
 end
 
 local channel
@@ -89,7 +116,8 @@ channel = app:topic("channel:{id}", {
   history   = { size = 256, ttl = 600 },
   limit     = { rate = 50, burst = 200 },
   presence  = { grace = 5, change = function(user, status, params)
-    publish(channel(params.id), { type = "presence", userId = user, userName = name_of(user), status = status })
+    publish(channel(params.id),
+            { type = "presence", userId = user, userName = names_of { user }[user], status = status })
   end },
 })
 
@@ -136,10 +164,10 @@ app:route("members", "GET /api/channels/{id}/members", {
   identity = holder,
   run      = function(req, params)
     if not may(req.data, params.id) then return 403 end
+    local users   = app:presence(channel(params.id)):list()
+    local names   = names_of(users)
     local members = json.list {}
-    for i, user in ipairs(app:presence(channel(params.id)):list()) do
-      members[i] = { userId = user, userName = name_of(user) }
-    end
+    for i, user in ipairs(users) do members[i] = { userId = user, userName = names[user] } end
     return { json = { members = members } }
   end,
 })
@@ -173,7 +201,6 @@ local function relay(ev, bus)
   if not ok then ev:drop(tostring(why)) end
 end
 
-local REDIS = sluice.env("PERSONA_REDIS", "")           -- redis://host:6379; without, apps publish over HTTP alone
 if REDIS ~= "" then
   local bus = app:redis("bus", { url = REDIS, pattern = "realtime:*", topics = { channel, mine } })
   bus:on("message", function(ev) relay(ev, ev.channel) end)

@@ -333,6 +333,30 @@ describe("persona", function()
       local env = { PERSONA_REDIS = "redis://127.0.0.1:6379" }
       for name, value in pairs(ENV) do env[name] = value end
       load { env = env }
+      world:redis("SET", "OK")
+    end)
+
+    it("has the names of who is on other nodes", function()
+      world:redis("MGET", function(words)
+        assert.same({ "MGET", "persona:name:bob", "persona:name:cid" }, words)
+        return { "Bob", false }
+      end)
+      local ann, bob, cid = connect("ann", "channel:general"), connect("bob", "channel:general"),
+                            connect("cid", "channel:general", { claims = { name = json.null } })
+      local function set(user, name) return { "SET", "persona:name:" .. user, name, "EX", "604800" } end
+      assert.same({ set("ann", "Ann"), set("bob", "Bob") }, world:redis_commands "SET")
+      bob:close()
+      cid:close()
+      local answer = world:request("GET", "/api/channels/general/members", { headers = as "ann" }).json
+      assert.same({ { userId = "ann", userName = "Ann" }, { userId = "bob", userName = "Bob" }, { userId = "cid" } },
+                  answer.members)
+      world:redis_fail("MGET", "away")
+      world:advance(5)
+      local gone = {}
+      for _, message in ipairs(came(ann, true)) do
+        if message.status == "offline" then gone[message.userId] = message.userName or "" end
+      end
+      assert.same({ bob = "Bob", cid = "" }, gone)       -- what this node knows itself
     end)
 
     it("brings messages as the bus does", function()
