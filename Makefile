@@ -84,7 +84,7 @@ define link
 endef
 
 .DEFAULT_GOAL := all
-.PHONY: all help units fuzzers benches modules run run-board run-inventory run-rooms install clean test lint unit spec e2e \
+.PHONY: all help units fuzzers benches modules run run-board run-inventory run-rooms run-rooms-cluster install clean test lint unit spec e2e \
         browser asan valgrind mutants fuzz bench bench-workers reload-storm soak soak-short cluster docs clean-room deps-run deps-test docs-check mutants-check FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -169,6 +169,11 @@ run-inventory: deps-run ## the same with an inventory's activity feed, behind ng
 run-rooms: deps-run ## the same with the rooms: who is here, talk, jobs with a bar
 	$(call sub,plain) all
 	@examples/rooms/run
+
+run-rooms-cluster: deps-run ## the same on two nodes that share a Redis; prints both addresses
+	@spec/deps redis-server:redis-server
+	$(call sub,plain) all
+	@examples/rooms/run 2
 
 install: all ## install to PREFIX (/usr/local)
 	install -D -m 755 $(BUILD)/sluice $(DESTDIR)$(PREFIX)/bin/sluice

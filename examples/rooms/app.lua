@@ -3,13 +3,16 @@
 -- far they are. Four people use it, without passwords: who says that she is ann is ann.
 local sluice = require "sluice"
 local http   = require "sluice.http"
+local json   = require "sluice.json"
 local jwt    = require "sluice.jwt"
 local log    = require "sluice.log"
+local redis  = require "sluice.redis"
 local store  = require "sluice.store"
 local time   = require "sluice.time"
 
 local app    = sluice.app "rooms-app"
 local EVENTS = sluice.env("EVENTS_URL", "http://127.0.0.1:8380")
+local REDIS  = sluice.env("PERSONA_REDIS", "")          -- the bus that the nodes hear; without, one is told by HTTP
 local KEY    = sluice.env "PERSONA_PUBLISH_KEY"
 local SECRET = sluice.env "PERSONA_JWT_KEY"
 local LIFE   = tonumber(sluice.env("ROOMS_TOKEN_LIFE", "3600")) -- in seconds; then the page asks for the next token
@@ -72,7 +75,14 @@ end })
 local STEPS = { "Stretching the canvas", "Mixing the colours", "Painting the sky", "Painting the hills",
                 "Waiting for the light", "Signing it" }
 
-local function tell(topic, message)
+local bus = REDIS ~= "" and redis.connect(REDIS)
+
+-- Whoever listens has it: one node, for all. In the seconds in which that passes to another nobody does.
+local function tell_by_redis(topic, message)
+  return (bus:try("PUBLISH", "realtime:" .. topic, json.encode(message)) or 0) > 0
+end
+
+local function tell_by_http(topic, message)
   local answer = http.try {
     method  = "POST",
     url     = EVENTS .. "/api/realtime",
@@ -80,8 +90,13 @@ local function tell(topic, message)
     json    = { type = "message", topic = "realtime:" .. topic, data = message },
     timeout = 2,
   }
-  if not answer or not answer:ok() then log.warn("not told", { topic = topic, status = answer and answer.status }) end
   return answer and answer:ok()
+end
+
+local function tell(topic, message)
+  local told = (bus and tell_by_redis or tell_by_http)(topic, message)
+  if not told then log.warn("not told", { topic = topic }) end
+  return told
 end
 
 local function message_of(job, type)
@@ -99,16 +114,16 @@ local function finish(key, job)
   store.delete(key)
 end
 
+-- A step that nobody heard of is told again with the next beat.
 local function work(key)
   local job = store.get(key)
   if job.progress == 100 then return finish(key, job) end
   job.progress = math.min(job.progress + math.random(3, 9), 100)
-  store.set(key, job)
   local message    = message_of(job, "generation_progress")
   message.status   = "running"
   message.progress = job.progress
   message.message  = STEPS[math.min(math.floor(job.progress / 100 * #STEPS) + 1, #STEPS)]
-  tell("channel:" .. job.room, message)
+  if tell("channel:" .. job.room, message) then store.set(key, job) end
 end
 
 app:every("work", { period = 0.2, run = function()

@@ -1,12 +1,17 @@
 -- examples/rooms/pages.lua: the page that a browser loads, beside the rooms' rules and from the same origin.
--- Its files are served from here; what it asks of the rooms' app is passed on.
+-- Its files are served from here; what it asks of the rooms' app is passed on; and it is told which node serves it,
+-- where there are several.
 local sluice = require "sluice"
 local http   = require "sluice.http"
 
 local app = sluice.app "pages"
 local APP = sluice.env("ROOMS_URL", "http://127.0.0.1:8390")
 
+local NODE = sluice.env("ROOMS_NODE", "")
+
 app:static("page", "/", "public")
+
+app:route("node", "GET /node", { run = function() return { json = { node = NODE } } end })
 
 -- An app that is away raises in here: the browser gets a 5xx, and the page says so.
 local function forward(req)

@@ -103,11 +103,18 @@ function show_login(people) {
       make('button', { onclick: () => sign_in(user).then(() => location.reload()) }, face(user, name), name))))))
 }
 
+// One of several servers, or none of them: then there is but one.
+async function show_node() {
+  const { node } = await (await fetch('/node')).json()
+  at('node').textContent = node && `Node ${node}`
+}
+
 async function start() {
   if (!session.token) return show_login((await (await fetch('/people')).json()).people)
   const answer = await ask('GET', '/rooms')
   if (!answer.ok) throw new Error(`GET /rooms: ${answer.status}`)
   rooms = (await answer.json()).rooms
+  show_node().catch(() => {})
   at('app').hidden = false
   at('me').append(face(session.user, session.name), make('span', {}, session.name))
   at('leave').addEventListener('click', () => { stream.close(); sign_out(); location.reload() })
