@@ -12,7 +12,7 @@ before(async () => { browser = await launch() })
 after(() => browser.close())
 
 const scenario = (name, run, env) =>
-  test(name, { timeout: 60_000 * PATIENCE }, async t => run(await start(t, browser, env), t))
+  test(name, { timeout: 60_000 * PATIENCE }, async t => run(await start(t, browser, { env }), t))
 
 scenario('two people in two tabs talk, each hears the other, and nobody hears twice', async world => {
   const [ann, bob] = await world.tabs('Ann Lunde', 'Bob Aasen')

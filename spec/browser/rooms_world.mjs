@@ -1,9 +1,13 @@
 // A world for a spec of the rooms: the event server and the stand-in for the rooms' app, each a process of the real
-// binary, a proxy before the first whose connections can be cut, and people in tabs of Chromium.
+// binary - or several nodes of it on a Redis -, a proxy before the first whose connections can be cut, and people in tabs of Chromium.
 
+import { execFile, spawn } from 'node:child_process'
+import { once } from 'node:events'
 import fs from 'node:fs'
+import net from 'node:net'
 import os from 'node:os'
 import path from 'node:path'
+import { promisify } from 'node:util'
 import { freePort, PATIENCE, Process, Proxy, until, visit } from './world.mjs'
 
 const KEYS = {
@@ -61,18 +65,54 @@ class Tab {
   job(title) { return this.page.locator('.job').filter({ has: this.page.getByText(title, { exact: true }) }) }
 }
 
-/** Starts a world that ends with the test `t`. `env`: more of the app's environment. */
-export async function start(t, browser, env) {
+/** A redis-server on a port of its own. */
+class Redis {
+  async start(folder) {
+    this.port = await freePort()
+    this.url = `redis://127.0.0.1:${this.port}`
+    this.child = spawn('redis-server', ['--port', this.port, '--bind', '127.0.0.1', '--save', '', '--dir', folder],
+      { stdio: 'ignore' })
+    this.exited = once(this.child, 'exit')
+    await until(() => new Promise(resolve => {
+      const socket = net.connect(this.port, '127.0.0.1', () => { socket.destroy(); resolve(true) })
+      socket.on('error', () => resolve(false))
+    }), 'redis-server')
+  }
+
+  /** Publishes what an app would: how many listen. */
+  async publish(channel, message) {
+    const text = JSON.stringify(message)
+    const { stdout } = await promisify(execFile)('redis-cli', ['-p', this.port, 'PUBLISH', channel, text])
+    return Number(stdout)
+  }
+
+  async stop() {
+    this.child.kill('SIGTERM')
+    await this.exited
+  }
+}
+
+/** Starts a world that ends with the test `t`: one node, or `nodes` on a Redis. `env`: more of the app's environment. */
+export async function start(t, browser, { nodes: count = 1, env } = {}) {
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'sluice-rooms-'))
   const ports = [await freePort(), await freePort(), await freePort(), await freePort()]
+  const redis = count > 1 ? new Redis() : null
+  await redis?.start(folder)
+  const shared = redis ? { PERSONA_REDIS: redis.url } : {}
   const app = new Process('app', folder, ports[0], ports[1], ['examples/rooms/app.lua'],
-    { ...KEYS, ...env, EVENTS_URL: `http://127.0.0.1:${ports[2]}` })
-  const sluice = new Process('rooms', folder, ports[2], ports[3], ['rules/persona.lua', 'examples/rooms/pages.lua'],
-    { ...KEYS, ROOMS_URL: `http://${app.address}` })
+    { ...KEYS, ...shared, ...env, EVENTS_URL: `http://127.0.0.1:${ports[2]}` })
+  const nodes = []
+  for (let i = 0; i < count; i++) {
+    const [port, admin] = i === 0 ? ports.slice(2) : [await freePort(), await freePort()]
+    nodes.push(new Process(`rooms-${i}`, folder, port, admin, ['rules/persona.lua', 'examples/rooms/pages.lua'],
+      { ...KEYS, ...shared, ROOMS_URL: `http://${app.address}`, ROOMS_NODE: redis ? 'ABCD'[i] : '' },
+      redis ? `redis = "${redis.url}"` : ''))
+  }
+  const [sluice] = nodes
   const proxy = new Proxy()
   const contexts = []
   const world = {
-    app, sluice, proxy,
+    app, sluice, nodes, redis, proxy,
     faults: [], // of pages' scripts; a test that leaves one has failed
 
     async context(options) {
@@ -96,10 +136,11 @@ export async function start(t, browser, env) {
       return tabs
     },
 
-    async tab(context, name) {
+    /** On the first node by way of the proxy, or on `node`. */
+    async tab(context, name, node) {
       const page = await context.newPage()
       page.on('pageerror', error => world.faults.push(`${name}: ${error.stack}`))
-      await visit(page, world.url)
+      await visit(page, node ? `http://${node.address}` : world.url)
       const tab = new Tab(world, page)
       await tab.sign_in(name)
       return tab
@@ -110,14 +151,15 @@ export async function start(t, browser, env) {
     for (const context of contexts) await context.close()
     proxy.close()
     const ends = []
-    for (const process of [sluice, app]) if (process.child) ends.push(process.stop())
+    for (const process of [...nodes, app]) if (process.child) ends.push(process.stop())
     const failures = (await Promise.allSettled(ends)).filter(end => end.reason).map(end => end.reason.message)
+    await redis?.stop()
     fs.rmSync(folder, { recursive: true })
     if (failures.length + world.faults.length) throw new Error([...failures, ...world.faults].join('\n'))
   })
 
   await proxy.listen(ports[2])
   world.url = proxy.url
-  await Promise.all([app.start(), sluice.start()])
+  await Promise.all([app, ...nodes].map(process => process.start()))
   return world
 }

@@ -55,15 +55,15 @@ export async function freePort() {
   return port
 }
 
-/** One process of the binary with its config, to be started, killed, stopped and started again. */
+/** One process of the binary with its config, `more` lines of it, to be started, killed, stopped and started again. */
 export class Process {
-  constructor(name, folder, port, adminPort, rules, env) {
+  constructor(name, folder, port, adminPort, rules, env, more = '') {
     Object.assign(this, { name, port, env, log: '', address: `127.0.0.1:${port}`, child: null })
     this.admin = `127.0.0.1:${adminPort}`
     this.conf = path.join(folder, `${name}.conf`)
     const files = rules.map(file => JSON.stringify(path.join(ROOT, file)))
     fs.writeFileSync(this.conf,
-      `listen = "${this.address}"\nadmin = "${this.admin}"\nrules = { ${files.join(', ')} }\n`)
+      `listen = "${this.address}"\nadmin = "${this.admin}"\nrules = { ${files.join(', ')} }\n${more}\n`)
   }
 
   async start() {
