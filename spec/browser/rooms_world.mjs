@@ -1,5 +1,6 @@
-// A world for a spec of the rooms: the event server and the stand-in for the rooms' app, each a process of the real
-// binary - or several nodes of it on a Redis -, a proxy before the first whose connections can be cut, and people in tabs of Chromium.
+// A world for a spec of the rooms: the event server - or several nodes on a Redis - and the stand-in for the rooms' app,
+// each a process of the real binary, a proxy before the first node whose connections can be cut, and people in tabs of
+// Chromium.
 
 import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -161,5 +162,6 @@ export async function start(t, browser, { nodes: count = 1, env } = {}) {
   await proxy.listen(ports[2])
   world.url = proxy.url
   await Promise.all([app, ...nodes].map(process => process.start()))
+  if (redis) await until(() => nodes.some(node => node.log.includes('source listens')), 'one that listens', 20_000)
   return world
 }
