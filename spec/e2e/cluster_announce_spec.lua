@@ -77,8 +77,10 @@ describe("nodes of a cluster", function()
 
   local function begin(options)
     options = options or {}
-    redis = redis_server.start()
-    cluster = clusters.start { nodes = 2, rules = RULES, servers = { redis }, errors = options.errors }
+    local servers = {}
+    for i = 1, options.servers or 1 do servers[i] = redis_server.start() end
+    redis = servers[1]
+    cluster = clusters.start { nodes = 2, rules = RULES, servers = servers, errors = options.errors }
     cluster:wait_ready()
   end
 
@@ -101,12 +103,13 @@ describe("nodes of a cluster", function()
 
   local function say(node, topic, text) post(node, "/say", { topic = topic, text = text }) end
 
-  it("end a user's streams wherever they are, behind what was published before", function()
-    begin()
-    local bob = open(2, "user=bob&topic=room:1")
+  local function end_behind(options)
+    begin(options)
+    local bob = open(2, "user=bob&topic=room:20")
     for i = 1, 20 do
-      local ann, other = open(2, "user=ann&topic=room:1"), open(1, "user=ann&topic=room:1")
-      local answer = json.decode(post(1, "/kick", { user = "ann", topic = "room:1", text = "last " .. i }).body)
+      local topic = "room:" .. i -- of whatever server
+      local ann, other = open(2, "user=ann&topic=" .. topic), open(1, "user=ann&topic=" .. topic)
+      local answer = json.decode(post(1, "/kick", { user = "ann", topic = topic, text = "last " .. i }).body)
       assert.is_true(answer.ended >= 1)
       for _, tab in ipairs { ann, other } do
         tab:wait_end(5)
@@ -115,9 +118,12 @@ describe("nodes of a cluster", function()
         assert.equal("bye", tab:types()[#tab:types()])
       end
     end
-    assert.equal("last 20", bob:wait_count("said", 20, 5)[20])
+    assert.equal("last 20", bob:next("said", 5).data)
     assert.equal(0, bob:count "bye")
-  end)
+  end
+
+  it("end a user's streams wherever they are, behind what was published before", function() end_behind() end)
+  it("do so, too, where several servers give the order", function() end_behind { servers = 3 } end)
 
   it("end who is nowhere on the node that ends it", function()
     begin()
@@ -191,8 +197,8 @@ describe("nodes of a cluster", function()
   end)
 
   -- A tab on node 1 that was denied something for want of an answer, and has the id of something behind it.
-  local function withheld()
-    begin { errors = "nobody knows" }
+  local function withheld(count)
+    begin { errors = "nobody knows", servers = count }
     local ann = open(1, "user=ann&topic=sifted:1&topic=room:1")
     post(1, "/set", { broken = true })
     say(2, "sifted:1", "secret")
@@ -238,6 +244,11 @@ describe("nodes of a cluster", function()
     assert.equal("", (resume(id)))
     assert.equal("", (resume(last, "user=bob&topic=sifted:1&topic=room:1")))
     assert.equal("", (resume(last, "user=ann&topic=room:1")))
+  end)
+
+  it("tell it where several servers give the order", function()
+    local _, last = withheld(3)
+    assert.equal("access sifted:1", (resume(last)))
   end)
 
   it("do not tell who was told, or had missed nothing", function()
