@@ -17,6 +17,7 @@ TAKE_IN(publish, FILE_OF(epoch) FILE_OF(publish));
 TAKE_IN(reserve, FILE_OF(epoch) FILE_OF(reserve));
 TAKE_IN(load, FILE_OF(epoch) FILE_OF(load));
 TAKE_IN(claim, FILE_OF(epoch) FILE_OF(claim));
+TAKE_IN(tell, FILE_OF(epoch) FILE_OF(tell));
 TAKE_IN(topics, FILE_OF(epoch) FILE_OF(topics));
 TAKE_IN(announce, FILE_OF(epoch) FILE_OF(announce));
 TAKE_IN(announced, FILE_OF(epoch) FILE_OF(announced));
@@ -42,6 +43,7 @@ const struct cluster_script cluster_scripts[SCRIPTS] = {
     [SCRIPT_RESERVE] = SCRIPT(reserve),
     [SCRIPT_LOAD] = SCRIPT(load),
     [SCRIPT_CLAIM] = SCRIPT(claim),
+    [SCRIPT_TELL] = SCRIPT(tell),
     [SCRIPT_TOPICS] = SCRIPT(topics),
     [SCRIPT_ANNOUNCE] = SCRIPT(announce),
     [SCRIPT_ANNOUNCED] = SCRIPT(announced),

@@ -62,6 +62,9 @@ void feed_take_data(struct feed *feed);
 /* Those whom a gap in this feed concerns must re-read. */
 void feed_tell_resync(struct feed *feed, const char *reason, uint64_t cause);
 
+/* Those of them that have leases here. */
+void feed_tell_leaseholders(struct feed *feed, const char *reason);
+
 /* As a trigger, to be published with others: its name is written to `name`. False: it has no topic, and the leaseholders
  * were told. */
 bool feed_resync_emit(struct feed *feed, const char *reason, uint64_t cause, struct buf *name,

@@ -5,7 +5,7 @@
 #include "engine/seat.h"
 #include "engine/tenure.h"
 
-static void tell_leaseholders(struct feed *feed, const char *reason)
+void feed_tell_leaseholders(struct feed *feed, const char *reason)
 {
     LIST_EACH(node, &feed->leases) {
         struct subscriber *subscriber =
@@ -20,7 +20,8 @@ bool feed_resync_emit(struct feed *feed, const char *reason, uint64_t cause, str
     const struct plan_topic *topic = feed->upstream->topic;
     const struct bytes key = atom_bytes(feed->key);
     if (!topic) {
-        tell_leaseholders(feed, reason);
+        feed_tell_leaseholders(feed, reason);
+        tenure_tell(feed->tenure, reason);
         return false;
     }
     pattern_format(topic->pattern, &key, name);

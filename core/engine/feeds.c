@@ -49,6 +49,7 @@ void feeds_create(struct feeds *feeds, struct app *app)
     *feeds = (struct feeds){._app = app, ._by_key = DICT_EMPTY};
     list_create(&feeds->_all);
     renewals_create(&feeds->renewals, app);
+    tenures_create(feeds);
 }
 
 void feed_post(struct feed *feed)
@@ -445,6 +446,7 @@ bool feeds_idle(const struct feeds *feeds)
 void feeds_destroy(struct feeds *feeds)
 {
     CHECK(feeds_idle(feeds) && feeds->_by_key.count == 0);
+    tenures_destroy(feeds);
     renewals_destroy(&feeds->renewals);
     dict_destroy(&feeds->_by_key);
 }

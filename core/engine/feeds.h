@@ -13,6 +13,7 @@
 #include "base/bytes.h"
 #include "base/dict.h"
 #include "base/list.h"
+#include "cluster/cluster.h"
 #include "engine/renewal.h"
 #include "plan/plan.h"
 #include "upstream/link.h"
@@ -33,6 +34,7 @@ struct feeds {
     struct list _all;
     struct feeds_counters counters;
     struct renewals renewals;
+    struct cluster_letters _told; /* engine/tenure.h; only where nodes share links */
 };
 
 /* One subscriber's hold on a feed. Embedded in its seat's leases. */

@@ -45,6 +45,11 @@ static void add_number(struct buf *out, const char *name, uint64_t number)
     buf_printf(out, ",\"%s\":%llu", name, (unsigned long long)number);
 }
 
+static void add_flag(struct buf *out, const char *name, bool flag)
+{
+    buf_printf(out, ",\"%s\":%s", name, flag ? "true" : "false");
+}
+
 static struct bytes bytes_or_none(const struct atom *atom)
 {
     return atom ? atom_bytes(atom) : (struct bytes){NULL, 0};
@@ -187,6 +192,7 @@ static void list_link(void *ctx, const struct plan_upstream *upstream, struct by
     add_text(page->out, "key", key);
     add_text(page->out, "state", link ? bytes_of(link_state_name(link_state(link))) : BYTES("closed"));
     add_number(page->out, "leases", link ? link_leases(link) : 0);
+    add_flag(page->out, "held", link && !link_suspended(link));
     buf_add_char(page->out, '}');
 }
 

@@ -78,6 +78,8 @@ static void on_answer(void *owner, const struct hook_result *result)
     const uint64_t hash = renewal_hash(result);
     if (hash == feed->request_hash) return;
     feed->request_hash = hash;
+    LOG(app_ports(feed->app)->log, LOG_INFO, "link renewed: the rules ask for it otherwise",
+        F_BYTES("upstream", atom_bytes(feed->upstream->name)), F_BYTES("key", atom_bytes(feed->key)));
     link_renew(feed->link, result->text, result->headers, result->header_count);
 }
 

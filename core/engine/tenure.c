@@ -2,6 +2,7 @@
 
 #include "base/alloc.h"
 #include "base/check.h"
+#include "cluster/telling.h"
 #include "engine/feed.h"
 #include "engine/joint.h"
 #include "engine/terms.h"
@@ -37,6 +38,9 @@ struct tenure {
     bool memo_sent;
     struct terms terms;
     struct timer timer;
+    const char *untold; /* why those on other nodes must re-read, who have not been told */
+    struct cluster_call *telling;
+    struct timer tell_again;
 };
 
 static struct joint *joint_of(const struct tenure *tenure)
@@ -104,6 +108,72 @@ const struct terms *tenure_terms(struct tenure *tenure, struct bytes id)
     return &tenure->terms;
 }
 
+/* ---- telling others ---- */
+
+static void tell(struct tenure *tenure);
+
+static void on_told(void *owner, const struct redis_answer *answer)
+{
+    struct tenure *tenure = owner;
+    tenure->telling = NULL;
+    if (answer->value)
+        tenure->untold = NULL;
+    else
+        clock_after(clock_of(tenure), &tenure->tell_again, AGAIN_MS);
+}
+
+static void tell(struct tenure *tenure)
+{
+    tenure->telling = telling_begin(joint_of(tenure)->cluster, tenure->server, buf_bytes(&tenure->name),
+                                    tenure->fence, bytes_of(tenure->untold), on_told, tenure);
+}
+
+static void on_tell_again(struct timer *timer)
+{
+    tell(CONTAINER(timer, struct tenure, tell_again));
+}
+
+static void tell_no_more(struct tenure *tenure)
+{
+    if (tenure->telling) cluster_cancel(tenure->telling);
+    clock_cancel(clock_of(tenure), &tenure->tell_again);
+    tenure->telling = NULL;
+    tenure->untold = NULL;
+}
+
+void tenure_tell(struct tenure *tenure, const char *reason)
+{
+    if (!tenure || !tenure->held) return;
+    tell_no_more(tenure);
+    tenure->untold = reason;
+    tell(tenure);
+}
+
+static void on_letter(struct cluster_letters *letters, uint32_t server, struct bytes payload)
+{
+    struct feeds *feeds = CONTAINER(letters, struct feeds, _told);
+    struct bytes word, name;
+    (void)server;
+    if (!telling_read(payload, &word, &name)) return;
+    LIST_EACH(node, &feeds->_all) {
+        struct feed *feed = CONTAINER(node, struct feed, node);
+        if (!bytes_equal(buf_bytes(&feed->tenure->name), name)) continue;
+        feed_tell_leaseholders(feed, bytes_is(word, "rule") ? "rule" : "upstream");
+    }
+}
+
+void tenures_create(struct feeds *feeds)
+{
+    struct joint *joint = app_ports(feeds->_app)->joint;
+    feeds->_told = (struct cluster_letters){.kind = "told", .letter = on_letter};
+    if (joint) cluster_letters(joint->cluster, &feeds->_told);
+}
+
+void tenures_destroy(struct feeds *feeds)
+{
+    if (app_ports(feeds->_app)->joint) cluster_no_letters(&feeds->_told);
+}
+
 /* ---- the link ---- */
 
 static void go_on(struct tenure *tenure, bool ever)
@@ -117,6 +187,7 @@ static void go_on(struct tenure *tenure, bool ever)
 static void hang_up(struct tenure *tenure)
 {
     clock_cancel(clock_of(tenure), &tenure->timer);
+    tell_no_more(tenure);
     forget_marks(tenure);
     feed_drop_queue(tenure->feed);
     link_suspend(tenure->feed->link);
@@ -261,6 +332,7 @@ struct tenure *tenure_new(struct feed *feed)
     buf_add_bytes(&tenure->name, atom_bytes(feed->key));
     tenure->server = server_of(tenure);
     timer_init(&tenure->timer, on_timer);
+    timer_init(&tenure->tell_again, on_tell_again);
     link_suspend(feed->link);
     wish(tenure);
     return tenure;
@@ -282,11 +354,6 @@ void tenure_free(struct tenure *tenure)
 bool tenure_holds(const struct tenure *tenure)
 {
     return !tenure || (tenure->held && !tenure->in_doubt && claim_holds(tenure->claim));
-}
-
-bool tenure_is_held(const struct tenure *tenure)
-{
-    return !tenure || tenure->held;
 }
 
 void tenure_wanted(struct tenure *tenure)
@@ -327,6 +394,7 @@ void tenure_closed(struct tenure *tenure, bool grace_is_over)
     if (!tenure) return;
     const uint64_t grace_ms = tenure->feed->upstream->policy.grace_ms;
     clock_cancel(clock_of(tenure), &tenure->timer);
+    tell_no_more(tenure);
     feed_drop_queue(tenure->feed);
     claim_free(tenure->claim, grace_is_over ? 0 : grace_ms);
     tenure->claim = NULL;

@@ -24,8 +24,13 @@
 #include "base/bytes.h"
 
 struct feed;
+struct feeds;
 struct tenure;
 struct terms;
+
+/* Of an app: what other nodes say of links that they have. */
+void tenures_create(struct feeds *feeds);
+void tenures_destroy(struct feeds *feeds);
 
 /* The feed's link is there, and without a lease. NULL: a node by itself. */
 struct tenure *tenure_new(struct feed *feed);
@@ -59,5 +64,6 @@ const struct terms *tenure_terms(struct tenure *tenure, struct bytes id);
 /* What was handled on these terms was published, or not, for the bus's reason. */
 void tenure_handled(struct tenure *tenure, const char *unpublished);
 
-/* Is a link held here; for those who list links. */
-bool tenure_is_held(const struct tenure *tenure);
+/* Who has leases on other nodes must re-read: told until it is said, or another node has the link, which
+ * begins with that. For a feed without a topic. */
+void tenure_tell(struct tenure *tenure, const char *reason);

@@ -405,18 +405,17 @@ void link_suspend(struct link *link)
 {
     if (link->state == LINK_CLOSED) return;
     link->suspended = true;
-    link->second_opinion = false;
+    link->due = link->second_opinion = false;
     if (link->state != LINK_IDLE && link->state != LINK_STOPPED) turn(link, LINK_IDLE);
 }
 
 void link_resume(struct link *link, struct bytes last_id, bool ever)
 {
     CHECK(link->suspended);
-    const bool due = link->due;
-    link->suspended = link->due = false;
+    link->suspended = false;
     link->ever_opened = link->ever_opened || ever;
     sse_parser_go_on_from(&link->parser, last_id);
-    if (wanted(link) && (due || link->state == LINK_IDLE)) ask(link);
+    if (wanted(link) && (link->due || link->state == LINK_IDLE)) ask(link);
 }
 
 void link_close(struct link *link)
@@ -455,8 +454,6 @@ void link_renew(struct link *link, struct bytes url, const struct http_header *h
                 size_t header_count)
 {
     CHECK(link->state == LINK_QUEUED || link->state == LINK_CONNECTING || link->state == LINK_OPEN);
-    LOG(link->ports.log, LOG_INFO, "link renewed: the rules ask for it otherwise",
-        F_BYTES("upstream", name_of(link)), F_BYTES("key", key_of(link)));
     enter_queue(link, url, headers, header_count);
 }
 
@@ -484,6 +481,10 @@ enum link_state link_state(const struct link *link)
 uint32_t link_leases(const struct link *link)
 {
     return link->leases;
+}
+bool link_suspended(const struct link *link)
+{
+    return link->suspended;
 }
 bool link_ever_opened(const struct link *link)
 {

@@ -173,6 +173,7 @@ void link_close(struct link *link);
 enum link_state link_state(const struct link *link);
 const char *link_state_name(enum link_state state);
 uint32_t link_leases(const struct link *link);
+bool link_suspended(const struct link *link);
 bool link_ever_opened(const struct link *link);
 bool link_resumed(const struct link *link); /* the opening at hand lost nothing: Last-Event-ID was
                                                sent, and the policy trusts it */

@@ -22,7 +22,7 @@ end)
 local mine = app:topic("user:{user}", { history = { size = 100 } })
 local feed = app:upstream("feed", {
   key     = function(sub) return sub.user end,
-  topic   = mine,
+  topic   = TOPIC,
   request = function(key, data)
     return { url = URL .. "/feed/" .. key, headers = { authorization = "Bearer " .. data.token } }
   end,
@@ -30,16 +30,20 @@ local feed = app:upstream("feed", {
 })
 app:stream("events", { path = "/events", identity = session, upstreams = { feed },
                        topics = function(_, sub) return mine(sub.user) end })
-feed:on("say", function(ev) mine(ev.key):emit("say", ev.data) end)
+feed:on("say", function(ev)
+  if ev.data ~= "late" then return mine(ev.key):emit("say", ev.data) end
+  mine(ev.key):emit("late", ev.data, { replaces = "", within = 3 })
+end)
 feed:on("@unauthorized", function(ev) mine(ev.key):emit("unauthorized", ev.data) end)
 ]]
 
 local redis, cluster, feeder
 
--- Starts the nodes; `options` are further ones of app:upstream.
-local function serve(nodes, options, refuse)
+-- Starts the nodes; `options` are further ones of app:upstream, `topic` its topic.
+local function serve(nodes, options, refuse, topic)
   redis, feeder = redis_server.start(), feeders.open(refuse)
-  cluster = clusters.start { nodes = nodes, rules = (RULES:gsub("OPTIONS", options or 'resume = "trust"')),
+  local words = { OPTIONS = options or 'resume = "trust"', TOPIC = topic or "mine" }
+  cluster = clusters.start { nodes = nodes, rules = (RULES:gsub("%u%u%u%u%u+", words)),
     servers = { redis }, env = { UPSTREAM = feeder.url } }
   cluster:wait_ready()
   -- As if the server had run for long: in the first seconds of an epoch nobody is granted what another may still hold.
@@ -218,5 +222,52 @@ describe("a link in a cluster", function()
     wait_said(old, 1)
     wait_said(new, 1)
     assert.same({ 1, 0 }, { feeder:openings "ann", feeder.overlaps })
+  end)
+
+  it("that nobody trusts to resume is told where it goes on, once to each tab, on all nodes", function()
+    local nodes = serve(3, "")
+    connect(nodes[1])
+    feeder:wait_live("ann", 1)
+    local tabs = { connect(nodes[2]), connect(nodes[3]) }
+    wait.pass(1.5) -- what came with the first opening
+    local before = { #got(tabs[1], "resync"), #got(tabs[2], "resync") }
+    clusters.kill(nodes[1])
+    wait.wait_until(function() return feeder:openings "ann" == 2 end, LEASE + 2, "another link")
+    for i, tab in ipairs(tabs) do
+      wait.wait_until(function() return #got(tab, "resync") > before[i] end, 3, "a resync")
+      assert.matches('"reason":"upstream"', got(tab, "resync")[before[i] + 1])
+    end
+    wait.pass(0.5)
+    for i, tab in ipairs(tabs) do assert.equal(before[i] + 1, #got(tab, "resync")) end
+  end)
+
+  it("without a topic has its leaseholders told to re-read, on all nodes", function()
+    local nodes = serve(2, "", nil, "nil")
+    local tabs  = { connect(nodes[1]), connect(nodes[2]) }
+    feeder:wait_live("ann", 1)
+    wait.pass(1.5)
+    local before = { #got(tabs[1], "resync"), #got(tabs[2], "resync") }
+    feeder:cut "ann"
+    feeder:wait_live("ann", 1)
+    for i, tab in ipairs(tabs) do
+      wait.wait_until(function() return #got(tab, "resync") > before[i] end, 3, "a resync")
+    end
+    wait.pass(0.5)
+    for i, tab in ipairs(tabs) do assert.equal(before[i] + 1, #got(tab, "resync")) end
+  end)
+
+  it("brings again what waited in a window when its node died", function()
+    local nodes = serve(2)
+    connect(nodes[1])
+    feeder:wait_live("ann", 1)
+    local tab = connect(nodes[2])
+    feeder:say("ann", "1")
+    wait_said(tab, 1)
+    feeder:say("ann", "late")
+    feeder:say("ann", "2")
+    wait_said(tab, 2)
+    clusters.kill(nodes[1])
+    wait.wait_until(function() return #got(tab, "late") == 1 end, LEASE + 8, "what waited")
+    assert.same({ "late" }, got(tab, "late"))
   end)
 end)
