@@ -295,7 +295,7 @@ const struct family families[] = {
      0, app_label, read_changes_failed},
     {"sluice_presence_refused_total", "counter", "Users not counted as there for want of room.", "app",
      0, app_label, read_uncounted},
-    {"sluice_links", "gauge", "Upstream links, open or not.", NULL, 1, NULL, read_links},
+    {"sluice_links", "gauge", "Upstream links, open or not; in a cluster, those that other nodes hold, too.", NULL, 1, NULL, read_links},
     {"sluice_requests_total", "counter", "Requests on public listeners.", NULL, 1, NULL,
      read_requests},
     {"sluice_cross_site_refused_total", "counter", "Requests refused as cross-site.", NULL, 1, NULL,
