@@ -70,9 +70,6 @@ void feed_tell_leaseholders(struct feed *feed, const char *reason);
 bool feed_resync_emit(struct feed *feed, const char *reason, uint64_t cause, struct buf *name,
                       struct app_emit *emit);
 
-/* The link was opened again. */
-void feed_tell_reopened(struct feed *feed);
-
 /* Those accepted before the first opening cannot know what happened in between; unless they hear so by others' way, or
  * it was open elsewhere. One that is only just beginning is told, if need be, when it has: lease_begin. */
 void feed_tell_early(struct feed *feed, bool otherwise);

@@ -1,6 +1,5 @@
 /* Who has a feed's leases, what of theirs it is opened with, and whom a gap in it concerns: its topic's subscribers, on all
  * nodes; where it has no topic, the leaseholders. */
-#include "engine/explain.h"
 #include "engine/feed.h"
 #include "engine/seat.h"
 #include "engine/tenure.h"
@@ -35,18 +34,6 @@ void feed_tell_resync(struct feed *feed, const char *reason, uint64_t cause)
     struct app_emit emit;
     if (feed_resync_emit(feed, reason, cause, &name, &emit)) app_emit(feed->app, &emit, 1);
     buf_destroy(&name);
-}
-
-/* No rule is asked: the call that explains it is the link's own. */
-void feed_tell_reopened(struct feed *feed)
-{
-    struct explain *explain = app_explain(feed->app);
-    const struct explain_about about = {.source = feed->upstream->name,
-                                        .key = atom_bytes(feed->key),
-                                        .type = BYTES("@reopened")};
-    const uint64_t cause = explain_begin(explain, &about);
-    explain_end(explain, cause, EXPLAIN_RETURNED, BYTES(""));
-    feed_tell_resync(feed, "upstream", cause);
 }
 
 void feed_tell_early(struct feed *feed, bool otherwise)

@@ -123,13 +123,12 @@ static void save(struct feed *feed, const char *resync, uint64_t cause)
     buf_destroy(&name);
 }
 
-static void on_failed(struct feed *feed, uint64_t cause)
+static void resync(struct feed *feed, const char *reason, uint64_t cause)
 {
-    feed->feeds->counters.failed++;
     if (feed->tenure) {
-        save(feed, "rule", cause);
+        save(feed, reason, cause);
     } else {
-        feed_tell_resync(feed, "rule", cause);
+        feed_tell_resync(feed, reason, cause);
         finish(feed);
     }
 }
@@ -148,7 +147,8 @@ static void on_handled(void *owner, const struct hook_result *result)
     if (shadow) shadow_live_ended(shadow, &feed->event, result->outcome);
     if (is_refused(result->unpublished) ||
         (result->outcome == OUTCOME_UNKNOWN && !result->unpublished)) {
-        on_failed(feed, result->cause);
+        feed->feeds->counters.failed++;
+        resync(feed, "rule", result->cause);
         return;
     }
     if (feed->tenure) tenure_handled(feed->tenure, result->unpublished);
@@ -202,6 +202,21 @@ static void handle_event(struct feed *feed, struct item *item)
     errand_start(&feed->handling, feed->generation, &call, on_handled, feed);
 }
 
+/* Nothing of what comes behind is handled before that has been published. No rule is asked: the call that explains it is the
+ * link's own. */
+static void tell_reopened(struct feed *feed, struct item *item)
+{
+    struct explain *explain = app_explain(feed->app);
+    const struct explain_about about = {.source = feed->upstream->name,
+                                        .key = atom_bytes(feed->key),
+                                        .type = BYTES("@reopened")};
+    const uint64_t cause = explain_begin(explain, &about);
+    explain_end(explain, cause, EXPLAIN_RETURNED, BYTES(""));
+    feed->current = item;
+    feed->terms = tenure_terms(feed->tenure, BYTES(""));
+    resync(feed, "upstream", cause);
+}
+
 static void unpause(struct feed *feed)
 {
     if (!feed->paused || feed->queued > feed->upstream->queue_max / 2) return;
@@ -233,12 +248,10 @@ static void feed_work(struct job *job)
             break;
         }
         struct item *item = dequeue(feed);
-        if (item->kind == ITEM_REOPENED) {
-            feed_tell_reopened(feed);
-            xfree(item);
-        } else {
+        if (item->kind == ITEM_REOPENED)
+            tell_reopened(feed, item);
+        else
             handle_event(feed, item);
-        }
     }
     unpause(feed);
     if (!feed->current && feed->queued) feed_post(feed);

@@ -29,7 +29,7 @@ struct tenure {
     bool held;
     bool in_doubt; /* held, but the link is suspended until the timer */
     uint64_t fence;
-    uint64_t first_ms; /* when the link opened for the first time of all; 0: it did not, or not here */
+    uint64_t first_ms; /* when the link opened for the first time of all; 0: it did not, not here, or has a topic */
     struct buf memo;   /* as the claim has it, as far as is known */
     bool memo_known;
     struct mark next, newest; /* ids that wait for windows */
@@ -222,6 +222,11 @@ static void on_held(void *owner, struct bytes memo, bool ever)
         set(&tenure->memo, memo);
         tenure->memo_known = true;
     } /* else the one that was known before a server forgot all is the best there is */
+    LOG(app_ports(tenure->feed->app)->log, LOG_INFO, "link held",
+        F_BYTES("upstream", atom_bytes(tenure->feed->upstream->name)),
+        F_BYTES("key", atom_bytes(tenure->feed->key)),
+        F_BYTES("after", tenure->memo_known ? buf_bytes(&tenure->memo) : BYTES("")),
+        F_NUMBER("known", memo.data != NULL), F_NUMBER("ever", ever));
     go_on(tenure, ever);
     rotate_after(tenure, ROTATE_MS);
 }
@@ -351,9 +356,12 @@ void tenure_free(struct tenure *tenure)
     xfree(tenure);
 }
 
-bool tenure_holds(const struct tenure *tenure)
+bool tenure_holds(struct tenure *tenure)
 {
-    return !tenure || (tenure->held && !tenure->in_doubt && claim_holds(tenure->claim));
+    if (!tenure) return true;
+    /* A renewal that comes late does not bring back what was dropped: so it is lost for all. */
+    if (tenure->held && !claim_holds(tenure->claim)) claims_check(tenure->claims);
+    return tenure->held && !tenure->in_doubt;
 }
 
 void tenure_wanted(struct tenure *tenure)
@@ -380,8 +388,8 @@ bool tenure_lets_go(struct tenure *tenure)
 bool tenure_opened(struct tenure *tenure, bool reopened)
 {
     if (!tenure || reopened) return false;
-    tenure->first_ms = clock_of(tenure)->now_ms;
-    return claim_others(tenure->claim) > 0;
+    if (!tenure->feed->upstream->topic) tenure->first_ms = clock_of(tenure)->now_ms;
+    return true;
 }
 
 void tenure_lost(struct tenure *tenure)

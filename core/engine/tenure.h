@@ -36,8 +36,9 @@ void tenures_destroy(struct feeds *feeds);
 struct tenure *tenure_new(struct feed *feed);
 void tenure_free(struct tenure *tenure);
 
-/* By the clock as it is now: asked before anything is begun in its name. */
-bool tenure_holds(const struct tenure *tenure);
+/* By the clock as it is now: asked before anything is begun in its name. If that says that it is over, what was queued
+ * has been dropped. */
+bool tenure_holds(struct tenure *tenure);
 
 /* A lease was taken; the last one was given back. The latter may close the link. */
 void tenure_wanted(struct tenure *tenure);
@@ -46,7 +47,8 @@ void tenure_unwanted(struct tenure *tenure);
 /* The link asks for a request. True: there is no lease here, so it was closed for the others. */
 bool tenure_lets_go(struct tenure *tenure);
 
-/* It has opened. True: who has leases on other nodes is to re-read, because it is the first time. */
+/* It has opened. True: it is the first time, and all are to re-read: also who has a lease on another node, or had
+ * one and will come back with a cursor of before. */
 bool tenure_opened(struct tenure *tenure, bool reopened);
 
 /* It was lost, or told to stop. */
