@@ -149,9 +149,9 @@ local function look(self, user, peer, row, pause, left)
   core.collect()
   local how, known = self:raise("open", user, peer, looking.row)
   if self.looking[key] == looking then self.looking[key] = nil end
-  looking.known, looking.failed = known, how == "later"
+  looking.known, looking.failed = how and known, how == "later" -- nil: nobody knows; the next look may
   looking.latch:open()
-  return known, looking.failed
+  return looking.known, looking.failed
 end
 
 --- Waits until a number that is under way is told: true; or it failed, or the time is up: false.
