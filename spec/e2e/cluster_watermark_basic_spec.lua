@@ -236,11 +236,12 @@ end })
 ]]
 
 describe("a watermark that rises on three nodes", function()
-  local posta, cluster
+  local posta, redis, cluster
 
   before_each(function()
     posta   = postas.open()
-    cluster = clusters.start { nodes = 3, rules = { ["chat.lua"] = RULES }, servers = { redis_server.start() },
+    redis   = redis_server.start()
+    cluster = clusters.start { nodes = 3, rules = { ["chat.lua"] = RULES }, servers = { redis },
       env = { POSTA_URL = posta.url } }
     cluster:wait_ready()
     assert.equal(204, http.post(cluster.nodes[3].address, "/open").status)
@@ -288,6 +289,24 @@ describe("a watermark that rises on three nodes", function()
       assert.equal("true 5", client:answer().body)
       client:close()
     end
+    assert.same({ 0, 5 }, posta:rows(2))
+  end)
+
+  it("is not known elsewhere when Redis goes away while one of them tells it", function()
+    posta.hold = true
+    local one, other = http.connect(node(1)), http.connect(node(2))
+    one:start { method = "POST", path = path(5) }
+    assert.same({ 0, 5 }, posta:rows(2))
+    other:start { method = "POST", path = path(5) }
+    wait.pass(0.2)
+    redis:pause()
+    assert.equal(503, other:answer(10).status) -- it waited in vain, and then asked for the row
+    redis:continue()
+    posta:answer(204)
+    one:answer(10)
+    one:close()
+    other:close()
+    cluster:wait_ready()
     assert.same({ 0, 5 }, posta:rows(2))
   end)
 end)
