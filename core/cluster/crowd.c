@@ -1,4 +1,5 @@
 /* What a place was said to be, and what it is: the server is told again until both are known to be the same. */
+#include "base/text.h"
 #include "cluster/crowd_state.h"
 
 /* ---- the cluster's events ---- */
@@ -26,6 +27,25 @@ static void on_away(struct cluster_watcher *watcher, uint32_t index)
     clock_cancel(crowd->ports.clock, &crowd->servers[index].tend);
 }
 
+/* "APP SIZE:TOPIC" and the user behind it. */
+static void on_letter(struct cluster_letters *letters, uint32_t index, struct bytes payload)
+{
+    (void)index;
+    struct crowd *crowd = CONTAINER(letters, struct crowd, letters);
+    const struct bytes app = buf_bytes(&crowd->app);
+    if (payload.size <= app.size || !bytes_equal(bytes_run(payload.data, app.size), app)) return;
+    struct bytes entry = bytes_run(payload.data + app.size + 1, payload.size - app.size - 1);
+    const char *colon = memchr(entry.data, ':', entry.size);
+    if (payload.data[app.size] != ' ' || !colon) return;
+    const size_t digits = (size_t)(colon - entry.data);
+    const long long size = text_number(bytes_run(entry.data, digits), INT32_MAX);
+    entry = bytes_run(colon + 1, entry.size - digits - 1);
+    if (size < 0 || (size_t)size > entry.size) return;
+    const size_t topic = (size_t)size;
+    crowd->events->beaten(crowd->owner, bytes_run(entry.data, topic),
+                          bytes_run(entry.data + topic, entry.size - topic));
+}
+
 /* ---- life ---- */
 
 struct crowd *crowd_new(struct cluster *cluster, const struct cluster_ports *ports, struct bytes app,
@@ -51,6 +71,9 @@ struct crowd *crowd_new(struct cluster *cluster, const struct cluster_ports *por
     crowd->watcher.entered = on_entered;
     crowd->watcher.away = on_away;
     cluster_watch(cluster, &crowd->watcher);
+    crowd->letters.kind = "crowd";
+    crowd->letters.letter = on_letter;
+    cluster_letters(cluster, &crowd->letters);
     return crowd;
 }
 
@@ -66,6 +89,7 @@ static void give_up(struct crowd_call *call)
 void crowd_free(struct crowd *crowd)
 {
     cluster_unwatch(&crowd->watcher);
+    cluster_no_letters(&crowd->letters);
     LIST_EACH(node, &crowd->calls) give_up(CONTAINER(node, struct crowd_call, node));
     for (uint32_t i = 0; i < CLUSTER_SERVERS; i++) {
         CHECK(list_empty(&crowd->servers[i].places));
@@ -81,6 +105,12 @@ void crowd_start(struct crowd *crowd)
     if (crowd->started || crowd->stopped) return;
     crowd->started = true;
     for (uint32_t i = 0; i < cluster_servers(crowd->cluster); i++)
+        if (cluster_here(crowd->cluster, i)) crowd_begin_session(&crowd->servers[i]);
+}
+
+void crowd_renew(struct crowd *crowd)
+{
+    for (uint32_t i = 0; crowd->started && i < cluster_servers(crowd->cluster); i++)
         if (cluster_here(crowd->cluster, i)) crowd_begin_session(&crowd->servers[i]);
 }
 

@@ -62,6 +62,9 @@ struct crowd_events {
     /* Where beats matter, appends the tags of its tabs here: ",a,b,". */
     struct crowd_state (*describe)(void *owner, struct crowd_place *place, struct buf *tags);
 
+    /* A beat came to another node, of a user that this one may have. */
+    void (*beaten)(void *owner, struct bytes topic, struct bytes user);
+
     /* A change is this node's to tell. It may be of a user that it has no place of. */
     void (*changed)(void *owner, struct bytes topic, struct bytes user, bool online);
 
@@ -88,8 +91,11 @@ void crowd_add(struct crowd *crowd, struct crowd_place *place, struct bytes topi
 void crowd_mark(struct crowd *crowd, struct crowd_place *place);
 bool crowd_settled(const struct crowd_place *place);
 
-/* At any time; the server may go on having it if it was not settled. */
+/* At any time; if it was not settled the server goes on having it, until crowd_renew. */
 void crowd_remove(struct crowd *crowd, struct crowd_place *place);
+
+/* Begins new sessions: what is not a place any more is cleared away with the old ones. */
+void crowd_renew(struct crowd *crowd);
 
 enum crowd_question { CROWD_LIST, CROWD_COUNT, CROWD_ONLINE };
 

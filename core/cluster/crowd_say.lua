@@ -41,6 +41,15 @@ local function has_tab(topic, user, tag)
   return false
 end
 
+-- So the nodes that have the user know it too, and say so in another epoch.
+local function pass_on(topic, user)
+  for _, owner in ipairs(redis.call("HKEYS", root .. "sessions")) do
+    if owner ~= node and redis.call("HEXISTS", root .. "tabs:" .. topic, owner .. " " .. user) == 1 then
+      redis.call("PUBLISH", prefix .. ":node:" .. owner, "crowd " .. app .. " " .. entry_of(topic, user))
+    end
+  end
+end
+
 local flags = {}
 for at = 7, #ARGV, 8 do
   local what, topic, user, before, grace, left, beat, tags = unpack(ARGV, at, at + 7)
@@ -50,6 +59,7 @@ for at = 7, #ARGV, 8 do
     if counts then
       note_beat(record, beat)
       settle(topic, user, record)
+      pass_on(topic, user)
     end
     flags[#flags + 1] = counts and 1 or 0
   else

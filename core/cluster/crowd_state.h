@@ -28,6 +28,7 @@ struct crowd {
     struct cluster *cluster;
     struct cluster_ports ports;
     struct cluster_watcher watcher;
+    struct cluster_letters letters;
     const struct crowd_events *events;
     void *owner;
     struct buf app;

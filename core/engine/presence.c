@@ -383,14 +383,18 @@ static bool count_in(void *ctx, struct subscriber *subscriber)
 void presence_swap(struct presence *presence)
 {
     const struct plan *plan = generation_plan(*presence->_generation);
+    bool forgotten = false;
     LIST_EACH(node, &presence->_all) {
         struct presence_topic *topic = CONTAINER(node, struct presence_topic, node);
         const struct plan_topic *declared = plan_topic_of(plan, atom_bytes(topic->name), NULL);
-        if (declared && declared->options.attended)
+        if (declared && declared->options.attended) {
             move_topic(topic, declared);
-        else
+        } else {
             forget_topic(topic);
+            forgotten = true;
+        }
     }
+    if (forgotten && presence->_crowd) crowd_renew(presence->_crowd);
     if (!has_presence(plan)) return;
     if (presence->_crowd) crowd_start(presence->_crowd);
     hub_all_each(presence->_hub, count_in, presence);

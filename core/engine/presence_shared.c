@@ -97,7 +97,12 @@ static void on_changed(void *owner, struct bytes topic, struct bytes user, bool 
     atom_unref(of_user);
 }
 
-static const struct crowd_events crowd_events = {describe, on_changed, on_settled};
+static void on_beaten(void *owner, struct bytes topic, struct bytes user)
+{
+    presence_beat(owner, atom_find(topic), atom_find(user), NULL);
+}
+
+static const struct crowd_events crowd_events = {describe, on_beaten, on_changed, on_settled};
 
 /* ---- life ---- */
 

@@ -46,6 +46,17 @@ static int number_of(struct bytes user)
     return atoi(text);
 }
 
+static void mark(int node, struct person *person, int number);
+
+static void hear_beat(void *owner, struct bytes topic, struct bytes user)
+{
+    const int node = (int)((struct crowd **)owner - crowds), number = number_of(user);
+    assert_text(topic, "room");
+    assert_true(people[node][number].here);
+    people[node][number].beat_us = world_us + 3000000;
+    mark(node, &people[node][number], number);
+}
+
 static void hear_change(void *owner, struct bytes topic, struct bytes user, bool online)
 {
     const int number = number_of(user);
@@ -64,7 +75,7 @@ static void hear_settled(void *owner, struct crowd_place *place)
     person->known = false;
 }
 
-static const struct crowd_events crowd_events = {describe, hear_change, hear_settled};
+static const struct crowd_events crowd_events = {describe, hear_beat, hear_change, hear_settled};
 
 static void begin_crowd(int node)
 {
@@ -413,6 +424,29 @@ static void beats_count_wherever_they_come(void **state)
     assert_told(1, 2, 2);
 }
 
+static void a_beat_that_came_to_another_node_counts_in_a_fresh_epoch(void **state)
+{
+    (void)state;
+    struct person *person = &people[0][1];
+    person->beats = true;
+    person->tags = ",one,";
+    come(0, 1);
+    pass(50);
+    for (int i = 0; i < 12; i++) {
+        assert_beat(1, "u1", "one", "1");
+        pass(2000);
+    }
+    restart_server(true);
+    for (int i = 0; i < 12; i++) {
+        pass(700);
+        assert_beat(1, "u1", "", "1");
+    }
+    pass(1000);
+    assert_told(1, 1, 0);
+    pass(20000);
+    assert_told(1, 1, 1);
+}
+
 static void who_asks_while_a_server_is_entered_does_not_disturb_it(void **state)
 {
     (void)state;
@@ -427,6 +461,23 @@ static void who_asks_while_a_server_is_entered_does_not_disturb_it(void **state)
     redisReply *sessions = ask_server("HVALS sluice:crowd:app:sessions");
     for (size_t i = 0; i < sessions->elements; i++) assert_true(atoi(sessions->element[i]->str) <= 2);
     freeReplyObject(sessions);
+}
+
+static void what_is_taken_back_is_forgotten_when_the_session_is_renewed(void **state)
+{
+    (void)state;
+    come(0, 1);
+    come(0, 2);
+    pass(100);
+    crowd_remove(crowds[0], &people[0][1].place);
+    people[0][1].known = false;
+    crowd_renew(crowds[0]);
+    pass(CROWD_REGISTER_MS - 500);
+    assert_told(1, 1, 0);
+    pass(500 + GRACE_MS + 2500);
+    assert_told(1, 1, 1);
+    assert_told(2, 1, 0);
+    assert_asked(1, CROWD_LIST, "", "u2 ");
 }
 
 static void a_stopped_crowd_says_nothing_more(void **state)
@@ -500,7 +551,9 @@ int main(void)
         WORLD(in_a_fresh_epoch_who_leaves_one_node_may_be_on_another_that_is_not_back_yet),
         WORLD(who_was_stopped_for_long_registers_anew),
         WORLD(beats_count_wherever_they_come),
+        WORLD(a_beat_that_came_to_another_node_counts_in_a_fresh_epoch),
         WORLD(who_asks_while_a_server_is_entered_does_not_disturb_it),
+        WORLD(what_is_taken_back_is_forgotten_when_the_session_is_renewed),
         WORLD(a_stopped_crowd_says_nothing_more),
         WORLD(any_schedule_comes_out_right),
     };
