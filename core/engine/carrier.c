@@ -237,7 +237,14 @@ static void send(struct carriage *carriage)
 
 /* ---- the answer ---- */
 
-/* Nobody waits for it: those who have the topics are told as soon as that can be. */
+/* Nobody does it again: those who have the topics are told as soon as that can be. What was fenced off is told by who
+ * has the claim now. */
+static bool is_owed(const struct carriage *carriage)
+{
+    return carriage->code && strcmp(carriage->code, "fenced") != 0 &&
+           (carriage->owing || !carriage->done);
+}
+
 static void owe(struct carriage *carriage)
 {
     struct carrier *carrier = carriage->carrier;
@@ -300,7 +307,7 @@ static void finish(struct carriage *carriage, struct bytes again)
     } else if (!again.data) {
         deliver_all_here(carriage);
     }
-    if (carriage->code && (carriage->owing || !carriage->done)) owe(carriage);
+    if (is_owed(carriage)) owe(carriage);
     if (carriage->done) carriage->done(carriage->owner, &carried);
     carriage_free(carriage);
 }

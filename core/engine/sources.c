@@ -263,7 +263,7 @@ static void on_handled(void *owner, const struct hook_result *result)
     if (shadow) shadow_live_ended(shadow, &source->event, result->outcome);
     if (result->outcome == OUTCOME_UNKNOWN) {
         source->sources->counters.failed++;
-        tell(source, "rule", result->cause);
+        if (!result->unpublished) tell(source, "rule", result->cause); /* else they are told already */
     }
     source_post(source);
 }

@@ -6,6 +6,7 @@
 #include "base/alloc.h"
 #include "engine/carrier.h"
 #include "engine/emit.h"
+#include "engine/terms.h"
 #include "script/call.h"
 #include "script/here.h"
 
@@ -71,11 +72,14 @@ static void release(void *ctx)
     xfree(publishing);
 }
 
-/* Somebody hears that it was not published, and can do it again: who asked over HTTP, or the claim's next holder. */
+/* Somebody hears that it was not published, and can do it again: who asked over HTTP, or whoever goes on behind the
+ * claim's memo. */
 static bool is_answered(const struct running *running)
 {
     const enum phase phase = running->phase;
-    return phase == (enum phase)HOOK_PUBLISH || phase == (enum phase)HOOK_ROUTE || running->call.terms;
+    const struct terms *terms = running->call.terms;
+    return phase == (enum phase)HOOK_PUBLISH || phase == (enum phase)HOOK_ROUTE ||
+           (terms && terms->memo);
 }
 
 static const struct wait_ops waiting = {collect, release};
