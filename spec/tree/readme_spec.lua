@@ -1,7 +1,12 @@
 -- The README's rule file, its spec and its commands are run as they stand.
 
-local rig = require "sluice.rig"
-local e2e = require "spec.support.e2e"
+local rig  = require "sluice.rig"
+local e2e  = require "spec.support.e2e"
+local http = require "spec.support.http"
+local proc = require "spec.support.proc"
+local stat = require "posix.sys.stat"
+local tcp  = require "spec.support.tcp"
+local wait = require "spec.support.wait"
 
 local function read(path)
   local file = assert(io.open(path))
@@ -51,6 +56,42 @@ describe("the README", function()
       assert.equal(0, code, output)
     end
     assert.same({ "new", "spec", "check", "run" }, ran)
+  end)
+
+  it("shows nodes on one Redis that hear each other", function()
+    local folder, ports = e2e.folder(), {}
+    local function here(text)                            -- on ports that are free
+      return (text:gsub("%f[%d](%d%d%d%d)%f[^%d]", function(port)
+        if port ~= "6379" and not port:find "^8[01]8[01]$" then return end
+        ports[port] = ports[port] or tostring(tcp.free_port())
+        return ports[port]
+      end))
+    end
+    stat.mkdir(folder .. "/rules")
+    e2e.write(folder .. "/rules/talk.lua", block "rules/talk.lua")
+    e2e.write(folder .. "/sse.lua.conf", here(block "sse.lua.conf"))
+    local stay, said = {}, {}
+    for line in (read("README.md"):match "```sh\n(redis%-server .-)```"):gmatch "[^\n]+" do
+      local command, behind = here(line:match "^(.-) *#"):gsub(" &$", "")
+      local process = proc.spawn({ "bash", "-c", (command:gsub("%f[%w]sluice ", e2e.binary .. " ")) },
+                                 { cwd = folder, env = e2e.environment() })
+      if behind == 0 then
+        assert.equal(0, process:wait(10), process:output())
+        said[#said + 1] = process:output()
+      elseif command:find "^curl" then
+        wait.wait_until(function() return process:output():find "event: ready" end, 10, "the stream")
+      elseif command:find "sluice run" then
+        local admin = "127.0.0.1:" .. ports[command:find "ADMIN" and "8181" or "8081"]
+        wait.wait_until(function()
+          local ok, answer = pcall(http.get, admin, "/ready")
+          return ok and answer.status == 200
+        end, 10, "the node to be ready")
+      end
+      if behind == 1 then stay[#stay + 1] = process end
+    end
+    assert.equal(4, #stay)
+    assert.matches('"ready":true', said[1])
+    wait.wait_until(function() return stay[4]:output():find "event: said\ndata: hello\n" end, 10, "what was said")
   end)
 
   it("lists the commands that there are", function()
