@@ -85,6 +85,13 @@ local function shared(depth) return function(server, size)
            "--body", server.body, "--connections", depth > 1 and 8 or 4, "--depth", depth, "--seconds", size.seconds }
 end end
 
+-- Many triggers in one publish, and few streams: what a trigger costs the bus. A node has two streams at least.
+local function few(server)
+  local post = server.posts.burst
+  return { "fanout", "--streams", 8, "--stream", server.streams.all, "--post", post.path, "--posts", post.posts,
+           "--frames", post.frames, "--body", server.body, "--seconds", 2 }
+end
+
 local CLUSTER = { "sluice", "nodes-1", "nodes-2", "nodes-4" }
 
 local function participants(_, size) return { "build/bench/sinks", 100000, size.messages, "participants" } end
@@ -122,6 +129,8 @@ cases.list = {
     figure = "per_cpu_s", servers = CLUSTER, words = shared(1) },
   { name = "cluster-topic", title = "one topic, through Redis", unit = "per CPU-second", figure = "per_cpu_s",
     servers = CLUSTER, words = fanout "one" },
+  { name = "cluster-burst", title = "one topic of 8, bursts of 200, through Redis", unit = "per CPU-second",
+    figure = "per_cpu_s", servers = CLUSTER, words = few },
   { name = "sinks-idle", title = "in memory, with a topic of their own", unit = "bytes",
     figure = "bytes_per_stream", servers = { "sluice" }, alone = true, words = sinks(1e6, "own") },
   { name = "sinks", title = "in memory, one topic", unit = "per CPU-second", figure = "per_cpu_s",

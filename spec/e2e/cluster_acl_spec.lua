@@ -9,7 +9,8 @@ local upstream = require "spec.support.upstream"
 local wait     = require "spec.support.wait"
 
 local RULES = [[
-local sluice = require "sluice"
+local sluice    = require "sluice"
+local watermark = require "sluice.watermark"
 local app  = sluice.app "seen"
 local who  = sluice.identity(function(req) return { user = req.query.user } end)
 local room = app:topic("room:{n}", { history = { size = 10, ttl = 60 }, retain = true, presence = { grace = 0 } })
@@ -20,6 +21,12 @@ local feed = app:upstream("feed", {
 feed:on("note", function(ev) room("1"):emit("said", ev.data) end)
 app:stream("events", { path = "/events", identity = who, upstreams = { feed },
                        topics = function() return room "1" end })
+local read = watermark.new(app, "read", { post = function() end })
+app:route("open", "POST /open", { identity = who, run = function(req)
+  read:open(req.user, "a tab of sixteen", "bob", 3)
+  read:advance(req.user, "bob", 5)
+  return 204
+end })
 local input = app:ingest("in", { path = "/publish", authorize = false })
 input:on("say", function(ev) room("1"):emit("said", ev.data) end)
 ]]
@@ -44,7 +51,7 @@ describe("a Redis user as docs/scale.md has it", function()
     end
     local tab = sse.open(two.address, { path = "/events?user=ann" })
     tab:next("ready", 5)
-    source:next():send("note", "by link")
+    source:next(15):send("note", "by link") -- in a new epoch nobody is granted a link for the length of a lease
     assert.equal("by link", tab:next("said", 5).data)
     local function publish()
       return http.post(one.address, "/publish", { json = { type = "say", id = "7", data = "hi" } })
@@ -52,6 +59,7 @@ describe("a Redis user as docs/scale.md has it", function()
     local first, again = publish(), publish()
     assert.same({ 200, 200 }, { first.status, again.status })
     assert.equal("hi", tab:next("said", 5).data)
+    assert.equal(204, http.post(one.address, "/open?user=ann").status)
     local cursor = tab.last_id()
     tab:close()
     assert.equal(200, http.post(two.address, "/publish", { json = { type = "say", data = "later" } }).status)
