@@ -64,8 +64,8 @@ for at = 9, #ARGV, 5 do
     redis.call("SET", kept, digits(place) .. " " .. parcel)
     redis.call("PEXPIRE", kept, retain ~= "0" and retain or DAY_MS * 7)
     if size == "-" then
-      local at = digits(place)
-      redis.call("PUBLISH", prefix .. ":topic:" .. topic, epoch .. " " .. at .. " " .. at .. " " .. parcel)
+      local twice = digits(place) .. " " .. digits(place)
+      redis.call("PUBLISH", prefix .. ":topic:" .. topic, epoch .. " " .. twice .. " " .. parcel)
     end
   end
 end
