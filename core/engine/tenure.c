@@ -73,11 +73,18 @@ static void forget_marks(struct tenure *tenure)
     tenure->next.is_set = tenure->newest.is_set = false;
 }
 
+/* What is handled was begun in this tenure, not in one that is over. */
+static bool is_present(const struct tenure *tenure)
+{
+    return tenure->held && tenure->terms.fence == tenure->fence;
+}
+
 /* The newest id of which all is published once this is. Two are remembered: one that has its turn next, and the newest;
  * what is between them is never said, which does no harm. */
 static struct bytes choose_memo(const struct terms *terms)
 {
     struct tenure *tenure = CONTAINER(terms, struct tenure, terms);
+    if (!is_present(tenure)) return (struct bytes){NULL, 0};
     struct hub *hub = app_hub(tenure->feed->app);
     const uint64_t oldest = hub_windows_oldest(hub);
     if (tenure->id.size) mark_set(&tenure->newest, buf_bytes(&tenure->id), hub_windows_opened(hub));
@@ -195,7 +202,8 @@ static void hang_up(struct tenure *tenure)
 
 static void rotate_after(struct tenure *tenure, uint64_t ms)
 {
-    if (link_state(tenure->feed->link) == LINK_STOPPED)
+    const struct link *link = tenure->feed->link;
+    if (link && link_state(link) == LINK_STOPPED)
         clock_after(clock_of(tenure), &tenure->timer, ms);
 }
 
@@ -222,11 +230,10 @@ static void on_held(void *owner, struct bytes memo, bool ever)
         set(&tenure->memo, memo);
         tenure->memo_known = true;
     } /* else the one that was known before a server forgot all is the best there is */
-    LOG(app_ports(tenure->feed->app)->log, LOG_INFO, "link held",
+    LOG(app_ports(tenure->feed->app)->log, LOG_DEBUG, "link held",
         F_BYTES("upstream", atom_bytes(tenure->feed->upstream->name)),
-        F_BYTES("key", atom_bytes(tenure->feed->key)),
-        F_BYTES("after", tenure->memo_known ? buf_bytes(&tenure->memo) : BYTES("")),
-        F_NUMBER("known", memo.data != NULL), F_NUMBER("ever", ever));
+        F_BYTES("key", atom_bytes(tenure->feed->key)), F_BYTES("after", buf_bytes(&tenure->memo)),
+        F_NUMBER("ever", ever));
     go_on(tenure, ever);
     rotate_after(tenure, ROTATE_MS);
 }
@@ -288,7 +295,7 @@ static bool is_definite(const char *code)
 
 void tenure_handled(struct tenure *tenure, const char *unpublished)
 {
-    if (!tenure->held || tenure->terms.fence != tenure->fence) return; /* that was another tenure */
+    if (!is_present(tenure)) return;
     if (!unpublished) {
         if (!tenure->memo_sent) return;
         set(&tenure->memo, buf_bytes(&tenure->sent));

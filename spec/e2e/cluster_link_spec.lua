@@ -279,4 +279,18 @@ describe("a link in a cluster", function()
     wait.wait_until(function() return #got(tab, "late") == 1 end, LEASE + 8, "what waited")
     assert.same({ "late" }, got(tab, "late"))
   end)
+
+  it("that opens for the first time tells who comes back from before, too", function()
+    local closed = true
+    local nodes  = serve(2, nil, function() if closed then return upstream.refusal(503) end end)
+    local first  = connect(nodes[1])
+    local id     = first.last_id()
+    connect(nodes[2])
+    first:close()
+    closed = false
+    feeder:wait_live("ann", 1)
+    local back = sse.open(nodes[1].address, { headers = { ["x-user"] = "ann" }, last_event_id = id })
+    assert.matches('"resumed":true', back:next("ready").data)
+    assert.matches('"reason":"upstream"', back:next("resync").data)
+  end)
 end)
