@@ -33,7 +33,8 @@ end })
 
 local function begin(options)
   local redis = redis_server.start(options)
-  local cluster = clusters.start { nodes = 2, rules = RULES, servers = { redis }, conf = 'redis_prefix = "there"' }
+  local cluster = clusters.start { nodes = 2, rules = RULES, servers = { redis }, conf = 'redis_prefix = "there"',
+                                   errors = "triggers were not published" } -- while Redis is away
   cluster:wait_ready()
   local watches = {}
   for i, node in ipairs(cluster.nodes) do
@@ -90,8 +91,8 @@ describe("presence of a cluster", function()
   it("finds the users of a node that was killed, and not before its time", function()
     local nodes, watches = begin()
     open(nodes[1], "ann")
-    open(nodes[1], "bob")
     assert_change({ watches[2] }, "ann online")
+    open(nodes[1], "bob")
     assert_change({ watches[2] }, "bob online")
     open(nodes[2], "bob")
     clusters.kill(nodes[1])
@@ -106,9 +107,11 @@ describe("presence of a cluster", function()
     it("stays what it is when Redis " .. case[1], function()
       local nodes, watches, redis = begin { appendonly = case[2] == "restart" }
       local one = open(nodes[1], "ann")
+      assert_change(watches, "ann online")
       local two = open(nodes[2], "bob")
+      assert_change(watches, "bob online")
       open(nodes[1], "cid")
-      for _, change in ipairs { "ann online", "bob online", "cid online" } do assert_change(watches, change) end
+      assert_change(watches, "cid online")
       if case[2] == "flush" then
         redis:flush()
       else
