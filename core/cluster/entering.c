@@ -35,11 +35,12 @@ void server_leave(struct server *server, const char *why)
 
 static void fail_entering(struct server *server, const struct redis_answer *answer)
 {
-    LOG(server->cluster->ports.log, LOG_ERROR, "redis cannot be used",
-        F_TEXT("server", server->identity), F_TEXT("why", answer->sentence ? answer->sentence : answer->code));
+    const char *why = answer->sentence ? answer->sentence : answer->code;
+    LOG(server->cluster->ports.log, LOG_ERROR, "redis cannot be used", F_TEXT("server", server->identity),
+        F_TEXT("why", why));
     server->conversation++;
     server->state = SERVER_AWAY;
-    server->redis->ops->restart(server->redis, "it cannot be used");
+    server->redis->ops->restart(server->redis, why);
 }
 
 static void begin(struct server *server)
