@@ -160,11 +160,12 @@ app:route("say", "POST /api/chat/messages", {
 })
 
 app:route("members", "GET /api/channels/{id}/members", {
-  about    = 'Who is there: {"members":[{"userId":…,"userName":…}]}.',
+  about    = 'Who is there, on all nodes: {"members":[{"userId":…,"userName":…}]}. While their Redis is away: 503.',
   identity = holder,
   run      = function(req, params)
     if not may(req.data, params.id) then return 403 end
-    local users   = app:presence(channel(params.id)):list()
+    local known, users = pcall(function() return app:presence(channel(params.id)):list() end)
+    if not known then return 503 end
     local names   = names_of(users)
     local members = json.list {}
     for i, user in ipairs(users) do members[i] = { userId = user, userName = names[user] } end

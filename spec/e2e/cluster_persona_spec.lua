@@ -274,6 +274,8 @@ describe("persona on several nodes", function()
     })
     assert.equal(503, answer.status)
     assert.is_true(nodes[2]:metric "redis_publish_errors" >= 1)
+    assert.equal(503, http.get(nodes[2].address, "/api/channels/general/members",
+                               { authorization = "Bearer " .. bob }).status)
     redis:start()
     cluster:wait_ready()
     assert.equal("epoch", json.decode(ann:next("resync", 15).data).reason)
