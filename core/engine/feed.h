@@ -25,6 +25,7 @@ struct feed {
     const struct terms *terms; /* of what is at hand; NULL likewise */
     bool closing;              /* its link is, not by the end of its grace */
     struct list leases; /* the most recently authenticated last */
+    bool early_left;    /* who had a lease before its link's first opening has gone, and may come back */
     struct atom *data;  /* the last leaseholder's, for a link that is reopened without one */
     struct errand asking, handling;
     struct errand renewing;   /* engine/renewal.h */

@@ -70,6 +70,7 @@ void lease_release(struct lease *lease)
     if (!feed) return;
     lease->feed = NULL;
     list_remove(&lease->_node);
+    if (lease->_early) feed->early_left = true;
     if (feed->link)
         link_release(feed->link);
     else

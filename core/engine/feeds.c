@@ -303,7 +303,7 @@ static void on_opened(void *owner, bool reopened)
 {
     struct feed *feed = owner;
     feed->feeds->counters.opened++;
-    const bool told = tenure_opened(feed->tenure, reopened);
+    const bool told = tenure_opened(feed->tenure, reopened) || (!reopened && feed->early_left);
     feed_tell_early(feed, told || (feed->tenure && reopened));
     if (told || (reopened && !link_resumed(feed->link))) feed_reopened(feed);
     enqueue(feed, ITEM_LIFE, BYTES("@open"), BYTES(""),

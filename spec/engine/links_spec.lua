@@ -211,6 +211,14 @@ describe("an upstream link", function()
     assert.same({}, types(late))
   end)
 
+  it("tells those, too, who came before its first opening and are back behind it", function()
+    local held  = world:hold "GET /events"
+    local early = connect "ann"
+    early:close()
+    held:answer {}
+    assert.same({ "resync" }, types(early:reconnect()))
+  end)
+
   it("forwards a resync of the upstream to every tab of the user", function()
     local one, two, other = connect "ann", connect "ann", connect "bob"
     world:upstream("feed", "ann"):send("resync", "{}")
