@@ -1,10 +1,12 @@
 --- An ordeal: a swarm and the nodes that it is played against, under random faults for a while, then in calm until
 -- everybody has everything. What is asserted of all ordeals is here; what one of them is about is its spec's.
 --
--- CLUSTER_SEEDS says which schedules, CLUSTER_SECONDS how long each, CLUSTER_STREAMS how many subscribers.
+-- CLUSTER_SEEDS says which schedules, CLUSTER_SPREAD_SEEDS which of several Redis servers; CLUSTER_SECONDS how long each,
+-- CLUSTER_STREAMS how many subscribers.
 
 local clusters      = require "spec.support.cluster"
 local fault_lists   = require "spec.support.faults"
+local http          = require "spec.support.http"
 local redis_server  = require "spec.support.redis"
 local swarms        = require "spec.support.swarm"
 local wait          = require "spec.support.wait"
@@ -14,11 +16,13 @@ local ordeal = {
   streams = tonumber(os.getenv "CLUSTER_STREAMS" or 1000),
 }
 
-local NOT_PUBLISHED = "triggers were not published" -- what a link brings while Redis is away
+-- What a link brings and who asks while Redis is away, and what the swarm refuses.
+local ERRORS = { "triggers were not published", "presence:list: ", "post of watermark read" }
 local WAKING = 3 -- seconds in which a node that was stopped closes what is another's by then
+local FOUND  = 10 + 1 + 4 -- seconds in which a node is found to be dead, the grace, and what a busy machine takes
 
---- Each seed that there is to be a test of.
-function ordeal.seeds() return (os.getenv "CLUSTER_SEEDS" or "1"):gmatch "%d+" end
+--- Each seed that there is to be a test of, by the environment's variable of that name (CLUSTER_SEEDS).
+function ordeal.seeds(name) return (os.getenv(name or "CLUSTER_SEEDS") or "1"):gmatch "%d+" end
 
 -- Two links of one user at a time are no fault while somebody who may hold one is stopped, and until that one has
 -- woken and closed it.
@@ -61,17 +65,16 @@ local function tell(world, state)
 end
 
 --- Starts all, for the test: `nodes`, `path`, `seed`; `redis`: how many Redis servers; `linked`,
--- `rooms` (60), `users` (300), `streams`, `rules` (spec/fixtures/cluster.lua),
--- `errors` (of e2e.server).
+-- `rooms` (60), `users` (300), `streams`. The rules are spec/fixtures/cluster.lua.
 function ordeal.begin(options)
-  local world = { seed = tonumber(options.seed), linked = options.linked }
+  local world = { seed = tonumber(options.seed), linked = options.linked, users = options.users or 300 }
   local streams = options.streams or ordeal.streams
   world.swarm = swarms.start { path = options.path, streams = streams, rooms = options.rooms or 60,
-    users = options.users or 300, seed = options.seed, linked = options.linked }
+    users = world.users, seed = options.seed, linked = options.linked }
   world.servers = {}
   for number = 1, options.redis or 0 do world.servers[number] = redis_server.start() end
-  world.cluster = clusters.start { nodes = options.nodes, rules = options.rules or "spec/fixtures/cluster.lua",
-    servers = world.servers, errors = options.errors or options.redis and NOT_PUBLISHED, conf = "drain_timeout = 5",
+  world.cluster = clusters.start { nodes = options.nodes, rules = "spec/fixtures/cluster.lua",
+    servers = world.servers, errors = ERRORS, conf = "drain_timeout = 5\nhandler_deadline = 30",
     env = { SWARM_KEY = swarms.key, SWARM_FEED = world.swarm.feed } }
   for _, node in ipairs(world.cluster.nodes) do world.swarm:node(node.address) end
   world.cluster:wait_ready()
@@ -79,8 +82,47 @@ function ordeal.begin(options)
   return world
 end
 
---- Has it happen. `kinds` of faults; `publish`, `feed`: each room's and user's mean interval in ms; `cut_links`: so
--- many links are cut, now and then; `turn(world)`; `occur`: what the swarm must have met.
+local function all_read(world)
+  local state
+  local function is_read()
+    state = world.swarm:state()
+    return state.unread == 0
+  end
+  if pcall(wait.wait_until, is_read, 15) then return world.swarm:check() end
+  error(("never told as read: %d users' newest, first: %s"):format(state.unread, state.first_unread), 2)
+end
+
+--- Before anything befalls them: every user's events are told as read, each once.
+function ordeal.rest(world)
+  wait.wait_until(function() return world.swarm:state().links_open >= world.users end, 20, "a link for each user")
+  world.swarm:tell("feed", 1000)
+  wait.wait_until(function() return world.swarm:state().events > 300 end, 20, "300 events")
+  world.swarm:finish()
+  assert(all_read(world).reads_again == 0, "something was told as read twice, though nothing befell")
+end
+
+--- Waits until each node says of who is there what the swarm knows.
+function ordeal.agree(world, when)
+  local said, wanted = nil, nil
+  local function sorted(users)
+    table.sort(users)
+    return table.concat(users, " ")
+  end
+  local function agreed()
+    wanted = sorted(world.swarm:users())
+    for _, node in ipairs(world.cluster.nodes) do
+      local answer = clusters.runs(node) and http.get(node.address, "/here")
+      said = not answer and wanted or answer.status == 200 and sorted(answer.json()) or answer.body
+      if said ~= wanted then return false end
+    end
+    return true
+  end
+  if pcall(wait.wait_until, agreed, FOUND) then return end
+  error(("%s: there are %s, and a node says %s"):format(when, wanted, said), 2)
+end
+
+--- Has it happen, until all is well again. `kinds` of faults; `publish`, `feed`: each room's and user's mean interval in ms; `cut_links`: so
+-- many links are cut, now and then; `occur`: what the swarm must have met.
 function ordeal.run(world, options)
   local swarm, ends = world.swarm, wait.now() + ordeal.seconds
   world.faults = fault_lists.new { seed = world.seed, cluster = world.cluster, swarm = swarm, kinds = options.kinds }
@@ -88,6 +130,7 @@ function ordeal.run(world, options)
   swarm:tell("publish", options.publish or 1500)
   swarm:tell("feed", options.feed or 0)
   swarm:tell("cuts", 30)
+  swarm:tell("refuse", 20)
   local next_cut = wait.now() + 1
   while wait.now() < ends do
     world.faults:turn()
@@ -96,7 +139,6 @@ function ordeal.run(world, options)
       swarm:tell("cut-links", options.cut_links)
       next_cut = wait.now() + 2
     end
-    if options.turn then options.turn(world) end
     wait.turn(10)
   end
   world.faults:calm()
@@ -104,7 +146,9 @@ function ordeal.run(world, options)
     watch_overlaps(world)
     wait.turn(10)
   end
-  local state = swarm:finish()
+  swarm:finish()
+  local state = world.linked and all_read(world) or swarm:check()
+  ordeal.agree(world, "in the end")
   tell(world, state)
   assert_occurred(state, options.occur)
   return state

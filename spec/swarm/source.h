@@ -33,7 +33,7 @@ void upstream_cut(struct upstream *upstream, unsigned count);
 void upstream_refuse(struct upstream *upstream, uint32_t one_in);
 
 /* Users who have not read their newest event. */
-unsigned upstream_unread(const struct upstream *upstream);
+unsigned upstream_unread(const struct upstream *upstream, char *first, unsigned size);
 
 unsigned upstream_open(const struct upstream *upstream);
 unsigned

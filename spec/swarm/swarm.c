@@ -82,17 +82,18 @@ void swarm_fault(struct swarm *swarm, const char *format, ...)
 static void tell_state(struct player *player)
 {
     struct swarm *swarm = &player->swarm;
-    char first[160] = "";
+    char first[160] = "", first_unread[64] = "";
     unsigned missing = tabs_missing(player->tabs, first, sizeof first);
+    unsigned unread = upstream_unread(player->upstream, first_unread, sizeof first_unread);
     int size = snprintf(
         answer, sizeof answer,
         "{\"streams\":%u,\"open\":%u,\"missing\":%u,\"first\":\"%s\",\"posting\":%u,"
         "\"links_open\":%u,"
-        "\"doubled\":%u,\"unread\":%u,\"said\":%lu,\"again\":%lu,\"cpu\":%.2f,\"fault_count\":%u",
+        "\"doubled\":%u,\"unread\":%u,\"first_unread\":\"%s\",\"said\":%lu,\"again\":%lu,\"cpu\":%.2f,\"fault_count\":%u",
         player->streams, tabs_open(player->tabs), missing, first, posts_under_way(player->posts),
         upstream_open(player->upstream), upstream_doubled(player->upstream),
-        upstream_unread(player->upstream), (unsigned long)swarm->ledger.said,
-        (unsigned long)swarm->ledger.again, proc_own_cpu_seconds(), swarm->fault_count);
+        unread, first_unread, (unsigned long)swarm->ledger.said, (unsigned long)swarm->ledger.again,
+        proc_own_cpu_seconds(), swarm->fault_count);
 #define X(name)                                                                                    \
     size += snprintf(answer + size, sizeof answer - (size_t)size, ",\"%s\":%lu", #name,            \
                      (unsigned long)swarm->counts.name);

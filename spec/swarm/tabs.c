@@ -203,6 +203,9 @@ static void ask(struct tab *tab)
     int length = snprintf(request, sizeof request, "GET %s?user=u%u&tag=tab-of-the-swarm-%06u",
                           swarm->path, tab->user, tab->number);
 
+    if (swarm->linked) /* its page has been read up to there */
+        length += snprintf(request + length, sizeof request - (size_t)length, "&row=%u",
+                           swarm->users[tab->user].acked);
     for (unsigned i = 0; i < tab->place_count; i++)
         if (tab->places[i].topic->name[0] == 'r')
             length += snprintf(request + length, sizeof request - (size_t)length, "&topic=%s",
