@@ -32,6 +32,7 @@ struct tenure {
     uint64_t first_ms; /* when the link opened for the first time of all; 0: it did not, not here, or has a topic */
     struct buf memo;   /* as the claim has it, as far as is known */
     bool memo_known;
+    uint64_t memo_start; /* of the epoch in which it is known */
     struct mark next, newest; /* ids that wait for windows */
     struct buf id;            /* of what is handled */
     struct buf sent;          /* the memo that goes with it */
@@ -59,6 +60,19 @@ static void set(struct buf *buf, struct bytes bytes)
 {
     buf_clear(buf);
     buf_add_bytes(buf, bytes);
+}
+
+/* Of the epoch at hand. */
+static uint64_t start_of(const struct tenure *tenure)
+{
+    return cluster_start(joint_of(tenure)->cluster, tenure->server);
+}
+
+static void know(struct tenure *tenure, struct bytes memo)
+{
+    set(&tenure->memo, memo);
+    tenure->memo_known = true;
+    tenure->memo_start = start_of(tenure);
 }
 
 static void mark_set(struct mark *mark, struct bytes id, uint64_t windows)
@@ -226,13 +240,15 @@ static void on_held(void *owner, struct bytes memo, bool ever)
     struct tenure *tenure = owner;
     tenure->held = true;
     tenure->fence = claim_fence(tenure->claim);
-    if (memo.data) {
-        set(&tenure->memo, memo);
-        tenure->memo_known = true;
-    } /* else the one that was known before a server forgot all is the best there is */
+    if (memo.data)
+        know(tenure, memo);
+    else if (tenure->memo_start == start_of(tenure)) /* others held it since, and let it be forgotten */
+        tenure->memo_known = false;
+    /* else the one that was known before a server forgot all is the best there is */
     LOG(app_ports(tenure->feed->app)->log, LOG_DEBUG, "link held",
         F_BYTES("upstream", atom_bytes(tenure->feed->upstream->name)),
-        F_BYTES("key", atom_bytes(tenure->feed->key)), F_BYTES("after", buf_bytes(&tenure->memo)),
+        F_BYTES("key", atom_bytes(tenure->feed->key)),
+        F_BYTES("after", tenure->memo_known ? buf_bytes(&tenure->memo) : BYTES("")),
         F_NUMBER("ever", ever));
     go_on(tenure, ever);
     rotate_after(tenure, ROTATE_MS);
@@ -298,8 +314,7 @@ void tenure_handled(struct tenure *tenure, const char *unpublished)
     if (!is_present(tenure)) return;
     if (!unpublished) {
         if (!tenure->memo_sent) return;
-        set(&tenure->memo, buf_bytes(&tenure->sent));
-        tenure->memo_known = true;
+        know(tenure, buf_bytes(&tenure->sent));
         return;
     }
     if (tenure->in_doubt) return;

@@ -1,8 +1,8 @@
 --- An ordeal: a swarm and the nodes that it is played against, under random faults for a while, then in calm until
 -- everybody has everything. What is asserted of all ordeals is here; what one of them is about is its spec's.
 --
--- CLUSTER_SEEDS says which schedules, CLUSTER_SPREAD_SEEDS which of several Redis servers; CLUSTER_SECONDS how long each,
--- CLUSTER_STREAMS how many subscribers.
+-- CLUSTER_SEEDS says which schedules, CLUSTER_SPREAD_SEEDS which of several Redis servers; CLUSTER_SECONDS how long
+-- each, CLUSTER_STREAMS how many subscribers.
 
 local clusters      = require "spec.support.cluster"
 local fault_lists   = require "spec.support.faults"
@@ -121,8 +121,8 @@ function ordeal.agree(world, when)
   error(("%s: there are %s, and a node says %s"):format(when, wanted, said), 2)
 end
 
---- Has it happen, until all is well again. `kinds` of faults; `publish`, `feed`: each room's and user's mean interval in ms; `cut_links`: so
--- many links are cut, now and then; `occur`: what the swarm must have met.
+--- Has it happen, until all is well again. `kinds` of faults; `publish`, `feed`: each room's and user's mean interval
+-- in ms; `cut_links`: so many links are cut, now and then; `occur`: what the swarm must have met.
 function ordeal.run(world, options)
   local swarm, ends = world.swarm, wait.now() + ordeal.seconds
   world.faults = fault_lists.new { seed = world.seed, cluster = world.cluster, swarm = swarm, kinds = options.kinds }
