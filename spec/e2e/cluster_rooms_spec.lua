@@ -46,9 +46,9 @@ describe("persona on two nodes", function()
       wait.wait_until(function() return told(stream) == expected end, timeout or 5, expected)
     end
 
-    local ann, bob = open(nodes[1], "ann"), nil
+    local ann = open(nodes[1], "ann")
     wait_told(ann, "ann online")
-    bob = open(nodes[2], "bob")
+    local bob = open(nodes[2], "bob")
     wait_told(ann, "ann online, bob online")
     wait_told(bob, "bob online")
     local tab = open(nodes[2], "ann")
