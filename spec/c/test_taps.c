@@ -407,7 +407,8 @@ static void writes_triggers(void **state)
     (void)state;
     struct trigger trigger = {.topic = atom_of("t"), .type = atom_of("note"), .name = BYTES("note"),
                               .data = BYTES("d"), .user = atom_of("ann"), .tag = atom_of("tab"),
-                              .position = 3};
+                              .position = 3,
+                              .place = 3};
     struct frame *frame = frame_new(&trigger);
     const struct placing placing = {.frame = frame, .topic = trigger.topic, .position = 3};
     const struct emission emission = {.type = trigger.type, .data = trigger.data};
