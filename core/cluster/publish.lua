@@ -20,7 +20,8 @@ local record, hash, ttl, rest   = ARGV[5], ARGV[6], ARGV[7], ARGV[8]
 
 if claim ~= "" then
   local key = prefix .. ":claim:" .. claim
-  if redis.call("HGET", key, "fence") ~= fence then
+  local given, known = unpack(redis.call("HMGET", key, "fence", "epoch"))
+  if given ~= fence or known ~= epoch then -- an older record may have come back: who holds it registers first
     return redis.error_reply("FENCED " .. claim .. " is not this node's any more")
   end
   if memo ~= "" then redis.call("HSET", key, "memo", memo:sub(2)) end

@@ -115,11 +115,13 @@ static void note_continued(void)
         if (holds(&nodes[i / NAMES].own.places[i % NAMES])) count.continued++;
 }
 
+/* Another process: what is still on its way on the connections of before reaches nobody. */
 static void come_back(void)
 {
     process_of_server++;
     for (int i = 0; i < NODES; i++)
         if (!nodes[i].dead) cut(&nodes[i], 50 + draw_below(&dice, 3000));
+    drop_strays();
     forget_model();
 }
 

@@ -44,6 +44,7 @@ static void restart_server(void)
     if (draw_below(&dice, 2)) tell_server("FLUSHALL");
     for (int i = 0; i < NODES; i++)
         if (!nodes[i].dead) cut(&nodes[i], draw_below(&dice, 500));
+    drop_strays(); /* they were the other process's */
     faults.restarts++;
 }
 
