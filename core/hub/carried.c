@@ -203,6 +203,7 @@ void topic_receive_here(struct topic *topic, const struct emission *emission)
 void topic_break(struct topic *topic, const char *reason)
 {
     if (!topic->loaded) return;
+    topic_fan_out(topic);
     drop(topic, heard(topic));
     topic_hold(topic);
     for (uint32_t i = topic->count; i-- > 0;)

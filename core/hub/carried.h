@@ -82,5 +82,6 @@ void topic_receive_here(struct topic *topic, const struct emission *emission);
 
 /* What came between is not known: a hole that cannot be filled, a server that began anew. Whoever has the topic is
  * told to re-read it, by an event of its own without a place, and so is who comes back from before what is heard
- * now: in front of what follows a hole, order_heard says up to where the hole goes. Nothing that was loaded stays. */
+ * now: in front of what follows a hole, order_heard says up to where the hole goes. Nothing that was loaded stays.
+ * What came before is fanned out first, so that nothing of it stands behind the news. Asks rules. */
 void topic_break(struct topic *topic, const char *reason);

@@ -356,6 +356,11 @@ void topic_fanned(struct topic *topic)
     topic->count = to;
 }
 
+void topic_fan_out(struct topic *topic)
+{
+    if (topic->runs) fanout_finish(&topic->hub->fanout);
+}
+
 /* ---- queries ---- */
 
 struct atom *topic_name(const struct topic *topic)

@@ -80,6 +80,10 @@ void topic_watch_expiry(struct topic *topic);
 /* Members came or went, or who waits: the bus hears whether the topic is wanted. */
 void topic_review_wants(struct topic *topic);
 
+/* Brings what it has been given to its subscribers now, and with it all that was given before to other topics. Asks
+ * rules; not from within a fan-out. */
+void topic_fan_out(struct topic *topic);
+
 /* What a subscription notes that begins now, as joined_at: the position or, of a topic that is not loaded yet, the
  * place that is heard, until it is. */
 uint64_t topic_join_mark(const struct topic *topic);

@@ -304,6 +304,24 @@ static void another_epoch_ends_all_cursors(void **state)
     assert_int_equal(places_of(quiet).at[0], 100);
 }
 
+/* Behind the news of an epoch nothing comes of the one before: only in front of it may a client tell them apart. */
+static void what_was_on_its_way_comes_in_front_of_a_break(void **state)
+{
+    (void)state;
+    begin(1);
+    struct tab *tab = start_in("a0", NULL), *other = start_in("b0", NULL);
+    world->hub->fanout.step_cost = 1;
+    receive(topic_of(world, "b0"), 200, "b1");
+    receive(topic_of(world, "a0"), 201, "a1");
+    order_epoch(&world->order, 0, 8, (struct hash_key){5, 6}, (struct hash_key){7, 8});
+    order_begin(&world->order, 0, 300);
+    topic_break(topic_of(world, "a0"), "epoch");
+    receive(topic_of(world, "a0"), 301, "a1");
+    settle(world);
+    assert_read(tab, NEW "t a1\n" RESYNC("epoch", "a0") "t a1\n");
+    assert_read(other, NEW "t b1\n");
+}
+
 static void while_a_fan_out_is_under_way_no_id_says_too_much(void **state)
 {
     (void)state;
@@ -441,6 +459,7 @@ int main(void)
         TEST(what_comes_too_late_breaks_its_topic),
         TEST(a_topic_that_nobody_wants_goes_unless_it_is_held),
         TEST(another_epoch_ends_all_cursors),
+        TEST(what_was_on_its_way_comes_in_front_of_a_break),
         TEST(while_a_fan_out_is_under_way_no_id_says_too_much),
         TEST(a_cursor_from_a_node_that_is_ahead_is_to_be_waited_for),
         TEST(who_lagged_stands_before_what_comes_behind_it),
