@@ -207,7 +207,7 @@ spec: all ## busted, all but end-to-end; T=posta runs one
 
 e2e: all ## busted, end-to-end, against the real binary; T=resume runs one
 	$(call sub,plain) benches build/swarm
-	@$(BUSTED) $(SPECS)
+	@spec/abreast "$(BUSTED)" "$(filter-out spec/e2e/cluster_%,$(SPECS))" "$(filter spec/e2e/cluster_%,$(SPECS))"
 
 reload-storm: ## 5,000 streams, 500 events a second, a reload every 200 ms, for SECONDS (60)
 	@RELOAD_STORM_SECONDS=$(SECONDS) $(MAKE) --no-print-directory e2e T=reload_storm
