@@ -2,7 +2,6 @@
 
 local rig  = require "sluice.rig"
 local e2e  = require "spec.support.e2e"
-local http = require "spec.support.http"
 local proc = require "spec.support.proc"
 local stat = require "posix.sys.stat"
 local tcp  = require "spec.support.tcp"
@@ -70,28 +69,24 @@ describe("the README", function()
     stat.mkdir(folder .. "/rules")
     e2e.write(folder .. "/rules/talk.lua", block "rules/talk.lua")
     e2e.write(folder .. "/sse.lua.conf", here(block "sse.lua.conf"))
-    local stay, said = {}, {}
+    local code, checked = e2e.run({ "check" }, { cwd = folder })
+    assert.equal(0, code, checked)
+    -- As who pastes it: no command waits for more than the one before it says.
+    local stay, said, process = 0, {}, nil
     for line in (read("README.md"):match "```sh\n(redis%-server .-)```"):gmatch "[^\n]+" do
       local command, behind = here(line:match "^(.-) *#"):gsub(" &$", "")
-      local process = proc.spawn({ "bash", "-c", (command:gsub("%f[%w]sluice ", e2e.binary .. " ")) },
-                                 { cwd = folder, env = e2e.environment() })
-      if behind == 0 then
-        assert.equal(0, process:wait(10), process:output())
+      process = proc.spawn({ "bash", "-c", (command:gsub("%f[%w]sluice ", e2e.binary .. " ")) },
+                           { cwd = folder, env = e2e.environment() })
+      if behind == 1 then
+        stay = stay + 1
+      elseif not command:find "^curl %-N" then
+        assert.equal(0, process:wait(20), process:output())
         said[#said + 1] = process:output()
-      elseif command:find "^curl" then
-        wait.wait_until(function() return process:output():find "event: ready" end, 10, "the stream")
-      elseif command:find "sluice run" then
-        local admin = "127.0.0.1:" .. ports[command:find "ADMIN" and "8181" or "8081"]
-        wait.wait_until(function()
-          local ok, answer = pcall(http.get, admin, "/ready")
-          return ok and answer.status == 200
-        end, 10, "the node to be ready")
       end
-      if behind == 1 then stay[#stay + 1] = process end
     end
-    assert.equal(4, #stay)
+    assert.equal(3, stay)
     assert.matches('"ready":true', said[1])
-    wait.wait_until(function() return stay[4]:output():find "event: said\ndata: hello\n" end, 10, "what was said")
+    wait.wait_until(function() return process:output():find "event: said\ndata: hello\n" end, 10, "what was said")
   end)
 
   it("lists the commands that there are", function()
