@@ -4,6 +4,7 @@ local e2e    = require "spec.support.e2e"
 local http   = require "spec.support.http"
 local json   = require "cjson.safe"
 local proc   = require "spec.support.proc"
+local signal = require "posix.signal"
 local sse    = require "spec.support.sse"
 local tcp    = require "spec.support.tcp"
 local unistd = require "posix.unistd"
@@ -77,6 +78,12 @@ describe("the rooms example", function()
     assert.equal("generation_progress", seen[1].type)
     assert.is_true(seen[1].progress <= 9)
     assert.equal("Ann Lunde", seen[#seen].userName)
+
+    local pid = run:output():match "their processes: A %d+ B (%d+)\n"
+    signal.kill(tonumber(pid), signal.SIGTERM)
+    wait.wait_until(function() return not pcall(tcp.connect, address(base, 2)) end, 10, "the second node's end")
+    local left = sse.open(one, { path = "/api/events?channel=channel:studio&token=" .. sign_in(one, "bob") })
+    left:next "ready"                                    -- the first goes on, and so do the app and the Redis
 
     run:signal "TERM"
     assert.equal(0, (run:wait(15)))
