@@ -65,7 +65,8 @@ describe("the admin listener's API", function()
     assert.same({ { app = "listed", topic = "user:ann", subscribers = 2, history = 1 },
                   { app = "other", topic = "all", subscribers = 1, history = 0 } }, topics.items)
     local links = get "/api/links"
-    assert.same({ { app = "listed", upstream = "feed", key = "ann", state = "open", leases = 1 } }, links.items)
+    assert.same({ { app = "listed", upstream = "feed", key = "ann", state = "open", leases = 1, held = true } },
+                links.items)
     local all, body = get "/api/subscribers"
     assert.equal(3, #all.items)
     assert.is_nil(body:find "secret")
