@@ -55,7 +55,7 @@ bool order_read(const struct order *order, struct bytes cursor, struct places *p
 void order_begin(struct order *order, uint8_t server, uint64_t place)
 {
     CHECK(order->shared && server < order->epoch.servers);
-    order->heard.at[server] = place;
+    order->heard.at[server] = order->_begun.at[server] = place;
 }
 
 void order_heard(struct order *order, uint8_t server, uint64_t place)
@@ -84,6 +84,7 @@ bool order_before(const struct order *order, uint8_t server, uint64_t place, str
                   struct places *places)
 {
     const bool alone = order->epoch.servers == 1;
+    if (order->shared && place <= order->_begun.at[server]) return false;
     const bool known = alone || order_read(order, id, places, NULL);
     if (alone) *places = (struct places){{0}};
     places->at[server] = place - 1;

@@ -29,6 +29,7 @@ struct order {
     uint64_t position; /* of the newest trigger; starts at 1, so that 0 is "before everything" */
     bool shared;       /* places are given by servers: a bus has it (ports/bus.h) */
     struct places heard; /* of each server; alone, the position */
+    struct places _begun; /* where the epoch of each begins */
 };
 
 /* The order of a node alone. The epoch's secrets are the caller's to make. */
@@ -60,7 +61,7 @@ uint64_t order_next(struct order *order);
 bool order_places(const struct order *order, uint64_t position, struct places *places);
 
 /* What a client has that has everything in front of the trigger at this place, with this id; false: nobody knows
- * (the id is not ours). */
+ * (the id is not ours, or the trigger is of an epoch of before, in which it had what no cursor of now can say). */
 bool order_before(const struct order *order, uint8_t server, uint64_t place, struct bytes id,
                   struct places *places);
 

@@ -70,12 +70,35 @@ static void nobody_s_is_none(void **state)
     assert_false(reads(BYTES(""), (struct places){{0}}, 0));
 }
 
+static void what_came_before_an_epoch_has_no_place_in_it(void **state)
+{
+    (void)state;
+    char text[CURSOR_MAX];
+    struct places places = {{10, 20, 30}};
+    const struct bytes id = bytes_run(text, cursor_write(&order.epoch, &places, text));
+    assert_true(order_before(&order, 1, 20, id, &places));
+    assert_int_equal(places.at[1], 19);
+    begin_anew(1, 2);
+    order_begin(&order, 1, 25);
+    assert_false(order_before(&order, 1, 20, id, &places));
+    assert_true(order_before(&order, 0, 10, id, &places));
+    assert_int_equal(places.at[0], 9);
+    assert_int_equal(places.at[1], 0);
+    order_create(&order); /* one server's ids need not be read */
+    order_share(&order, 1);
+    order_begin(&order, 0, 100);
+    assert_false(order_before(&order, 0, 100, BYTES("whose"), &places));
+    assert_true(order_before(&order, 0, 101, BYTES("whose"), &places));
+    assert_int_equal(places.at[0], 100);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(they_count_for_the_servers_that_go_on, set_up),
         cmocka_unit_test_setup(four_changes_are_remembered, set_up),
         cmocka_unit_test_setup(nobody_s_is_none, set_up),
+        cmocka_unit_test_setup(what_came_before_an_epoch_has_no_place_in_it, set_up),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
