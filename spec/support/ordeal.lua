@@ -19,6 +19,8 @@ local ordeal = {
 -- What a link brings and who asks while Redis is away, and what the swarm refuses.
 local ERRORS = { "triggers were not published", "presence:list: ", "post of watermark read" }
 local WAKING = 3 -- seconds in which a node that was stopped closes what is another's by then
+-- Seconds in which nodes say again what their tabs show, to a Redis that forgot it; what comes before is not read.
+local SAID   = 5
 local FOUND  = 10 + 1 + 4 -- seconds in which a node is found to be dead, the grace, and what a busy machine takes
 
 --- Each seed that there is to be a test of, by the environment's variable of that name (CLUSTER_SEEDS).
@@ -146,6 +148,7 @@ function ordeal.run(world, options)
     watch_overlaps(world)
     wait.turn(10)
   end
+  if world.linked then wait.pass(SAID) end
   swarm:finish()
   local state = world.linked and all_read(world) or swarm:check()
   ordeal.agree(world, "in the end")
