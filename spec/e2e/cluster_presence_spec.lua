@@ -8,7 +8,9 @@ local wait     = require "spec.support.wait"
 local agree = ordeal.agree
 
 local function begin(nodes, redis)
-  return ordeal.begin { path = "/present", rooms = 0, seed = 1, nodes = nodes, redis = redis, users = 60, streams = 120 }
+  return ordeal.begin {
+    path = "/present", rooms = 0, seed = 1, nodes = nodes, redis = redis, users = 60, streams = 120,
+  }
 end
 
 describe("one node's presence", function()
