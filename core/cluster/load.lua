@@ -5,25 +5,32 @@
 -- (false: nothing), and the wanted triggers from the newest to the oldest: place, predecessor, parcel. The token
 -- comes to the node's mailbox as well: what was published before this answer comes in front of it there, what comes
 -- behind it is newer than all that the answer knows.
+--
+-- The newest place of all is not below that of any topic here, whatever the record of it says: it may have been
+-- evicted, or a publish that was refused in its midst came no further than its topic.
 
 local node, token = ARGV[2], ARGV[3]
 local tops   = prefix .. ":tops:" .. epoch
-local order  = digits(newest())
-local answer = { order, digits(now_us) }
+local order  = newest()
+local answer = { "", digits(now_us) }
 
 for at = 4, #ARGV, 3 do
   local topic, count, since = unpack(ARGV, at, at + 2)
   local last = redis.call("ZSCORE", tops, topic) or floor
+  order = math.max(order, tonumber(last))
   local one  = { digits(last), redis.call("GET", prefix .. ":kept:" .. epoch .. ":" .. topic) }
   if count ~= "0" and tonumber(last) > tonumber(since) then
     local stream = prefix .. ":stream:" .. epoch .. ":" .. topic
     for _, entry in ipairs(redis.call("XREVRANGE", stream, "+", "(" .. since, "COUNT", count)) do
-      one[#one + 1] = entry[1]:match "^%d+"
+      local place = entry[1]:match "^%d+"
+      order = math.max(order, tonumber(place))
+      one[#one + 1] = place
       one[#one + 1] = entry[2][2]
       one[#one + 1] = entry[2][4]
     end
   end
   answer[#answer + 1] = one
 end
-redis.call("PUBLISH", prefix .. ":node:" .. node, "loaded " .. token .. " " .. order)
+answer[1] = digits(order)
+redis.call("PUBLISH", prefix .. ":node:" .. node, "loaded " .. token .. " " .. answer[1])
 return answer

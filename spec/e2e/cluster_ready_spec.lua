@@ -98,6 +98,30 @@ describe("a node whose Redis has no memory left", function()
   end)
 end)
 
+describe("a node whose Redis evicts", function()
+  -- What allkeys-lru does to one key, and to all but one.
+  for what, keys in pairs {
+    ["the newest place"]            = { "sluice:order" },
+    ["that and the topics' places"] = { "sluice:order", "sluice:tops:*" },
+  } do
+    it("stands, and serves, without " .. what, function()
+      local server = redis.start()
+      local cluster = clusters.start { nodes = 2, rules = RULES, servers = { server } }
+      cluster:wait_ready()
+      local one, two = cluster.nodes[1], cluster.nodes[2]
+      local function say(text) assert.equal(204, http.post(one.address, "/say/1", { body = text }).status) end
+      say "before"
+      for _, pattern in ipairs(keys) do
+        for key in server:cli("KEYS", pattern):gmatch "%S+" do server:cli("DEL", key) end
+      end
+      local tab = sse.open(two.address) -- the topic is loaded there
+      tab:next("ready", 5)
+      say "after"
+      assert.equal("after", tab:next("said", 5).data)
+    end)
+  end
+end)
+
 describe("the metrics of a node", function()
   it("say of each Redis server how it stands, and what went over the bus", function()
     local server = redis.start()
