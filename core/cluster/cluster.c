@@ -201,6 +201,7 @@ void cluster_free(struct cluster *cluster)
         dict_destroy(&server->channels);
         buf_destroy(&server->epoch);
         buf_destroy(&server->secret);
+        buf_destroy(&server->said);
         xfree(server->identity);
     }
     buf_destroy(&cluster->prefix);

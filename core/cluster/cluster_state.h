@@ -35,6 +35,8 @@ struct server {
     struct timer tick;
     uint64_t ticked_ms, heard_ms, beats;
     bool beating; /* one is on its way */
+    struct buf said; /* to the log, why it cannot be used, and when */
+    uint64_t said_ms;
     struct cluster_counters counters;
 };
 
@@ -60,6 +62,9 @@ extern const struct redis_events server_events;
 
 /* Ends what was: tells who watches, if it was here. */
 void server_leave(struct server *server, const char *why);
+
+/* It cannot be used as it is: told to the log, the same once a minute; it is given up, and had again after a while. */
+void server_give_up(struct server *server, const char *why);
 
 /* Begins to make it usable; its connections stand. */
 void server_enter(struct server *server);

@@ -8,7 +8,7 @@
 #include "base/text.h"
 #include "cluster/cluster_state.h"
 
-enum { SECRET_SIZE = 64 };
+enum { SECRET_SIZE = 64, SAY_AGAIN_MS = 60000 };
 
 enum { ASK_INFO, ASK_ENTER, ASK_LOAD /* and the script's number */ };
 
@@ -31,16 +31,28 @@ void server_leave(struct server *server, const char *why)
     server_tell_away(server);
 }
 
+void server_give_up(struct server *server, const char *why)
+{
+    const uint64_t now_ms = cluster_now(server->cluster);
+    const bool same = bytes_equal(buf_bytes(&server->said), bytes_of(why));
+    if (!same || now_ms - server->said_ms >= SAY_AGAIN_MS) {
+        LOG(server->cluster->ports.log, LOG_ERROR, "redis cannot be used",
+            F_TEXT("server", server->identity), F_TEXT("why", why));
+        buf_clear(&server->said);
+        buf_add_text(&server->said, why);
+        server->said_ms = now_ms;
+    }
+    server->redis->ops->restart(server->redis, why);
+}
+
 /* ---- the conversation ---- */
 
 static void fail_entering(struct server *server, const struct redis_answer *answer)
 {
     const char *why = answer->sentence ? answer->sentence : answer->code;
-    LOG(server->cluster->ports.log, LOG_ERROR, "redis cannot be used", F_TEXT("server", server->identity),
-        F_TEXT("why", why));
     server->conversation++;
     server->state = SERVER_AWAY;
-    server->redis->ops->restart(server->redis, why);
+    server_give_up(server, why);
 }
 
 static void begin(struct server *server)

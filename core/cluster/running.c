@@ -78,10 +78,7 @@ void cluster_reenter(struct cluster *cluster, uint32_t index, const char *why)
 
 void cluster_restart(struct cluster *cluster, uint32_t index, const char *why)
 {
-    struct server *server = &cluster->servers[index];
-    LOG(cluster->ports.log, LOG_ERROR, "redis cannot be used", F_TEXT("server", server->identity),
-        F_TEXT("why", why));
-    server->redis->ops->restart(server->redis, why);
+    server_give_up(&cluster->servers[index], why);
 }
 
 void cluster_cancel(struct cluster_call *call)

@@ -1,5 +1,7 @@
 #include "peers/redis_retry.h"
 
+#include <string.h>
+
 enum { FLOOR_MS = 10 };
 
 void redis_retry_stands(struct redis_retry *retry, uint64_t now_ms, struct log *log,
@@ -10,13 +12,15 @@ void redis_retry_stands(struct redis_retry *retry, uint64_t now_ms, struct log *
     retry->_complained = false;
 }
 
-void redis_retry_failed(struct redis_retry *retry, uint64_t now_ms, bool stood, bool refused,
+void redis_retry_failed(struct redis_retry *retry, uint64_t now_ms, bool stood, const char *code,
                         struct log *log, const char *server, const char *why)
 {
     if (stood && now_ms - retry->_stood_ms >= REDIS_RETRY_STOOD_MS) {
         retry->failures = 0;
         retry->_reported = false;
     }
+    if (!strcmp(code, "asked")) return;
+    const bool refused = !strcmp(code, "refused");
     if (refused) {
         if (!retry->_reported)
             LOG(log, LOG_ERROR, "redis refuses this user or password", F_TEXT("server", server),
@@ -26,7 +30,7 @@ void redis_retry_failed(struct redis_retry *retry, uint64_t now_ms, bool stood, 
         LOG(log, LOG_WARN, stood ? "redis is lost" : "redis cannot be reached",
             F_TEXT("server", server), F_TEXT("why", why));
     }
-    retry->_complained = true;
+    retry->_complained = !(stood && refused); /* it is up for a moment again and again */
 }
 
 uint64_t redis_retry_wait_ms(struct redis_retry *retry, struct random *random)

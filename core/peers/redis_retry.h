@@ -18,10 +18,11 @@ struct redis_retry {
     bool _complained, _reported; /* to the log: that it cannot be had; that we are refused */
 };
 
-/* It stands; or, `stood`, does not any more, or was not had. */
+/* It stands; or, `stood`, does not any more, or was not had. The code is why: "refused" and "asked" are told
+ * apart; who asked to give it up says so itself, so the log is told nothing of that. */
 void redis_retry_stands(struct redis_retry *retry, uint64_t now_ms, struct log *log,
                         const char *server);
-void redis_retry_failed(struct redis_retry *retry, uint64_t now_ms, bool stood, bool refused,
+void redis_retry_failed(struct redis_retry *retry, uint64_t now_ms, bool stood, const char *code,
                         struct log *log, const char *server, const char *why);
 
 /* The wait before the next try; it is the next failure's turn to be longer. */

@@ -159,7 +159,7 @@ static void fail(struct server *server, const char *code, const char *why)
     if (server->state == STANDING) read_all(server);
     snprintf(server->why, sizeof(server->why), "%s", why);
     const bool stood = server->state == STANDING;
-    redis_retry_failed(&server->row, clock_of(server)->now_ms, stood, !strcmp(code, "refused"),
+    redis_retry_failed(&server->row, clock_of(server)->now_ms, stood, code,
                        loop_log(server->loop), server->url.shown, server->why);
     shut(server);
     server->state = WAITING;
@@ -432,7 +432,7 @@ static bool is_up(const struct redis *redis)
 static void restart(struct redis *redis, const char *why)
 {
     struct server *server = of(redis);
-    if (server->state == STANDING) fail(server, "lost", why);
+    if (server->state == STANDING) fail(server, "asked", why);
 }
 
 static void close_server(struct redis *redis)

@@ -68,7 +68,8 @@ struct redis_ops {
 
     bool (*is_up)(const struct redis *redis);
 
-    /* Gives both connections up, as if they were lost: `down` comes, then `up` again. */
+    /* Gives both connections up, as if they were lost: `down` comes, then `up` again. Who asks
+     * tells the log why. */
     void (*restart)(struct redis *redis, const char *why);
 
     /* Ends it: no event comes any more, nor an answer of what waits. */

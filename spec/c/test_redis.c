@@ -286,10 +286,10 @@ static void waits_grow_and_begin_anew(void **state)
     for (int i = 0; i < 8; i++)
         assert_in_range(longest[i], ceilings[i] * 9 / 10, ceilings[i]);
     redis_retry_stands(&retry, 1000, loop_log(loop), "a");
-    redis_retry_failed(&retry, 10999, true, false, loop_log(loop), "a", "w");
+    redis_retry_failed(&retry, 10999, true, "lost", loop_log(loop), "a", "w");
     assert_int_equal(retry.failures, 8);
     redis_retry_stands(&retry, 20000, loop_log(loop), "a");
-    redis_retry_failed(&retry, 30000, true, false, loop_log(loop), "a", "w");
+    redis_retry_failed(&retry, 30000, true, "lost", loop_log(loop), "a", "w");
     assert_int_equal(retry.failures, 0);
 }
 
@@ -659,9 +659,14 @@ static void a_channel_that_is_forbidden_gives_it_up(void **state)
     redis_start(&one, (const char *const[]){"--user", "ann", "on", ">pw", "~*", "&good*", "+@all", NULL});
     struct redis *redis = open_url("redis://ann:pw@127.0.0.1:%d", one.port);
     await("up\n", 2000);
-    subscribe(redis, "bad");
-    await("down: NOPERM", 2000);
+    for (int i = 0; i < 3; i++) {
+        subscribe(redis, "bad");
+        await("down: NOPERM", 2000);
+        buf_clear(&told);
+        await("up\n", 5000);
+    }
     assert_int_equal(times(log_text(), "level=error"), 1);
+    assert_int_equal(times(log_text(), "\n"), 1); /* nor that it was up in between */
     close_it(redis);
 }
 
@@ -711,6 +716,7 @@ static void either_connection_takes_the_other_along(void **state)
     call(redis, "count", "PUBLISH ch 1");
     await("count = ", 2000);
     assert_string_equal(buf_text(&told), "last = lost, because\ndown: because\nup\ncount = 0\n");
+    assert_null(strstr(log_text(), "because")); /* that is its owner's to tell */
     close_it(redis);
 }
 
