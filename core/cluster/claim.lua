@@ -4,7 +4,8 @@
 --
 --   ask:  name, id, fence, what   what = "wish": would hold it; "hold": holds it with this fence, and wishes it;
 --                                 "keep": holds it, and does not wish it
---     answers for each            { "held", fence, others, ever, memo }     (memo: nil where there is none)
+--     answers for each            { "held", fence, others, before, memo }   (memo: nil where there is none; before:
+--                                                                            the fence of before, 0: none is known)
 --                                 { "renewed", fence, others }
 --                                 { "wait", fence, others, ms }             to be asked again in ms at the latest
 --                                 { "lost", fence, others, ms }
@@ -119,7 +120,7 @@ local function grant(record, id, seen)
   redis.call("ZREM", record.wishes, node)
   hold(record, id, fence, "hold")
   record.left = 0
-  return { "held", fence, others(record), (ever or seen > 0) and 1 or 0, memo }
+  return { "held", fence, others(record), (ever or seen > 0) and math.max(record.fence, seen) or 0, memo }
 end
 
 local function refuse(record, word)

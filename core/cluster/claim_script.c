@@ -85,7 +85,7 @@ bool claim_answer_read(const struct redis_value *value, struct claim_answer *ans
     if (answer->verdict == CLAIM_RENEWED) return true;
     if (value->count < 4) return false;
     if (answer->verdict == CLAIM_GRANTED) {
-        answer->ever = items[3].number != 0;
+        answer->before = (uint64_t)items[3].number;
         if (value->count > 4) answer->memo = read_memo(&items[4]);
     } else {
         answer->again_ms = (uint64_t)items[3].number;

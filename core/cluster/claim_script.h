@@ -41,7 +41,7 @@ struct claim_answer {
     uint64_t fence; /* the name's */
     uint32_t others;
     uint64_t again_ms; /* REFUSED and LOST: when to ask again at the latest */
-    bool ever;         /* GRANTED */
+    uint64_t before;   /* GRANTED */
     struct bytes memo; /* GRANTED; data NULL: none */
 };
 

@@ -242,7 +242,7 @@ static bool begin_holding(struct claim *claim, const struct claim_answer *answer
     LOG(claims->ports.log, LOG_DEBUG, "claim held", F_BYTES("name", claim_name(claim)),
         F_NUMBER("fence", claim->fence));
     claim->busy++;
-    claim->events->held(claim->owner, answer->memo, answer->ever);
+    claim->events->held(claim->owner, answer->memo, answer->before);
     return leave(claim);
 }
 

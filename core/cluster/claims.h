@@ -45,9 +45,10 @@ struct claims;
 /* Each may be told from within claim_pass_on, and else from answers, letters and timers; each may free claims,
  * this one, too. */
 struct claim_events {
-    /* It is held. The memo is what the last holder left; data NULL: there was none, or it is too long ago. `ever`: the
-     * name was held before by somebody; without a memo nobody knows what that one did last. */
-    void (*held)(void *owner, struct bytes memo, bool ever);
+    /* It is held. The memo is what the last holder left; data NULL: there was none, or it is too long ago. `before`: the
+     * last fence that is known to have been given, to this node or another; without a memo nobody but that holder
+     * itself can know what it did last. 0: nobody is known to have held the name. */
+    void (*held)(void *owner, struct bytes memo, uint64_t before);
 
     /* It is not, from now on: nothing more may be done in its name. The claim wishes it again by itself. */
     void (*lost)(void *owner, const char *why);

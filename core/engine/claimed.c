@@ -10,10 +10,10 @@ struct holding {
     void *owner;
 };
 
-static void on_held(void *owner, struct bytes memo, bool ever)
+static void on_held(void *owner, struct bytes memo, uint64_t before)
 {
     const struct holding *holding = owner;
-    (void)memo, (void)ever;
+    (void)memo, (void)before;
     holding->events->held(holding->owner);
 }
 

@@ -235,22 +235,23 @@ static void on_timer(struct timer *timer)
 
 /* ---- the claim ---- */
 
-static void on_held(void *owner, struct bytes memo, bool ever)
+static void on_held(void *owner, struct bytes memo, uint64_t before)
 {
     struct tenure *tenure = owner;
+    const bool others = before > tenure->fence; /* held it since */
     tenure->held = true;
     tenure->fence = claim_fence(tenure->claim);
     if (memo.data)
         know(tenure, memo);
-    else if (tenure->memo_start == start_of(tenure)) /* others held it since, and let it be forgotten */
+    else if (others || tenure->memo_start == start_of(tenure)) /* what they did last is forgotten */
         tenure->memo_known = false;
     /* else the one that was known before a server forgot all is the best there is */
     LOG(app_ports(tenure->feed->app)->log, LOG_DEBUG, "link held",
         F_BYTES("upstream", atom_bytes(tenure->feed->upstream->name)),
         F_BYTES("key", atom_bytes(tenure->feed->key)),
         F_BYTES("after", tenure->memo_known ? buf_bytes(&tenure->memo) : BYTES("")),
-        F_NUMBER("ever", ever));
-    go_on(tenure, ever);
+        F_NUMBER("ever", before != 0));
+    go_on(tenure, before != 0);
     rotate_after(tenure, ROTATE_MS);
 }
 

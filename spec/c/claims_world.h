@@ -14,6 +14,7 @@ struct place {
     struct claim *claim;
     int name;
     bool told, ever, has_memo;
+    uint64_t before;
     char memo[32];
     uint32_t others;
     uint64_t fence;
@@ -81,12 +82,13 @@ static void check_world(void)
 
 /* ---- claims ---- */
 
-static void hear_held(void *owner, struct bytes memo, bool ever)
+static void hear_held(void *owner, struct bytes memo, uint64_t before)
 {
     struct place *place = owner;
     assert_false(place->told);
     place->told = true;
-    place->ever = ever;
+    place->ever = before != 0;
+    place->before = before;
     place->has_memo = memo.data != NULL;
     snprintf(place->memo, sizeof(place->memo), "%.*s", (int)memo.size, memo.data ? memo.data : "");
     place->fence = claim_fence(place->claim);

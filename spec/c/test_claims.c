@@ -415,6 +415,27 @@ static void a_name_that_was_held_is_known_for_it_across_epochs(void **state)
     assert_true(holds(b) && b->ever && !b->has_memo && b->fence > fence);
 }
 
+/* Nobody has a memo; who held it once can tell whether somebody else did so since. */
+static void who_holds_a_name_again_hears_whose_fence_was_the_last(void **state)
+{
+    (void)state;
+    struct place *a, *b;
+    begin_held(&a);
+    b = wish(1, 0);
+    const uint64_t first = a->fence;
+    stop(&nodes[0], 20000);
+    pass(CLAIMS_LEASE_MS + 2000);
+    assert_true(holds(b) && b->before == first);
+    const uint64_t second = b->fence;
+    tell_server("FLUSHALL");
+    pass(2000);
+    assert_true(holds(b) && b->fence == second);
+    free_place(b, 0);
+    pass(20000);
+    assert_true(holds(a) && a->helds == 2 && !a->has_memo);
+    assert_true(a->before == second);
+}
+
 /* A wish on a connection that was lost arrives when the name was let go of and is held anew. */
 static void what_arrives_late_changes_nothing(void **state)
 {
@@ -523,6 +544,7 @@ int main(void)
         WORLD(a_claim_can_be_freed_from_within_what_it_is_told),
         WORLD(what_nobody_wishes_any_more_comes_back),
         WORLD(a_name_that_was_held_is_known_for_it_across_epochs),
+        WORLD(who_holds_a_name_again_hears_whose_fence_was_the_last),
         WORLD(what_arrives_late_changes_nothing),
         WORLD(nothing_stays_for_ever),
         WORLD(what_the_server_does_not_understand_is_said_once),
