@@ -1,8 +1,14 @@
 -- A node is alive: ARGV: its name, for how many milliseconds that counts, and the beat's number, which comes back
 -- to it the long way, through its mailbox.
 
+local MONTH_MS = 30 * 86400000
 local node, alive_ms, number = ARGV[2], ARGV[3], ARGV[4]
 redis.call("ZADD", prefix .. ":nodes", digits(now_us / 1000 + alive_ms), node)
 redis.call("ZREMRANGEBYSCORE", prefix .. ":nodes", "-inf", digits(now_us / 1000 - 3600000))
+-- A cluster that was stopped for good leaves nothing. The epoch goes first: without it, what is missing is missed by nobody.
+redis.call("PEXPIRE", prefix .. ":epoch", MONTH_MS)
+for _, name in ipairs { ":nodes", ":order", ":tops:" .. epoch } do
+  redis.call("PEXPIRE", prefix .. name, MONTH_MS + 60000)
+end
 redis.call("PUBLISH", prefix .. ":node:" .. node, "beat " .. number .. " " .. digits(newest()))
 return 1

@@ -19,6 +19,9 @@
 --                   until all that live have registered what they have
 --
 -- A change is handed to the node whose call brought it about.
+--
+-- No key lives for ever: what is written to, or is tended, lives for a week from then on, so that a cluster that
+-- was stopped for good leaves nothing.
 
 local app, node, session, call, seen = unpack(ARGV, 2, 6)
 
@@ -26,8 +29,14 @@ local root     = prefix .. ":crowd:" .. app .. ":"
 local FOREVER  = 9e15
 local BATCH    = 100
 local DEAD_MS  = 10000 -- CLUSTER_DEAD_MS
+local WEEK_MS  = 7 * 86400000
 local now      = math.floor(now_us / 1000)
 local changes  = {}
+
+-- It is written again only when half of its time is over.
+local function keep(key)
+  if redis.call("PTTL", key) < WEEK_MS / 2 then redis.call("PEXPIRE", key, WEEK_MS) end
+end
 
 local function entry_of(topic, user) return #topic .. ":" .. topic .. user end
 
@@ -78,6 +87,7 @@ local function write(topic, user, record, is_kept)
   if record.sessions <= 0 and not is_kept then return redis.call("HDEL", key, user) end
   redis.call("HSET", key, user, ("%.0f %.0f %s %.0f"):format(math.max(record.sessions, 0), record.grace_at,
     record.beat_at and digits(record.beat_at) or "-", record.grace))
+  keep(key)
 end
 
 -- For how long nobody is told to be offline yet. More than it can be: the clock was set back.
@@ -106,7 +116,10 @@ local function settle(topic, user, record, before)
     change(topic, user, "online")
   end
   local is_kept = there or was
-  if is_kept then redis.call("ZADD", key, digits(upto), user) end
+  if is_kept then
+    redis.call("ZADD", key, digits(upto), user)
+    keep(key)
+  end
   if is_kept and due < FOREVER then
     redis.call("ZADD", root .. "due", digits(due), entry)
   else
@@ -120,6 +133,7 @@ end
 -- what else there is.
 local function answer(more, rest)
   if #changes > 0 then redis.call("HSET", owed_of(session), call, cmsgpack.pack(changes)) end
+  for _, key in ipairs { root .. "sessions", root .. "over", root .. "due", owed_of(session) } do keep(key) end
   local first = redis.call("ZRANGE", root .. "due", 0, 0, "WITHSCORES")
   local due   = first[2] and math.max(0, math.min(first[2] - now, 3600000)) or -1
   return { "ok", due, more and 1 or 0, changes, rest or {} }

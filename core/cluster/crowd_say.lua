@@ -11,6 +11,11 @@ if not is_current() then return { "over" } end
 
 local has = root .. "has:" .. node .. ":" .. session
 
+local function keep_tabs(topic, user, tags)
+  redis.call("HSET", root .. "tabs:" .. topic, node .. " " .. user, tags)
+  keep(root .. "tabs:" .. topic)
+end
+
 local function note_beat(record, beat)
   if beat == "-" then
     record.beat_at = nil
@@ -21,8 +26,9 @@ end
 
 local function here(topic, user, record, beat, tags)
   if redis.call("SADD", has, entry_of(topic, user)) == 1 then record.sessions = record.sessions + 1 end
+  keep(has)
   note_beat(record, beat)
-  if record.beat_at then redis.call("HSET", root .. "tabs:" .. topic, node .. " " .. user, tags) end
+  if record.beat_at then keep_tabs(topic, user, tags) end
 end
 
 local function gone(topic, user, record, left, beat)

@@ -1,9 +1,10 @@
 -- What falls to no node in particular, so that each does it when it comes by: sessions of nodes that are dead are
 -- over; what sessions that are over had is cleared away, in bounded rounds; and entries whose time has come are
--- looked at. ARGV: those of crowd.lua.
+-- looked at. And each keeps what it has itself. ARGV: those of crowd.lua.
 
 if not is_current() then return { "over" } end
 
+local KEEP_AT_ONCE = 20
 local more = false
 
 -- In a fresh epoch the others have that long to say that they live.
@@ -47,7 +48,20 @@ local function look()
   more = more or #due == BATCH
 end
 
+-- Some at a time, whichever: before half a week is over all have had their turn many times.
+local function keep_own()
+  local has = root .. "has:" .. node .. ":" .. session
+  keep(has)
+  for _, entry in ipairs(redis.call("SRANDMEMBER", has, KEEP_AT_ONCE)) do
+    local topic = parts_of(entry)
+    keep(root .. "who:" .. topic)
+    keep(root .. "tabs:" .. topic)
+    keep(root .. "there:" .. topic)
+  end
+end
+
 bury()
 clear()
 look()
+keep_own()
 return answer(more)

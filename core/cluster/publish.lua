@@ -70,7 +70,7 @@ for at = 9, #ARGV, 5 do
     end
   end
 end
-redis.call("SET", prefix .. ":order", digits(place))
+redis.call("SET", prefix .. ":order", digits(place), "KEEPTTL")
 
 if record ~= "" then
   redis.call("SET", record, hash .. " " .. table.concat(answer, ",", 2) .. " " .. rest, "PX", ttl)

@@ -77,6 +77,7 @@ local function begin_post(user, peer, row)
   local name = name_of(user, peer)
   redis.call("HSET", base .. "row:" .. name, "poster", rules, "until", digits(now_ms + POST_MS))
   redis.call("ZADD", pending, digits(now_ms + LOOK_MS), name)
+  redis.call("PEXPIRE", pending, DAY_MS * 30)
   local data, number = who_of(user)
   return { "post", row, data, number }
 end

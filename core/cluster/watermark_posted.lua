@@ -34,4 +34,5 @@ end
 local due = digits(math.floor(now_ms + delay))
 redis.call("HSET", key, "due", due)
 redis.call("ZADD", pending, due, name)
+redis.call("PEXPIRE", pending, DAY_MS * 30)
 return { "later" }

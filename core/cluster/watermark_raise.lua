@@ -49,6 +49,7 @@ local dropped = why == "take" and poster == rules
 if not dropped and under_way(poster, until_ms) then return { poster == rules and "mine" or "waits", told or "" } end
 if not poster and due and tonumber(due) > now_ms then
   redis.call("ZADD", pending, "NX", due, name)
+  redis.call("PEXPIRE", pending, DAY_MS * 30)
   return { "later", told or "" }
 end
 return begin_post(user, peer, row)
