@@ -153,6 +153,17 @@ static int by_identity(const void *a, const void *b)
     return strcmp(((const struct server *)a)->identity, ((const struct server *)b)->identity);
 }
 
+/* A single one has all names, however it is spelled. */
+static void name_list(struct cluster *cluster)
+{
+    uint64_t drawn = 0;
+    for (uint32_t i = 0; cluster->count > 1 && i < cluster->count; i++) {
+        const char *identity = cluster->servers[i].identity;
+        drawn = hash_sip((struct hash_key){drawn, i + 1}, identity, strlen(identity));
+    }
+    snprintf(cluster->list, sizeof(cluster->list), "%016llx", (unsigned long long)drawn);
+}
+
 static bool open_server(struct server *server, const char *url, struct buf *error)
 {
     struct redis_opener *opener = server->cluster->ports.opener;
@@ -177,6 +188,7 @@ struct cluster *cluster_new(const struct cluster_ports *ports, const char *const
     for (size_t i = 0; i < count; i++)
         sorted[i] = (struct server){.cluster = cluster, .identity = identity_of(urls[i]), .conversation = (uint32_t)i};
     qsort(sorted, count, sizeof(*sorted), by_identity);
+    name_list(cluster);
     for (uint32_t i = 0; i < count; i++) {
         const char *url = urls[sorted[i].conversation];
         sorted[i].index = i;

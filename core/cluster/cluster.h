@@ -19,7 +19,8 @@
  * if none came back for a while, the server is given up and entered again.
  *
  * Names of keys and channels begin with the prefix; clusters with different prefixes share
- * nothing. Several servers share the names by consistent hashing: cluster_server_of. */
+ * nothing. Several servers share the names by consistent hashing: cluster_server_of. So all nodes must have the same
+ * list of them: who has another one than those that live is not let in, and says so as an error. */
 #pragma once
 
 #include <stdbool.h>

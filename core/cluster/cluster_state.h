@@ -44,6 +44,7 @@ struct cluster {
     struct cluster_ports ports;
     struct buf prefix;
     char node[CLUSTER_NODE_SIZE + 1];
+    char list[17]; /* names the list of servers, the same on all nodes that share names out alike */
     struct list watchers, letters;
     char shas[SCRIPTS][SHA_SIZE];
     uint32_t count;

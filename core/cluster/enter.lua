@@ -1,5 +1,7 @@
 -- A node comes to this server: KEYS[1] the prefix; ARGV: the server's run_id, the name and the secret of a new
--- epoch if one begins, the node's name, for how many milliseconds it counts as alive.
+-- epoch if one begins, the node's name, for how many milliseconds it counts as alive, and the list of servers
+-- that it shares the names out among. Nodes with another list have names elsewhere: they are kept out for as long as
+-- one with this list lives.
 --
 -- An epoch begins where nothing tells of one (the data are new, or were flushed) and where the process is
 -- another one than that which the record tells of: what a restart or a failover brought back may be older than
@@ -10,6 +12,10 @@ local time   = redis.call("TIME")
 local now_us = time[1] * 1000000 + time[2]
 
 local function digits(number) return string.format("%.0f", number) end
+
+local list = redis.call("GET", prefix .. ":servers")
+if list and list ~= ARGV[6] then return redis.error_reply("SERVERS other nodes have another list of Redis servers") end
+redis.call("SET", prefix .. ":servers", ARGV[6], "PX", ARGV[5])
 
 local key = prefix .. ":epoch"
 local id, ran, secret, began, start = unpack(redis.call("HMGET", key, "id", "run_id", "secret", "began", "start"))

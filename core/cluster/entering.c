@@ -136,7 +136,8 @@ static void ask_epoch(struct server *server, struct bytes run_id)
                                   bytes_of(id),
                                   bytes_of(secret),
                                   cluster_node(cluster),
-                                  bytes_of(alive)};
+                                  bytes_of(alive),
+                                  bytes_of(cluster->list)};
     ask(server, ASK_ENTER, words, sizeof(words) / sizeof(words[0]), on_asked);
 }
 

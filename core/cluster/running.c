@@ -104,8 +104,9 @@ static void beat(struct server *server)
     server->beating = true;
     snprintf(alive, sizeof(alive), "%d", CLUSTER_DEAD_MS);
     snprintf(number, sizeof(number), "%" PRIu64, ++server->beats);
-    const struct bytes arguments[] = {cluster_node(cluster), bytes_of(alive), bytes_of(number)};
-    cluster_run(cluster, server->index, &cluster_scripts[SCRIPT_BEAT], arguments, 3, on_beaten, server);
+    const struct bytes arguments[] = {cluster_node(cluster), bytes_of(alive), bytes_of(number),
+                                      bytes_of(cluster->list)};
+    cluster_run(cluster, server->index, &cluster_scripts[SCRIPT_BEAT], arguments, 4, on_beaten, server);
 }
 
 void server_on_tick(struct timer *timer)

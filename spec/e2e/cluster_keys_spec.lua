@@ -54,7 +54,7 @@ end
 
 local KINDS = {
   "crowd:seen:has:", "crowd:seen:sessions", "crowd:seen:there:", "crowd:seen:who:", "crowd:seen:tabs:",
-  "epoch", "kept:", "nodes", "order", "stream:", "tops:", "watermark:4:seen:read:pending",
+  "epoch", "kept:", "nodes", "order", "servers", "stream:", "tops:", "watermark:4:seen:read:pending",
   "watermark:4:seen:read:row:",
 }
 

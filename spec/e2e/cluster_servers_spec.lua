@@ -4,6 +4,7 @@
 local clusters = require "spec.support.cluster"
 local e2e      = require "spec.support.e2e"
 local http     = require "spec.support.http"
+local proxy    = require "spec.support.proxy"
 local redis    = require "spec.support.redis"
 local sse      = require "spec.support.sse"
 local wait     = require "spec.support.wait"
@@ -22,6 +23,10 @@ app:route("say", "POST /say", { run = function(req)
   for n in req.query.rooms:gmatch "%w+" do room(n):emit("said", n .. " " .. req.body) end
   return 204
 end })
+local input = app:ingest("in", { path = "/publish", authorize = false })
+input:on("say", function(ev)
+  for n in ev:json().rooms:gmatch "%w+" do room(n):emit("said", n .. " " .. ev:json().text) end
+end)
 ]]
 
 local ROOMS = 40
@@ -130,7 +135,7 @@ describe("a Redis server of several", function()
     local resync = tab:next("resync", 10).data
     assert.matches('"reason":"epoch"', resync)
     assert.matches("room:" .. lost, resync, 1, true)
-    assert.is_nil(resync:find("room:" .. kept, 1, true), resync)
+    assert.is_nil(resync:find('"room:' .. kept .. '"', 1, true), resync)
     wait.wait_until(function() return say(one, lost .. "," .. kept, "again") == 204 end, 5, "both to be published to")
     local heard = data_of(tab, "said", 2)
     table.sort(heard)
@@ -148,7 +153,7 @@ describe("a Redis server of several", function()
     local late = open(two, lost .. "," .. kept, gone.last_id())
     local told = late:next("resync", 5).data
     assert.matches('"reason":"epoch"', told)
-    assert.is_nil(told:find("room:" .. kept, 1, true), told)
+    assert.is_nil(told:find('"room:' .. kept .. '"', 1, true), told)
     wait.wait_until(function() return #late:data "said" == 3 end, 5, "what the other topic had")
     assert.same({ kept .. " meanwhile", kept .. " again", kept .. " missed" }, late:data "said")
   end)
@@ -169,5 +174,61 @@ describe("a Redis server of several", function()
     local tab = open(nodes[2], all)
     assert.equal(204, say(nodes[1], all, "hi"))
     assert.equal(ROOMS, #data_of(tab, "said", ROOMS))
+  end)
+end)
+
+describe("a publish over two servers", function()
+  for deaf = 1, 2 do
+    it("of which server " .. deaf .. " did not answer gives everything once when it is tried again", function()
+      local servers, wires, urls = { redis.start(), redis.start() }, {}, {}
+      for i, server in ipairs(servers) do
+        wires[i] = proxy.open(server.address)
+        urls[i] = ('"redis://%s"'):format(wires[i].address)
+      end
+      local node = e2e.server { rules = RULES, conf = ("redis = { %s }"):format(table.concat(urls, ", ")) }
+      wait.wait_until(function() return node:ready().ready end, 10, "the node to be ready")
+      local of = spread({ nodes = { node } }, servers)
+      local rooms = of[1][1] .. "," .. of[2][1]
+      local function publish(key)
+        local data = { rooms = rooms, text = key }
+        return http.post(node.address, "/publish", { json = { type = "say", data = data, id = key } })
+      end
+      for round = 1, 4 do -- the record is on one server or the other
+        local key, tab = "round" .. round, open(node, rooms)
+        wires[deaf]:deafen ""
+        assert.equal(503, publish(key).status)
+        wires[deaf]:deafen(nil)
+        wires[deaf]:cut()
+        wait.wait_until(function() return node:ready().ready end, 15, "the node to be ready again")
+        wait.wait_until(function() return publish(key).status == 200 end, 10, "it to be published")
+        assert.equal(204, say(node, rooms, "end" .. round))
+        wait.wait_until(function() return #tab:data "said" >= 4 end, 5, "all to come")
+        local heard = tab:data "said"
+        table.sort(heard)
+        local expected = {}
+        for _, text in ipairs { key, "end" .. round } do
+          for name in rooms:gmatch "%w+" do expected[#expected + 1] = name .. " " .. text end
+        end
+        table.sort(expected)
+        assert.same(expected, heard)
+        tab:close()
+      end
+    end)
+  end
+end)
+
+describe("a node with another list of servers", function()
+  it("is kept out until no other node lives, and says why", function()
+    local cluster, servers = start(2)
+    servers[3] = redis.start()
+    local list = {}
+    for i, server in ipairs(servers) do list[i] = ('"redis://%s"'):format(server.address) end
+    local odd = e2e.server { rules = RULES, conf = ("redis = { %s }"):format(table.concat(list, ", ")),
+                             errors = "redis cannot be used" }
+    odd:wait_log("another list of Redis servers", 10)
+    assert.is_false(odd:ready().ready)
+    assert.is_true(cluster.nodes[1]:ready().ready)
+    for _, node in ipairs(cluster.nodes) do clusters.kill(node) end
+    wait.wait_until(function() return odd:ready().ready end, 25, "it to be let in")
   end)
 end)
