@@ -37,6 +37,7 @@ enum {
 struct redis_peer_limits {
     uint64_t connect_timeout_ms, timeout_ms; /* 0: the standard above, */
     size_t calls, bytes;                     /* of these likewise */
+    bool idle; /* what is opened stays away: urls are looked at, nothing is connected to */
 };
 
 struct redis_opener *redis_peer_new(struct loop *loop, const struct redis_peer_limits *limits);

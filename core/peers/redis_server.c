@@ -482,7 +482,7 @@ struct redis *redis_server_open(struct loop *loop, const struct redis_peer_limit
     timer_init(&server->retry, on_retry);
     timer_init(&server->silence, on_silence);
     job_create(&server->tell, tell);
-    try_it(server);
+    if (!limits->idle) try_it(server);
     return &server->redis;
 }
 

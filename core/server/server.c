@@ -80,7 +80,7 @@ static struct redis_peer_limits redis_limits(const struct config *config)
                                       .timeout_ms = config->redis_timeout_ms};
 }
 
-static void make_ports(struct server *server)
+static void make_ports(struct server *server, bool check)
 {
     struct parts *parts = server->_parts;
     const struct config *config = server->config;
@@ -103,7 +103,8 @@ static void make_ports(struct server *server)
     parts->fetch = fetch_new(parts->fetches_multi);
     server->recorder = recorder_new(server, parts->fetch, parts->transport, &parts->order);
     struct taps *taps = recorder_taps(server->recorder);
-    const struct redis_peer_limits redis = redis_limits(config);
+    struct redis_peer_limits redis = redis_limits(config);
+    redis.idle = check;
     parts->redis = server->redis = redis_peer_new(loop, &redis);
     databases_create(&parts->databases, parts->redis, log);
     static_create(&parts->files, log, FILE_BYTES_MAX);
@@ -200,7 +201,7 @@ struct server *server_new(struct config *config, bool check, struct buf *errors)
     server->worker = check ? NULL : worker_new();
     parts->server = server;
     server->loop = loop_new();
-    make_ports(server);
+    make_ports(server, check);
     const bool joined = check || make_joint(parts, config, errors);
     parts->service = service_new(loop_clock(server->loop));
     server->http = make_http(server->loop, config, config->connections);

@@ -3,6 +3,7 @@
 -- reload log the same.
 
 local e2e  = require "spec.support.e2e"
+local tcp  = require "spec.support.tcp"
 local tree = require "spec.support.tree"
 local wait = require "spec.support.wait"
 
@@ -96,6 +97,20 @@ describe("a check", function()
     assert.equal('redis://10.0.0.7:6379/3, redis-sentinel://s1:26379,s2:5000#main\n          names begin with "shop"; '
       .. 'whoever has the same is in one cluster, and names the same servers: topics are spread over them',
                  said '{ "redis://:s3cret@10.0.0.7/3", "redis-sentinel://u:s3cret@s1,s2:5000/0#main" }')
+  end)
+
+  it("opens nothing: what the rules connect to may be away", function()
+    local folder = e2e.folder()
+    local function checked(url)
+      e2e.write(folder .. "/app.lua",
+        ('require("sluice").app "app"\nrequire("sluice.redis").connect(%q)\n'):format(url))
+      local conf = e2e.write(folder .. "/sse.lua.conf", 'listen = "127.0.0.1:0" admin = {} rules = "app.lua"')
+      return e2e.run { "check", "-c", conf }
+    end
+    local code, output = checked("redis://127.0.0.1:" .. tcp.free_port())
+    assert.equal(0, code, output)
+    assert.is_nil(output:find("redis cannot be reached", 1, true), output)
+    assert.equal(2, (checked "radish://127.0.0.1"))        -- which is looked at all the same
   end)
 
   it("lists what would be served", function()
