@@ -286,11 +286,6 @@ struct bytes cluster_node(const struct cluster *cluster)
     return bytes_run(cluster->node, CLUSTER_NODE_SIZE);
 }
 
-struct bytes cluster_prefix(const struct cluster *cluster)
-{
-    return buf_bytes(&cluster->prefix);
-}
-
 struct bytes cluster_epoch(const struct cluster *cluster, uint32_t index)
 {
     return buf_bytes(&cluster->servers[index].epoch);
@@ -304,11 +299,6 @@ struct bytes cluster_secret(const struct cluster *cluster, uint32_t index)
 uint64_t cluster_start(const struct cluster *cluster, uint32_t index)
 {
     return cluster->servers[index].start;
-}
-
-uint64_t cluster_epoch_age_ms(const struct cluster *cluster, uint32_t index)
-{
-    return cluster->servers[index].epoch_age_ms;
 }
 
 const char *cluster_identity(const struct cluster *cluster, uint32_t index)

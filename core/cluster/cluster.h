@@ -143,13 +143,11 @@ bool cluster_here(const struct cluster *cluster, uint32_t server);
 /* All are here, and the last beat came back from each in time: for /ready. */
 bool cluster_is_ready(const struct cluster *cluster);
 struct bytes cluster_node(const struct cluster *cluster);
-struct bytes cluster_prefix(const struct cluster *cluster);
 
 /* The name of the epoch, as scripts know it, and the secret that the nodes share in it; both empty until the server was
  * entered for the first time. */
 struct bytes cluster_epoch(const struct cluster *cluster, uint32_t server);
 struct bytes cluster_secret(const struct cluster *cluster, uint32_t server);
 
-/* What the server said when it was entered: the place at which the epoch began, and how long it had lasted. */
+/* What the server said when it was entered: the place at which the epoch began. */
 uint64_t cluster_start(const struct cluster *cluster, uint32_t server);
-uint64_t cluster_epoch_age_ms(const struct cluster *cluster, uint32_t server);

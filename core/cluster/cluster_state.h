@@ -29,7 +29,7 @@ struct server {
     bool mailbox;          /* is subscribed */
     bool fresh;
     struct buf epoch, secret;
-    uint64_t start, epoch_age_ms;
+    uint64_t start;
     struct list asked;    /* struct asked: what was asked and is not answered yet */
     struct dict channels; /* by their whole names */
     struct timer tick;

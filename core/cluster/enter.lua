@@ -18,14 +18,15 @@ if list and list ~= ARGV[6] then return redis.error_reply("SERVERS other nodes h
 redis.call("SET", prefix .. ":servers", ARGV[6], "PX", ARGV[5])
 
 local key = prefix .. ":epoch"
-local id, ran, secret, began, start = unpack(redis.call("HMGET", key, "id", "run_id", "secret", "began", "start"))
+local id, ran, secret, start = unpack(redis.call("HMGET", key, "id", "run_id", "secret", "start"))
 if not id or ran ~= run_id then
   if id then redis.call("EXPIRE", prefix .. ":tops:" .. id, 60) end
-  id, secret, began = ARGV[2], ARGV[3], digits(now_us)
+  id, secret = ARGV[2], ARGV[3]
   start = redis.call("GET", prefix .. ":order") or "0"
-  if tonumber(start) < now_us then start = began end
+  if tonumber(start) < now_us then start = digits(now_us) end
   redis.call("SET", prefix .. ":order", start)
-  redis.call("HSET", key, "id", id, "run_id", run_id, "secret", secret, "began", began, "start", start, "floor", start)
+  redis.call("HSET", key, "id", id, "run_id", run_id, "secret", secret, "began", digits(now_us),
+    "start", start, "floor", start)
 end
 redis.call("ZADD", prefix .. ":nodes", digits(now_us / 1000 + ARGV[5]), ARGV[4])
-return { id, secret, start, digits(now_us), began }
+return { id, secret, start }

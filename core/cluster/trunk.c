@@ -138,11 +138,6 @@ bool trunk_topic_live(const struct trunk_topic *topic)
     return topic->state == TOPIC_LIVE;
 }
 
-uint32_t trunk_topic_server(const struct trunk_topic *topic)
-{
-    return topic->stream->server;
-}
-
 uint32_t trunk_server_of(const struct trunk *trunk, struct bytes topic)
 {
     return cluster_server_of(trunk->cluster, topic);
@@ -264,11 +259,6 @@ uint64_t trunk_newest(const struct trunk *trunk, uint32_t server)
 void trunk_note_refused(struct trunk *trunk, size_t count)
 {
     trunk->counters.refused += count;
-}
-
-bool trunk_idle(const struct trunk *trunk)
-{
-    return list_empty(&trunk->publishing);
 }
 
 const struct trunk_counters *trunk_counters(const struct trunk *trunk)

@@ -133,7 +133,6 @@ struct trunk_topic *trunk_topic_open(struct trunk *trunk, struct bytes name,
                                      const struct trunk_topic_events *events, void *owner);
 void trunk_topic_close(struct trunk_topic *topic);
 bool trunk_topic_live(const struct trunk_topic *topic);
-uint32_t trunk_topic_server(const struct trunk_topic *topic);
 
 /* Everything is copied. `done` comes later, once; NULL: nobody is interested. All topics must be the server's:
  * trunk_server_of. */
@@ -147,5 +146,4 @@ uint64_t trunk_newest(const struct trunk *trunk, uint32_t server);
 /* Triggers were given up before they were handed over: they count as refused. */
 void trunk_note_refused(struct trunk *trunk, size_t count);
 
-bool trunk_idle(const struct trunk *trunk); /* nothing that was published waits for its answer */
 const struct trunk_counters *trunk_counters(const struct trunk *trunk);

@@ -98,11 +98,6 @@ size_t redis_conn_send(struct redis_conn *conn, const struct bytes *words, size_
     return out->size - before;
 }
 
-size_t redis_conn_unsent(const struct redis_conn *conn)
-{
-    return conn->_out.size - conn->_sent;
-}
-
 /* ---- the greeting ---- */
 
 static void say(struct redis_conn *conn, enum greeting greeting, const struct bytes *words,

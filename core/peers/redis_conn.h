@@ -86,5 +86,3 @@ void redis_conn_hold(struct redis_conn *conn, bool held);
 
 /* Reads what the socket has, before somebody judges that it has nothing. False: there may be more. */
 bool redis_conn_look(struct redis_conn *conn);
-
-size_t redis_conn_unsent(const struct redis_conn *conn);
