@@ -7,7 +7,7 @@ redis.call("ZADD", prefix .. ":nodes", digits(now_us / 1000 + alive_ms), node)
 redis.call("ZREMRANGEBYSCORE", prefix .. ":nodes", "-inf", digits(now_us / 1000 - 3600000))
 redis.call("SET", prefix .. ":servers", list, "PX", alive_ms, "NX")
 if redis.call("GET", prefix .. ":servers") == list then redis.call("PEXPIRE", prefix .. ":servers", alive_ms) end
--- A cluster that was stopped for good leaves nothing. The epoch goes first: without it, what is missing is missed by nobody.
+-- A cluster that was stopped for good leaves nothing. The epoch goes first: without it, nobody misses the rest.
 redis.call("PEXPIRE", prefix .. ":epoch", MONTH_MS)
 for _, name in ipairs { ":nodes", ":order", ":tops:" .. epoch } do
   redis.call("PEXPIRE", prefix .. name, MONTH_MS + 60000)
