@@ -2,6 +2,10 @@
 --   open     a tab was opened
 --   advance  something came: only if some tab of the user shows the peer
 --   take     a post that failed, if it is due, or whose node died, or that is these rules' and was dropped; row ""
+-- A server that began anew is told by each node what it knows: which threads are open, what was told. Before all had the
+-- time for it nobody can say that a thread is closed, which is the error FRESH, and nothing is told, or it could be lower
+-- than what was: it is due then.
+--
 -- Answers { "closed" }; { "told", told }; { "waits", told }: another node tells it; { "mine", told }: these rules do;
 -- { "later", told }: it failed and is tried again; { "post", row, data, number }: the caller tells it from now on, and
 -- says so with watermark_posted. `told`: the highest row that is, or "".
@@ -15,7 +19,13 @@ local function shown()
   return false
 end
 
-if why == "advance" and not shown() then return { "closed" } end
+local FRESH_MS = 6000
+local fresh_ms = math.floor((redis.call("HGET", prefix .. ":epoch", "began") or 0) / 1000) + FRESH_MS - now_ms
+
+if why == "advance" and not shown() then
+  if fresh_ms > 0 then return redis.error_reply("FRESH this server does not know yet which threads are open") end
+  return { "closed" }
+end
 
 local name = name_of(user, peer)
 local key  = base .. "row:" .. name
@@ -47,6 +57,11 @@ end
 -- What these rules tell as far as the server knows, and do not: who was to begin it was given up before it could.
 local dropped = why == "take" and poster == rules
 if not dropped and under_way(poster, until_ms) then return { poster == rules and "mine" or "waits", told or "" } end
+if fresh_ms > 0 then
+  redis.call("HDEL", key, "poster", "until")
+  poster, due = false, digits(now_ms + fresh_ms)
+  redis.call("HSET", key, "due", due)
+end
 if not poster and due and tonumber(due) > now_ms then
   redis.call("ZADD", pending, "NX", due, name)
   redis.call("PEXPIRE", pending, DAY_MS * 30)
