@@ -12,8 +12,7 @@
 #include "spec/swarm/wire.h"
 
 enum {
-    REQUEST = 4096,
-    FORGOTTEN_MS = 10000 /* since an epoch began: by then each node has said again what it knows */
+    REQUEST = 4096
 };
 
 struct wire_link {
@@ -87,15 +86,6 @@ static const char *header(const char *request, const char *name)
     return at ? at + strlen(name) : NULL;
 }
 
-/* A server that forgot all cannot know better than who asks, until the nodes have told it. */
-static void note_fall(struct swarm *swarm, unsigned user, uint32_t from, uint32_t row)
-{
-    if (swarm->ledger.epoch_ms && swarm->now_ms < swarm->ledger.epoch_ms + FORGOTTEN_MS)
-        swarm->counts.falls_excused++;
-    else
-        swarm_fault(swarm, "the watermark of user %u fell from %u to %u", user, from, row);
-}
-
 /* POST /read/USER/ROW: a watermark, which never falls. */
 static void take_read(struct wire_link *link, unsigned user, uint32_t row)
 {
@@ -109,7 +99,7 @@ static void take_read(struct wire_link *link, unsigned user, uint32_t row)
     if (user >= swarm->user_count || row > swarm->users[user].begun)
         swarm_fault(swarm, "user %u is told to have read %u", user, row);
     else if (row + 1 < upstream->read[user])
-        note_fall(swarm, user, upstream->read[user] - 1, row);
+        swarm_fault(swarm, "the watermark of user %u fell from %u to %u", user, upstream->read[user] - 1, row);
     else if (!refused) {
         swarm->counts.reads++;
         swarm->counts.reads_again += row + 1 == upstream->read[user];
