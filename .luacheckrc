@@ -21,5 +21,5 @@ end
 files["core/cluster/watermark.lua"] = { ignore = { "211" } }
 files["core/cluster/epoch.lua"] = { ignore = { "211" } }
 files["core/cluster/crowd.lua"] = { ignore = { "211" }, read_globals = { "cmsgpack" } } -- in front of these:
-files["core/cluster/crowd_*.lua"] = { read_globals = { "root", "keep", "app", "node", "session", "now", "BATCH", "DEAD_MS",
-  "entry_of", "parts_of", "owed_of", "is_current", "inherit", "read", "settle", "answer" } }
+files["core/cluster/crowd_*.lua"] = { read_globals = { "root", "keep", "app", "node", "session", "now", "BATCH",
+  "DEAD_MS", "entry_of", "parts_of", "owed_of", "is_current", "inherit", "read", "settle", "answer" } }

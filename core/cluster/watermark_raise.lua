@@ -2,9 +2,9 @@
 --   open     a tab was opened
 --   advance  something came: only if some tab of the user shows the peer
 --   take     a post that failed, if it is due, or whose node died, or that is these rules' and was dropped; row ""
--- A server that began anew is told by each node what it knows: which threads are open, what was told. Before all had the
--- time for it nobody can say that a thread is closed, which is the error FRESH, and nothing is told, or it could be lower
--- than what was: it is due then.
+-- A server that began anew is told by each node what it knows: which threads are open, what was told. Before all had
+-- the time for it nobody can say that a thread is closed, which is the error FRESH, and nothing is told, or it could be
+-- lower than what was: it is due then.
 --
 -- Answers { "closed" }; { "told", told }; { "waits", told }: another node tells it; { "mine", told }: these rules do;
 -- { "later", told }: it failed and is tried again; { "post", row, data, number }: the caller tells it from now on, and

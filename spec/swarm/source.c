@@ -11,9 +11,7 @@
 #include "bench/net.h"
 #include "spec/swarm/wire.h"
 
-enum {
-    REQUEST = 4096
-};
+enum { REQUEST = 4096 };
 
 struct wire_link {
     struct source source;
