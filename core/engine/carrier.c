@@ -296,6 +296,18 @@ static void deliver_all_here(const struct carriage *carriage)
     if (here) unload(carriage, deliver_here);
 }
 
+/* What Redis itself refused is nothing that passes by itself: an operator must hear it, now and then. */
+static void tell_refused(struct carriage *carriage)
+{
+    enum { PACE_MS = 60000 };
+    struct carrier *carrier = carriage->carrier;
+    const struct engine_ports *ports = carrier->ports.ports;
+    if (strcmp(carriage->code, "error") != 0 || ports->clock->now_ms < carrier->refused_ms) return;
+    carrier->refused_ms = ports->clock->now_ms + PACE_MS;
+    LOG(ports->log, LOG_ERROR, "redis refuses publishes", F_BYTES("app", atom_bytes(carrier->ports.app)),
+        F_TEXT("why", buf_text(&carriage->sentence)));
+}
+
 static void finish(struct carriage *carriage, struct bytes again)
 {
     struct carrier *carrier = carriage->carrier;
@@ -303,6 +315,7 @@ static void finish(struct carriage *carriage, struct bytes again)
                                     carriage->places};
     if (carriage->code) {
         carrier->failed += carriage->count;
+        tell_refused(carriage);
         unload(carriage, note_unpublished);
     } else if (!again.data) {
         deliver_all_here(carriage);

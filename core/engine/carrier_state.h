@@ -22,6 +22,7 @@ struct carrier {
     struct dict owed; /* topics that must be told to re-read, by name: struct owed */
     struct timer owing;
     uint64_t failed;  /* triggers that were not published */
+    uint64_t refused_ms; /* not before this it is said again that Redis refuses them */
 };
 
 /* ---- carrier.c ---- */

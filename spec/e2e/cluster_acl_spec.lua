@@ -31,6 +31,23 @@ local input = app:ingest("in", { path = "/publish", authorize = false })
 input:on("say", function(ev) room("1"):emit("said", ev.data) end)
 ]]
 
+describe("a Redis user that may do less", function()
+  it("is said in the log, once in a while, in the words of Redis", function()
+    local server = redis.start()
+    server:cli("ACL", "SETUSER", "sluice", "reset", "on", ">s3cret", "~*", "&*", "+@all", "-xadd")
+    local node = e2e.server { rules = RULES, env = { UPSTREAM = "http://127.0.0.1:9" }, errors = "redis refuses publishes",
+                              conf = ('redis = "redis://sluice:s3cret@%s"'):format(server.address) }
+    wait.wait_until(function() return node:ready().ready end, 10, "the node to be ready")
+    for number = 1, 3 do
+      local answer = http.post(node.address, "/publish", { json = { type = "say", data = tostring(number) } })
+      assert.equal(503, answer.status)
+    end
+    local log = node:log()
+    assert.equal(1, select(2, log:gsub("redis refuses publishes", "")))
+    assert.matches("can.t run this command", log:match "redis refuses publishes[^\n]*")
+  end)
+end)
+
 describe("a Redis user as docs/scale.md has it", function()
   it("is enough for publishes, streams, resumes and links, and reaches nothing else", function()
     local line = tree.read("docs/scale.md"):match "\nACL SETUSER ([^\n]+)"
