@@ -46,13 +46,17 @@ export async function visit(page, url) {
   }
 }
 
+// Below the ports that the kernel gives to whoever asks for any: test files run side by side, and what one has just
+// found free must not be another's before its program takes it.
 export async function freePort() {
-  const server = net.createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address()
-  server.close()
-  await once(server, 'close')
-  return port
+  for (;;) {
+    const port = 10_000 + Math.floor(Math.random() * 20_000)
+    const server = net.createServer().listen(port, '127.0.0.1')
+    if (!await once(server, 'listening').then(() => true, () => false)) continue
+    server.close()
+    await once(server, 'close')
+    return port
+  }
 }
 
 /** One process of the binary with its config, `more` lines of it, to be started, killed, stopped and started again. */

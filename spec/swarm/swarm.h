@@ -25,7 +25,7 @@ enum { SWARM_NODES = 8, SWARM_FAULTS = 20 };
         X(resync_lagged) X(resync_upstream) X(resync_other) X(published) X(acknowledged)           \
             X(duplicates) X(unanswered) X(publishes_refused) X(publishes_lost) X(holes) X(doubles) \
                 X(strangers) X(links) X(links_resumed) X(links_cut) X(overlaps)                    \
-                    X(overlaps_excused) X(reads) X(reads_again) X(reads_refused) X(events)
+                    X(overlaps_excused) X(reads) X(reads_again) X(reads_refused) X(falls_excused) X(events)
 
 struct swarm_counts {
 #define X(name) uint64_t name;
