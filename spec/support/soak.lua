@@ -19,12 +19,13 @@ Room.__index = Room
 
 --- A room of the topic's name; `closed`: only those may see who are permitted.
 function soak.room(topic, closed)
-  return setmetatable({ topic = topic, number = 0, may = {}, changed = {}, permitted = closed and {} or nil }, Room)
+  return setmetatable({ topic = topic, number = 0, may = {}, changed = {}, until_then = {}, permitted = closed and {} or nil }, Room)
 end
 
 --- From now on the user may see the room's triggers, or may not.
 function Room:permit(user, may)
   self.may[user], self.changed[user] = may or nil, self.number
+  if may then self.until_then[user] = self.number end
 end
 
 --- The number of the next trigger, which is about to be published.
@@ -39,10 +40,10 @@ function Room:next()
 end
 
 --- May the user see it? Who was permitted when it was published, or was later: it may come by a replay, which is
--- by today's permissions.
+-- by the permissions of that day; it may be read here when they are others again.
 function Room:may_see(user, number)
   if not self.permitted or self.permitted[number] and self.permitted[number][user] then return true end
-  return self.may[user] == true and self.changed[user] >= number
+  return (self.until_then[user] or 0) >= number
 end
 
 --- Must it? Who is permitted, and was all the time since.
