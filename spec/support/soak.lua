@@ -19,7 +19,8 @@ Room.__index = Room
 
 --- A room of the topic's name; `closed`: only those may see who are permitted.
 function soak.room(topic, closed)
-  return setmetatable({ topic = topic, number = 0, may = {}, changed = {}, until_then = {}, permitted = closed and {} or nil }, Room)
+  return setmetatable({ topic = topic, number = 0, may = {}, changed = {}, until_then = {},
+                        permitted = closed and {} or nil }, Room)
 end
 
 --- From now on the user may see the room's triggers, or may not.
