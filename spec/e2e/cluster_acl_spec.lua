@@ -35,7 +35,8 @@ describe("a Redis user that may do less", function()
   it("is said in the log, once in a while, in the words of Redis", function()
     local server = redis.start()
     server:cli("ACL", "SETUSER", "sluice", "reset", "on", ">s3cret", "~*", "&*", "+@all", "-xadd")
-    local node = e2e.server { rules = RULES, env = { UPSTREAM = "http://127.0.0.1:9" }, errors = "redis refuses publishes",
+    local node = e2e.server { rules = RULES, env = { UPSTREAM = "http://127.0.0.1:9" },
+                              errors = "redis refuses publishes",
                               conf = ('redis = "redis://sluice:s3cret@%s"'):format(server.address) }
     wait.wait_until(function() return node:ready().ready end, 10, "the node to be ready")
     for number = 1, 3 do
