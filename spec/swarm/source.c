@@ -88,12 +88,13 @@ static const char *header(const char *request, const char *name)
     return at ? at + strlen(name) : NULL;
 }
 
-/* What only a node knew that is cut off, or stopped, for longer than others wait for it (a lease) in the epoch after. */
+/* No fault is one of which only a node knew that is off - dead, stopped, cut off - for longer than others wait for it (a
+ * lease) in the epoch after. */
 static void note_fall(struct swarm *swarm, unsigned user, uint32_t from, uint32_t row)
 {
     const uint64_t since_ms = swarm->now_ms - swarm->ledger.epoch_ms;
 
-    if (swarm->ledger.epoch_ms && since_ms > WAITED_MS && since_ms < FORGOTTEN_MS)
+    if (swarm->node_is_off && swarm->ledger.epoch_ms && since_ms > WAITED_MS && since_ms < FORGOTTEN_MS)
         swarm->counts.falls_excused++;
     else
         swarm_fault(swarm, "the watermark of user %u fell from %u to %u", user, from, row);

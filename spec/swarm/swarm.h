@@ -43,6 +43,7 @@ struct swarm {
     bool linked; /* do the subscribers lease their user's link? */
     const char *path;
     uint64_t now_ms;
+    bool node_is_off; /* a node is dead, stopped or cut off, or was until just now */
     struct swarm_counts counts;
     char faults[SWARM_FAULTS][256]; /* the first ones, as sentences */
     unsigned fault_count;
