@@ -280,3 +280,14 @@ struct bytes text_take_line(struct bytes *text)
     *text = bytes_run(text->data + used, text->size - used);
     return line;
 }
+
+bool text_take_number(struct bytes *text, char mark, uint64_t *number)
+{
+    const char *end = text->size ? memchr(text->data, mark, text->size) : NULL;
+    if (!end) return false;
+    const size_t size = (size_t)(end - text->data);
+    const long long read = text_number(bytes_run(text->data, size), INT64_MAX);
+    *number = (uint64_t)read;
+    *text = bytes_run(end + 1, text->size - size - 1);
+    return read >= 0;
+}

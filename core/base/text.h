@@ -3,6 +3,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/buf.h"
 #include "base/bytes.h"
@@ -43,6 +44,9 @@ const char *text_nearest(const char *word, const char *const *candidates);
 
 /* Takes the first line off the front of *text, without its LF. */
 struct bytes text_take_line(struct bytes *text);
+
+/* Takes a number and the mark behind it off the front. False: the text does not begin so; it may have lost that part. */
+bool text_take_number(struct bytes *text, char mark, uint64_t *number);
 
 /* Decimal number without sign; -1 if anything else is there or above `max`. */
 long long text_number(struct bytes text, long long max);

@@ -43,14 +43,6 @@ static bool take_word(struct bytes *text, struct bytes *word)
     return true;
 }
 
-static bool take_number(struct bytes *text, uint64_t *number)
-{
-    struct bytes word;
-    const long long read = take_word(text, &word) ? text_number(word, INT64_MAX) : -1;
-    *number = (uint64_t)read;
-    return read >= 0;
-}
-
 /* "NODE NAME payload" */
 static void hear(struct announcements *announcements, struct bytes said, uint64_t age_ms, bool early)
 {
@@ -135,7 +127,9 @@ static void on_message(struct cluster_channel *channel, struct bytes said)
     struct announcements *announcements = CONTAINER(channel, struct announcements, channel);
     struct bytes epoch;
     uint64_t number, before;
-    if (!take_word(&said, &epoch) || !take_number(&said, &number) || !take_number(&said, &before)) return;
+    if (!take_word(&said, &epoch) || !text_take_number(&said, ' ', &number) ||
+        !text_take_number(&said, ' ', &before))
+        return;
     if (!bytes_equal(epoch, cluster_epoch(announcements->cluster, SERVER))) return;
     const bool next = announcements->begun && !announcements->asking && before == announcements->last;
     if (next) {

@@ -94,12 +94,6 @@ static void ask(struct server *server, int what, const struct bytes *words, size
     server->redis->ops->start(server->redis, words, count, done, question);
 }
 
-static uint64_t number_of(const struct redis_value *value)
-{
-    const long long number = value->kind == REDIS_TEXT ? text_number(value->text, INT64_MAX) : -1;
-    return number < 0 ? 0 : (uint64_t)number;
-}
-
 static void take_epoch(struct server *server, const struct redis_value *value)
 {
     const struct redis_value *items = value->items;
@@ -108,7 +102,7 @@ static void take_epoch(struct server *server, const struct redis_value *value)
     buf_add_bytes(&server->epoch, items[0].text);
     buf_clear(&server->secret);
     buf_add_bytes(&server->secret, items[1].text);
-    server->start = number_of(&items[2]);
+    server->start = script_number(&items[2]);
 }
 
 static void write_random(struct random *random, size_t size, char *out)

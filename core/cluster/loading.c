@@ -93,12 +93,6 @@ void loading_drop(struct stream *stream)
 
 /* ---- what the server answers ---- */
 
-static uint64_t number_of(const struct redis_value *value)
-{
-    const long long number = value->kind == REDIS_TEXT ? text_number(value->text, INT64_MAX) : -1;
-    return number < 0 ? 0 : (uint64_t)number;
-}
-
 static struct entry keep(struct loading *loading, uint64_t place, uint64_t prev, struct bytes parcel)
 {
     const struct entry entry = {place, prev, loading->bytes.size, parcel.size};
@@ -109,26 +103,23 @@ static struct entry keep(struct loading *loading, uint64_t place, uint64_t prev,
 /* "PLACE PARCEL" */
 static void read_retained(struct found *found, struct loading *loading, const struct redis_value *value)
 {
-    const char *space = value->kind == REDIS_TEXT ? memchr(value->text.data, ' ', value->text.size) : NULL;
-    if (!space) return;
-    const size_t size = (size_t)(space - value->text.data);
-    const long long place = text_number(bytes_run(value->text.data, size), INT64_MAX);
-    if (place > 0)
-        found->retained = keep(loading, (uint64_t)place, 0,
-                               bytes_run(space + 1, value->text.size - size - 1));
+    struct bytes rest = value->kind == REDIS_TEXT ? value->text : BYTES("");
+    uint64_t place;
+    if (text_take_number(&rest, ' ', &place) && place)
+        found->retained = keep(loading, place, 0, rest);
 }
 
 static void read_topic(struct loading *loading, struct found *found, const struct redis_value *value)
 {
     if (value->kind != REDIS_LIST || value->count < 2) return;
     found->answered = true;
-    found->last = number_of(&value->items[0]);
+    found->last = script_number(&value->items[0]);
     read_retained(found, loading, &value->items[1]);
     found->count = (value->count - 2) / 3;
     found->entries = xcalloc(found->count, sizeof(*found->entries));
     for (size_t i = 0; i < found->count; i++) {
         const struct redis_value *item = &value->items[2 + i * 3];
-        found->entries[i] = keep(loading, number_of(&item[0]), number_of(&item[1]), item[2].text);
+        found->entries[i] = keep(loading, script_number(&item[0]), script_number(&item[1]), item[2].text);
     }
 }
 
@@ -148,7 +139,7 @@ static void on_loaded(void *owner, const struct redis_answer *answer)
                             answer->sentence ? answer->sentence : "a strange answer");
         return;
     }
-    loading->now_us = number_of(&value->items[1]);
+    loading->now_us = script_number(&value->items[1]);
     for (size_t i = 0; i < part->count; i++)
         read_topic(loading, &loading->found[part->first + i], &value->items[2 + i]);
     loading->open--;

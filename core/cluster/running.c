@@ -56,7 +56,7 @@ struct cluster_call *cluster_run(struct cluster *cluster, uint32_t index,
     words[1] = bytes_run(cluster->shas[script - cluster_scripts], SHA_SIZE);
     words[2] = BYTES("1");
     words[3] = buf_bytes(&cluster->prefix);
-    /* Who is only entering has the epoch that it knew before; nobody's is refused by the script itself. */
+    /* While it is entered nobody knows in which epoch it is: "-" is none, which each script refuses. */
     words[4] = server->state == SERVER_HERE ? buf_bytes(&server->epoch) : BYTES("-");
     if (count) memcpy(words + FIXED, arguments, count * sizeof(*words));
     struct cluster_call *call = asked_new(server, sizeof(*call));
@@ -125,11 +125,10 @@ void server_on_tick(struct timer *timer)
 
 void server_hear_beat(struct server *server, struct bytes payload)
 {
-    const char *space = memchr(payload.data, ' ', payload.size);
-    if (!space) return;
+    uint64_t number; /* of the beat, which nobody asks for */
+    if (!text_take_number(&payload, ' ', &number)) return;
     server->heard_ms = cluster_now(server->cluster);
-    const size_t at = (size_t)(space - payload.data) + 1;
-    const long long place = text_number(bytes_run(payload.data + at, payload.size - at), INT64_MAX);
+    const long long place = text_number(payload, INT64_MAX);
     if (place >= 0) server_tell_beat(server, (uint64_t)place);
 }
 

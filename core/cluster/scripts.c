@@ -2,6 +2,8 @@
  * and tried by themselves; it looks for them from the folder in which the compiler was started. */
 #include "cluster/scripts.h"
 
+#include "base/text.h"
+
 #define TAKE_IN(name, files)                                                                        \
     __asm__(".section .rodata\n"                                                                   \
             "cluster_lua_" #name ":\n" files "cluster_lua_" #name "_end:\n"                        \
@@ -66,4 +68,10 @@ const struct cluster_script *cluster_script_named(struct bytes name)
     for (int i = 0; i < SCRIPTS; i++)
         if (bytes_equal(bytes_of(cluster_scripts[i].name), name)) return &cluster_scripts[i];
     return NULL;
+}
+
+uint64_t script_number(const struct redis_value *value)
+{
+    const long long number = value->kind == REDIS_TEXT ? text_number(value->text, INT64_MAX) : -1;
+    return number < 0 ? 0 : (uint64_t)number;
 }

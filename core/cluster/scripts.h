@@ -35,3 +35,6 @@ enum {
 const struct cluster_script *cluster_script_named(struct bytes name);
 
 extern const struct cluster_script cluster_scripts[SCRIPTS];
+
+/* A number that a script answered as digits; 0: it is none. */
+uint64_t script_number(const struct redis_value *value);

@@ -172,18 +172,6 @@ static struct arrived *arrive(struct stream *stream, int kind, size_t size)
     return arrived;
 }
 
-/* The next word of the text; false: it is none of a number's. */
-static bool take_number(struct bytes *text, uint64_t *number)
-{
-    const char *space = memchr(text->data, ' ', text->size);
-    if (!space) return false;
-    const size_t size = (size_t)(space - text->data);
-    const long long read = text_number(bytes_run(text->data, size), INT64_MAX);
-    *number = (uint64_t)read;
-    *text = bytes_run(space + 1, text->size - size - 1);
-    return read >= 0;
-}
-
 void stream_message(struct trunk_topic *topic, struct bytes payload)
 {
     struct stream *stream = topic->stream;
@@ -195,7 +183,7 @@ void stream_message(struct trunk_topic *topic, struct bytes payload)
         return;
     }
     struct bytes rest = bytes_run(payload.data + EPOCH_SIZE + 1, payload.size - EPOCH_SIZE - 1);
-    if (!take_number(&rest, &place) || !take_number(&rest, &prev)) return;
+    if (!text_take_number(&rest, ' ', &place) || !text_take_number(&rest, ' ', &prev)) return;
     struct arrived *arrived = arrive(stream, ARRIVED_MESSAGE, rest.size);
     arrived->topic = topic;
     arrived->place = place;

@@ -41,14 +41,10 @@ static void on_beat(struct cluster_watcher *watcher, uint32_t server, uint64_t p
 static void on_token(struct cluster_letters *letters, uint32_t server, struct bytes payload)
 {
     struct trunk *trunk = CONTAINER(letters, struct trunk, loaded);
-    const char *space = memchr(payload.data, ' ', payload.size);
-    if (!space) return;
-    const size_t size = (size_t)(space - payload.data);
-    const long long token = text_number(bytes_run(payload.data, size), INT64_MAX);
-    const long long place =
-        text_number(bytes_run(space + 1, payload.size - size - 1), INT64_MAX);
-    if (token >= 0 && place >= 0)
-        stream_token(&trunk->streams[server], (uint64_t)token, (uint64_t)place);
+    uint64_t token;
+    if (!text_take_number(&payload, ' ', &token)) return;
+    const long long place = text_number(payload, INT64_MAX);
+    if (place >= 0) stream_token(&trunk->streams[server], token, (uint64_t)place);
 }
 
 /* ---- life ---- */

@@ -39,12 +39,11 @@ static void end(struct awaiting *awaiting, bool loaded)
 }
 
 /* Whoever tells is in the midst of telling others. */
-static void on_loaded(struct topic_waiter *waiter, bool loaded)
+static void on_loaded(struct topic_waiter *waiter)
 {
     struct awaited *awaited = CONTAINER(waiter, struct awaited, waiter);
     struct awaiting *awaiting = awaited->awaiting;
     awaited->waits = false;
-    if (!loaded) return; /* the timer looks whether it has become so meanwhile */
     if (--awaiting->_open == 0)
         later_post(awaiting->_ports->later, LATER_SOON, &awaiting->_job);
 }
@@ -52,11 +51,8 @@ static void on_loaded(struct topic_waiter *waiter, bool loaded)
 /* Cursors can be read, and this one says nothing that is not known here yet. */
 static bool has_come_far(const struct awaiting *awaiting)
 {
-    const struct order *order = awaiting->_ports->order;
-    struct places places;
     return joint_is_whole(awaiting->_ports->joint) &&
-           !(cursor_read(&order->epoch, buf_bytes(&awaiting->_cursor), &places) &&
-             order_is_behind(order, &places));
+           !order_is_behind_cursor(awaiting->_ports->order, buf_bytes(&awaiting->_cursor));
 }
 
 static void on_all(struct job *job)

@@ -43,7 +43,7 @@ void topic_await_no_more(struct topic_waiter *waiter)
 }
 
 /* Those who begin to wait meanwhile wait for the next time. */
-static void tell_waiters(struct topic *topic, bool loaded)
+static void tell_waiters(struct topic *topic)
 {
     struct list told;
     list_create(&told);
@@ -52,7 +52,7 @@ static void tell_waiters(struct topic *topic, bool loaded)
     while (!list_empty(&told)) {
         struct topic_waiter *waiter = CONTAINER(told.next, struct topic_waiter, _node);
         list_remove(&waiter->_node);
-        waiter->done(waiter, loaded);
+        waiter->done(waiter);
     }
     topic_review_wants(topic);
     topic_let_go(topic);
@@ -161,13 +161,8 @@ void topic_loaded(struct topic *topic)
         settle_join(topic, subscriber,
                     &subscriber_list(subscriber)[topic->members[i].subscription]);
     }
-    tell_waiters(topic, true);
+    tell_waiters(topic);
     topic_let_go(topic);
-}
-
-void topic_load_failed(struct topic *topic)
-{
-    tell_waiters(topic, false);
 }
 
 void topic_unload(struct topic *topic)

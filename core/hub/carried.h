@@ -29,14 +29,15 @@ struct topic;
 struct topic_waiter {
     struct list _node;
     struct topic *_topic;
-    void (*done)(struct topic_waiter *waiter, bool loaded); /* once; false: it cannot be had now */
+    void (*done)(struct topic_waiter *waiter); /* once */
 };
 
 /* ---- for who attaches ---- */
 
 bool topic_is_loaded(const struct topic *topic); /* without a bus always */
 
-/* Of one that is not loaded: makes it wanted. `done` comes later. */
+/* Of one that is not loaded: makes it wanted. `done` comes later, or, where the topic cannot be loaded, never: how long to
+ * wait is the caller's. */
 void topic_await(struct topic *topic, struct topic_waiter *waiter);
 void topic_await_no_more(struct topic_waiter *waiter); /* also when it was called, never when it never waited */
 
@@ -65,9 +66,6 @@ void topic_load_retained(struct topic *topic, const struct emission *emission, u
 /* It is whole. Those who joined it meanwhile are live from here on, and get what it has for newcomers; where it has
  * triggers from behind their join they are told to re-read it ("history"). Those who wait are told. Asks rules. */
 void topic_loaded(struct topic *topic);
-
-/* It cannot be loaded now: those who wait are told. It is wanted still by those who have joined. */
-void topic_load_failed(struct topic *topic);
 
 /* Takes what was loaded away. Nobody has it here. */
 void topic_unload(struct topic *topic);

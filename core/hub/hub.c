@@ -199,13 +199,6 @@ size_t hub_cursor_of(const struct hub *hub, const struct places *places, char *o
     return cursor_write(&hub->ports.order->epoch, places, out);
 }
 
-bool hub_is_behind(const struct hub *hub, struct bytes cursor)
-{
-    const struct order *order = hub->ports.order;
-    struct places places;
-    return order_read(order, cursor, &places, NULL) && order_is_behind(order, &places);
-}
-
 const struct hub_counters *hub_counters(const struct hub *hub)
 {
     return &hub->counters;

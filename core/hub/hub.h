@@ -196,10 +196,6 @@ size_t hub_newest_cursor(const struct hub *hub, char *out);
 /* A cursor for all that these places of the servers have in front of them. */
 size_t hub_cursor_of(const struct hub *hub, const struct places *places, char *out);
 
-/* Is this a cursor that another node gave, which has come further than this one? To be waited for: it would be
- * taken for unknown. */
-bool hub_is_behind(const struct hub *hub, struct bytes cursor);
-
 const struct hub_counters *hub_counters(const struct hub *hub);
 
 /* True when no run waits for its fan-out, no subscriber for its flush and nothing for its burial.

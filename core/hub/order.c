@@ -99,3 +99,9 @@ bool order_is_behind(const struct order *order, const struct places *places)
     }
     return false;
 }
+
+bool order_is_behind_cursor(const struct order *order, struct bytes cursor)
+{
+    struct places places;
+    return order_read(order, cursor, &places, NULL) && order_is_behind(order, &places);
+}

@@ -67,3 +67,7 @@ bool order_before(const struct order *order, uint8_t server, uint64_t place, str
 
 /* Whether this node has not come as far as who has these. */
 bool order_is_behind(const struct order *order, const struct places *places);
+
+/* The same for who has this cursor, which another node gave, if it is one. To be waited for: here it would be taken for
+ * unknown. */
+bool order_is_behind_cursor(const struct order *order, struct bytes cursor);

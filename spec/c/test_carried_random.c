@@ -99,7 +99,7 @@ static void come(void)
     struct world *world = node->world;
     const struct bytes id = buf_bytes(&model.id);
     if (id.size) model.counts[MOVED] += at != model.at;
-    while (id.size && hub_is_behind(world->hub, id)) {
+    while (id.size && order_is_behind_cursor(&world->order, id)) {
         for (uint8_t i = 0; i < SERVERS; i++) hear(node, i, &model.logs[i]);
         model.counts[BEHIND]++;
     }

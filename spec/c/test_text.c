@@ -310,6 +310,22 @@ static void reads_numbers(void **state)
     assert_int_equal(text_number(BYTES("1\0"), 10), -1);
 }
 
+static void takes_numbers_off_the_front(void **state)
+{
+    (void)state;
+    struct bytes text = BYTES("12 0 x");
+    uint64_t number;
+    assert_true(text_take_number(&text, ' ', &number) && number == 12);
+    assert_true(text_take_number(&text, ' ', &number) && number == 0);
+    assert_true(bytes_is(text, "x"));
+    assert_false(text_take_number(&text, ' ', &number)); /* no mark */
+    static const char *const bad[] = {"", " ", "x 1", "-1 ", "99999999999999999999 "};
+    for (size_t i = 0; i < COUNT(bad); i++) {
+        text = bytes_of(bad[i]);
+        assert_false(text_take_number(&text, ' ', &number));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -328,6 +344,7 @@ int main(void)
         cmocka_unit_test(overlong_words_are_near_nothing),
         cmocka_unit_test(of_equally_near_names_the_first_is_meant),
         cmocka_unit_test(reads_numbers),
+        cmocka_unit_test(takes_numbers_off_the_front),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
