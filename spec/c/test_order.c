@@ -62,6 +62,24 @@ static void four_changes_are_remembered(void **state)
     assert_true(reads(bytes_run(newer, cursor_write(&order.epoch, &places, newer)), places, 0));
 }
 
+/* Who comes from a node that is ahead is waited for, also where another server began anew meanwhile. */
+static void one_of_a_node_that_is_ahead_is_behind_nothing_else(void **state)
+{
+    (void)state;
+    char text[CURSOR_MAX];
+    const struct places places = {{10, 20, 30}};
+    const struct bytes cursor = bytes_run(text, cursor_write(&order.epoch, &places, text));
+    order_begin(&order, 0, 10);
+    order_begin(&order, 1, 20);
+    order_begin(&order, 2, 29);
+    assert_true(order_is_behind_cursor(&order, cursor));
+    begin_anew(1, 2);
+    assert_true(order_is_behind_cursor(&order, cursor));
+    order_heard(&order, 2, 30);
+    assert_false(order_is_behind_cursor(&order, cursor));
+    assert_false(order_is_behind_cursor(&order, BYTES("anything")));
+}
+
 static void nobody_s_is_none(void **state)
 {
     (void)state;
@@ -97,6 +115,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(they_count_for_the_servers_that_go_on, set_up),
         cmocka_unit_test_setup(four_changes_are_remembered, set_up),
+        cmocka_unit_test_setup(one_of_a_node_that_is_ahead_is_behind_nothing_else, set_up),
         cmocka_unit_test_setup(nobody_s_is_none, set_up),
         cmocka_unit_test_setup(what_came_before_an_epoch_has_no_place_in_it, set_up),
     };
