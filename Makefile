@@ -61,7 +61,7 @@ UNITS    := $(patsubst spec/c/%.c,$(BUILD)/spec/%,$(wildcard spec/c/test_$(T).c)
 FUZZERS  := $(patsubst spec/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard spec/fuzz/fuzz_$(T).c))
 BENCHES  := $(patsubst bench/%.c,$(BUILD)/bench/%,$(shell grep -l '^int main' bench/*.c 2>/dev/null))
 SWARM_O  := $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard spec/swarm/*.c))
-SPECS     = $(or $(shell find spec -name '$(T)_spec.lua' $(if $(filter *,$(T)),! -name '*_ordeal_spec.lua') $1 -path 'spec/e2e/*'),no-spec-named-$(T))
+SPECS     = $(or $(sort $(shell find spec -name '$(T)_spec.lua' $(if $(filter *,$(T)),! -name '*_ordeal_spec.lua') $1 -path 'spec/e2e/*')),no-spec-named-$(T))
 MODULES  := $(patsubst %/package-lock.json,%/node_modules,$(wildcard examples/*/package-lock.json spec/*/package-lock.json))
 
 # The spec runner itself, without busted's detour through another Lua. A module under ASan needs its runtime first.
