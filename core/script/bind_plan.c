@@ -15,6 +15,7 @@
 #include "script/objects.h"
 #include "script/phase.h"
 #include "script/vm.h"
+#include "script/vm_hook.h"
 
 static struct plan *plan_of(lua_State *L)
 {

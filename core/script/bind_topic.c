@@ -16,6 +16,7 @@
 #include "script/unlisted.h"
 #include "script/values.h"
 #include "script/vm.h"
+#include "script/vm_hook.h"
 
 enum {
     WITHIN_MAX_S = 3600,

@@ -17,6 +17,7 @@
 #include "script/quarantine.h"
 #include "script/quota.h"
 #include "script/vm.h"
+#include "script/vm_hook.h"
 
 enum { IDLE_MAX = 256, TEXT_KEPT = 64 << 10 };
 

@@ -5,6 +5,7 @@
 #include "engine/seat.h"
 #include "script/call.h"
 #include "script/vm.h"
+#include "script/vm_hook.h"
 
 static struct explain *explain_of(const struct running *running)
 {

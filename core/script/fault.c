@@ -12,6 +12,7 @@
 #include "script/raise.h"
 #include "script/values.h"
 #include "script/vm.h"
+#include "script/vm_hook.h"
 
 enum { TRACE_LEVELS = 12 };
 

@@ -6,6 +6,7 @@
 #include "script/call.h"
 #include "script/quota.h"
 #include "script/vm.h"
+#include "script/vm_hook.h"
 
 bool quarantine_holds(struct vm *vm, const struct vm_hook *info)
 {

@@ -20,24 +20,18 @@
 #include "base/check.h"
 #include "base/hash.h"
 #include "engine/databases.h"
-#include "engine/shadow.h"
 #include "script/bind.h"
 #include "script/call.h"
 #include "script/fault.h"
-#include "script/here.h"
 #include "script/objects.h"
 #include "script/quota.h"
 #include "script/task.h"
 #include "script/unlisted.h"
 #include "script/values.h"
+#include "script/vm_hook.h"
 #include "script/watchdog.h"
 
-enum { LOAD_SLICES = 20, FILE_MAX = 4 << 20, SCRATCH_KEPT = 64 << 10 };
-
-struct hook_slot {
-    struct vm_hook info;
-    struct fault_pace pace;
-};
+enum { LOAD_SLICES = 20, FILE_MAX = 4 << 20 };
 
 struct vm {
     struct quota quota; /* first: what lua_getallocf gives back is the VM */
@@ -54,9 +48,7 @@ struct vm {
     bool ready; /* tasks stand */
     bool shut;
     struct buf faults, scratch;
-    int functions; /* registry reference of the table of hooks */
-    struct hook_slot *hooks;
-    uint32_t hook_count, hook_capacity;
+    struct vm_hook_list hooks;
     struct fault_pace background_pace;
     struct database_list databases;
     struct unlisted unlisted;
@@ -159,6 +151,22 @@ struct database_list *vm_databases(struct vm *vm)
     return &vm->databases;
 }
 
+struct vm_hook_list *vm_hook_list(struct vm *vm)
+{
+    return &vm->hooks;
+}
+
+struct fault_pace *vm_pace(struct vm *vm, hook number)
+{
+    struct fault_pace *pace = vm_hook_pace(vm, number);
+    return pace ? pace : &vm->background_pace;
+}
+
+struct buf *vm_scratch(struct vm *vm)
+{
+    return &vm->scratch;
+}
+
 struct vm_counters *vm_counters(struct vm *vm)
 {
     return &vm->counters;
@@ -173,100 +181,6 @@ void vm_count(const struct vm *vm, struct vm_counters *counters)
     counters->tasks = vm->tasks.alive;
     counters->background = vm->calls.background;
     counters->runs = vm->tasks.runs;
-}
-
-/* Here */
-
-struct app *here_app(lua_State *L)
-{
-    return vm_of(L)->app;
-}
-
-const struct engine_ports *here_ports(lua_State *L)
-{
-    return vm_of(L)->options.ports;
-}
-
-struct tasks *here_tasks(lua_State *L)
-{
-    return &vm_of(L)->tasks;
-}
-
-struct store *here_store(lua_State *L)
-{
-    const struct vm *vm = vm_of(L);
-    return vm->shadow ? shadow_store(vm->shadow) : app_store(vm->app);
-}
-
-bool here_shadowed(lua_State *L)
-{
-    return vm_of(L)->shadow;
-}
-
-struct running *here_running(lua_State *L)
-{
-    return call_running(vm_of(L));
-}
-
-struct buf *here_scratch(lua_State *L)
-{
-    struct buf *scratch = &vm_of(L)->scratch;
-    if (scratch->capacity > SCRATCH_KEPT) buf_destroy(scratch);
-    buf_clear(scratch);
-    return scratch;
-}
-
-void here_room(lua_State *L, size_t bytes)
-{
-    const struct quota *quota = &vm_of(L)->quota;
-    if (quota->used_bytes + bytes <= quota->limit_bytes) return;
-    lua_gc(L, LUA_GCCOLLECT, 0);
-    if (quota->used_bytes + bytes > quota->limit_bytes) luaL_error(L, "not enough memory");
-}
-
-/* Hooks */
-
-hook vm_hook_add(struct vm *vm, lua_State *L, int index, const char *what, int placed)
-{
-    char place[120];
-    lua_Debug frame;
-    lua_pushvalue(L, placed);
-    lua_getinfo(L, ">S", &frame);
-    snprintf(place, sizeof place, "%s:%d", frame.short_src, frame.linedefined);
-    lua_rawgeti(L, LUA_REGISTRYINDEX, vm->functions);
-    lua_pushvalue(L, index);
-    lua_rawseti(L, -2, (int)vm->hook_count + 1);
-    lua_pop(L, 1);
-    if (vm->hook_count == vm->hook_capacity) {
-        vm->hook_capacity = vm->hook_capacity ? vm->hook_capacity * 2 : 16;
-        vm->hooks = xrealloc(vm->hooks, vm->hook_capacity * sizeof *vm->hooks);
-    }
-    struct hook_slot *slot = &vm->hooks[vm->hook_count++];
-    *slot = (struct hook_slot){.info = {.what = atom_of(what), .place = atom_of(place)}};
-    return vm->hook_count;
-}
-
-void vm_hook_push(struct vm *vm, lua_State *L, hook number)
-{
-    lua_rawgeti(L, LUA_REGISTRYINDEX, vm->functions);
-    lua_rawgeti(L, -1, (int)number);
-    lua_remove(L, -2);
-}
-
-struct vm_hook *vm_hook_info(struct vm *vm, hook number)
-{
-    return number && number <= vm->hook_count ? &vm->hooks[number - 1].info : NULL;
-}
-
-struct fault_pace *vm_pace(struct vm *vm, hook number)
-{
-    return vm_hook_info(vm, number) ? &vm->hooks[number - 1].pace : &vm->background_pace;
-}
-
-void vm_hooks_each(const struct vm *vm, void (*each)(void *ctx, const struct vm_hook *hook),
-                   void *ctx)
-{
-    for (uint32_t i = 0; i < vm->hook_count; i++) each(ctx, &vm->hooks[i].info);
 }
 
 /* Loading */
@@ -351,8 +265,7 @@ static int load(lua_State *L)
     const struct vm_options *options = &vm->options;
     open_libraries(L);
     lua_gc(L, LUA_GCSETPAUSE, 150);
-    lua_newtable(L);
-    vm->functions = luaL_ref(L, LUA_REGISTRYINDEX);
+    vm_hook_list_create(&vm->hooks, L);
     const struct tasks_limits limits = {options->tasks_max, options->slice_ms,
                                         options->ports->joint != NULL};
     tasks_create(&vm->tasks, L, options->ports->clock, options->ports->later, &limits);
@@ -410,7 +323,6 @@ struct vm *vm_new(const struct vm_options *options)
     struct vm *vm = xcalloc(1, sizeof *vm);
     vm->options = *options;
     vm->quota.limit_bytes = SIZE_MAX; /* this LuaJIT does not survive a refusal in lua_newstate */
-    vm->functions = LUA_NOREF;
     watchdog_start();
     vm->L = lua_newstate(quota_alloc, &vm->quota);
     CHECK(vm->L);
@@ -485,12 +397,8 @@ void vm_free(struct vm *vm)
     lua_close(vm->L);
     CHECK(vm->quota.used_bytes == 0);
     watchdog_stop();
-    for (uint32_t i = 0; i < vm->hook_count; i++) {
-        atom_unref(vm->hooks[i].info.what);
-        atom_unref(vm->hooks[i].info.place);
-    }
+    vm_hook_list_destroy(&vm->hooks);
     database_list_destroy(&vm->databases);
-    xfree(vm->hooks);
     unlisted_destroy(&vm->unlisted);
     buf_destroy(&vm->faults);
     buf_destroy(&vm->scratch);

@@ -12,7 +12,6 @@
 #include <stdint.h>
 
 #include "base/buf.h"
-#include "base/histogram.h"
 #include "engine/app.h"
 #include "engine/hooks.h"
 
@@ -65,18 +64,6 @@ struct vm_counters {
     uint64_t held;              /* and their calls that were answered so */
 };
 
-/* One function that a rule file declared. */
-struct vm_hook {
-    struct atom *what;  /* "filter of topic user:{user}"; a reference, as the next */
-    struct atom *place; /* "rules/posta.lua:12" */
-    uint64_t runs, errors;
-    struct histogram took; /* from the call to its end, waiting included, */
-    uint64_t busy_us;      /* and what of all that it ran */
-    uint32_t kills; /* in a row, see quarantine.h */
-    bool quarantined;
-    hook spare; /* what is run in its place in quarantine; 0: nothing */
-};
-
 struct vm *vm_new(const struct vm_options *options);
 
 /* Loads the library and the rule file and checks what was declared. The plan is the caller's
@@ -113,8 +100,6 @@ bool vm_idle(const struct vm *vm);
 void vm_free(struct vm *vm);
 
 void vm_count(const struct vm *vm, struct vm_counters *counters);
-void vm_hooks_each(const struct vm *vm, void (*each)(void *ctx, const struct vm_hook *hook),
-                   void *ctx);
 
 /* For the rooms of this floor */
 
@@ -130,12 +115,6 @@ struct plan *vm_plan(const struct vm *vm); /* from sluice.app on */
 void vm_set_plan(struct vm *vm, struct plan *plan);
 const char *vm_path(const struct vm *vm); /* the rule file's, as given to vm_load */
 const char *vm_name(const struct vm *vm); /* the app's, or the file's before it said one */
-
-/* Keeps the function at the index; its number from 1. `what` is copied; where it stands is told by
- * the function at `placed`. May raise. */
-hook vm_hook_add(struct vm *vm, struct lua_State *L, int index, const char *what, int placed);
-void vm_hook_push(struct vm *vm, struct lua_State *L, hook number);
-struct vm_hook *vm_hook_info(struct vm *vm, hook number); /* NULL for 0 */
 
 /* Something is wrong with the rule file; loading goes on, so that one load finds every fault. */
 void vm_fault(struct vm *vm, const char *line);
@@ -158,3 +137,4 @@ struct unlisted *vm_unlisted(struct vm *vm);
 struct vm_counters *vm_counters(struct vm *vm);
 const struct quota *vm_quota(const struct vm *vm);
 struct fault_pace *vm_pace(struct vm *vm, hook number); /* 0: of the background tasks */
+struct buf *vm_scratch(struct vm *vm); /* here.h's */

@@ -6,7 +6,7 @@
 #include "engine/joint.h"
 #include "engine/node.h"
 #include "peers/redis.h"
-#include "script/vm.h"
+#include "script/vm_hook.h"
 #include "server/api.h"
 #include "server/config.h"
 #include "server/explain.h"

@@ -10,7 +10,7 @@
 #include "engine/node.h"
 #include "http/http.h"
 #include "loop/loop.h"
-#include "script/vm.h"
+#include "script/vm_hook.h"
 #include "server/rules.h"
 #include "server/server.h"
 

@@ -9,6 +9,7 @@
 #include "engine/shadow.h"
 #include "script/channels.h"
 #include "script/loaded.h"
+#include "script/vm_hook.h"
 #include "server/config.h"
 #include "server/places.h"
 
@@ -330,7 +331,7 @@ void rules_free(struct rules *rules)
     xfree(rules);
 }
 
-static const struct vm *vm_of_app(const struct rules *rules, const struct app *app)
+static struct vm *vm_of_app(const struct rules *rules, const struct app *app)
 {
     const struct rule_file *file =
         file_of(&rules->files, rules->files.count, app_plan(app));

@@ -15,6 +15,7 @@
 #include "engine/node.h"
 #include "event/parser.h"
 #include "script/vm.h"
+#include "script/vm_hook.h"
 #include "unit.h"
 
 enum { WORLD_CLIENTS = 64, WORLD_FETCHES = 64, WORLD_WIRES = 16, WORLD_HEADERS = 16 };
