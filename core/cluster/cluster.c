@@ -214,6 +214,7 @@ void cluster_free(struct cluster *cluster)
         buf_destroy(&server->epoch);
         buf_destroy(&server->secret);
         buf_destroy(&server->said);
+        buf_destroy(&server->refused);
         xfree(server->identity);
     }
     buf_destroy(&cluster->prefix);
@@ -310,6 +311,11 @@ uint64_t cluster_beat_age_ms(const struct cluster *cluster, uint32_t index)
 {
     const uint64_t heard_ms = cluster->servers[index].heard_ms, at = cluster_now(cluster);
     return at > heard_ms ? at - heard_ms : 0;
+}
+
+struct bytes cluster_refusal(const struct cluster *cluster, uint32_t index)
+{
+    return buf_bytes(&cluster->servers[index].refused);
 }
 
 const struct cluster_counters *cluster_counters(const struct cluster *cluster, uint32_t index)

@@ -135,6 +135,7 @@ struct cluster_counters {
 uint32_t cluster_servers(const struct cluster *cluster);
 const char *cluster_identity(const struct cluster *cluster, uint32_t server); /* its url, without credentials */
 uint64_t cluster_beat_age_ms(const struct cluster *cluster, uint32_t server); /* since the last came back */
+struct bytes cluster_refusal(const struct cluster *cluster, uint32_t server); /* why beats are; empty: they are taken */
 const struct cluster_counters *cluster_counters(const struct cluster *cluster, uint32_t server);
 const struct redis *cluster_redis(const struct cluster *cluster, uint32_t server); /* for who asks how it stands */
 uint32_t cluster_server_of(const struct cluster *cluster, struct bytes name);

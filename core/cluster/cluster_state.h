@@ -35,6 +35,7 @@ struct server {
     struct timer tick;
     uint64_t ticked_ms, heard_ms, beats;
     bool beating; /* one is on its way */
+    struct buf refused; /* why the last one was, in the words of Redis; empty: it was taken */
     struct buf said; /* to the log, why it cannot be used, and when */
     uint64_t said_ms;
     struct cluster_counters counters;

@@ -89,12 +89,15 @@ void cluster_cancel(struct cluster_call *call)
 
 /* ---- beats ---- */
 
-/* What matters is what comes back through the mailbox. */
+/* What matters is what comes back through the mailbox; what Redis says to a beat that it refused is why nothing does. */
 static void on_beaten(void *owner, const struct redis_answer *answer)
 {
     struct server *server = owner;
-    (void)answer;
     server->beating = false;
+    if (answer->value) buf_clear(&server->refused);
+    if (answer->value || strcmp(answer->code, "error") != 0) return;
+    buf_clear(&server->refused);
+    buf_add_text(&server->refused, answer->sentence);
 }
 
 static void beat(struct server *server)
@@ -109,6 +112,14 @@ static void beat(struct server *server)
     cluster_run(cluster, server->index, &cluster_scripts[SCRIPT_BEAT], arguments, 4, on_beaten, server);
 }
 
+static void restart_silent(struct server *server)
+{
+    char why[256];
+    const char *refused = buf_text(&server->refused);
+    snprintf(why, sizeof(why), "no beat came back%s%s", *refused ? ": " : "", refused);
+    server->redis->ops->restart(server->redis, why);
+}
+
 void server_on_tick(struct timer *timer)
 {
     struct server *server = CONTAINER(timer, struct server, tick);
@@ -118,7 +129,7 @@ void server_on_tick(struct timer *timer)
     server->ticked_ms = clock->now_ms;
     clock_after(clock, timer, CLUSTER_BEAT_MS);
     if (clock->now_ms > server->heard_ms + CLUSTER_SILENT_MS)
-        server->redis->ops->restart(server->redis, "no beat came back");
+        restart_silent(server);
     else
         beat(server);
 }
@@ -141,6 +152,7 @@ void cluster_hasten_beat(struct cluster *cluster, uint32_t index)
 void server_beat(struct server *server)
 {
     server->ticked_ms = server->heard_ms = cluster_now(server->cluster);
+    buf_clear(&server->refused);
     clock_after(server->cluster->ports.clock, &server->tick, CLUSTER_BEAT_MS);
     beat(server);
 }

@@ -128,7 +128,8 @@ static void add_worker(const struct server *server, struct buf *body)
         buf_add_text(body, "null,");
 }
 
-/* beat_ms: since a beat came back; null: the server was never here. `why` it is not; null: it is, or nothing is known. */
+/* beat_ms: since a beat came back; null: the server was never here. `why` it is not, or soon will not be; null: nothing
+ * is known. */
 static void add_redis_server(const struct server *server, uint32_t index, struct buf *body)
 {
     const struct cluster *cluster = server->joint->cluster;
@@ -143,8 +144,9 @@ static void add_redis_server(const struct server *server, uint32_t index, struct
     else
         buf_add_text(body, "null");
     buf_add_text(body, ",\"why\":");
-    if (!here && *status.why)
-        text_json_string(body, bytes_of(status.why));
+    const struct bytes why = here ? cluster_refusal(cluster, index) : bytes_of(status.why);
+    if (why.size)
+        text_json_string(body, why);
     else
         buf_add_text(body, "null");
     buf_add_char(body, '}');

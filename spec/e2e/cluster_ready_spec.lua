@@ -76,22 +76,29 @@ end)
 describe("a node whose Redis has no memory left", function()
   it("is cut off and says why, and is back without a resync when there is some", function()
     local server = redis.start()
-    local cluster = clusters.start { nodes = 1, rules = RULES, servers = { server }, errors = "redis cannot be used" }
+    -- Both are its operator's to know: what it cannot publish, and that it cannot enter when it is there anew.
+    local cluster = clusters.start { nodes = 1, rules = RULES, servers = { server },
+                                     errors = { "redis refuses publishes", "redis cannot be used" } }
     cluster:wait_ready()
     local node = cluster.nodes[1]
+    local function names_maxmemory(said)
+      local why = said.redis.servers[1].why
+      return type(why) == "string" and why:find("maxmemory", 1, true)
+    end
     local tab = sse.open(node.address)
     tab:next("ready", 5)
     assert.equal(204, http.post(node.address, "/say/1", { body = "before" }).status)
     tab:next("said", 5)
     server:cli("CONFIG", "SET", "maxmemory", "1mb")
     assert.equal(503, http.post(node.address, "/say/1", { body = "no room" }).status)
-    wait.wait_until(function()
-      local _, said = ready(node)
-      local why = said.redis.servers[1].why
-      return not said.ready and type(why) == "string" and why:find("maxmemory", 1, true)
-    end, 15, "the node to say why")
+    wait.wait_until(function() return names_maxmemory(select(2, ready(node))) end, 3, "it to say why, while it is here")
     local lost = ("sluice_redis_connections_lost_total{server=%q}"):format("redis://" .. node.wire.address)
-    wait.wait_until(function() return scrape(node)[lost] >= 5 end, 20, "it to be tried again and again")
+    wait.wait_until(function()
+      local is, said = ready(node)
+      assert.is_truthy(is or names_maxmemory(said), "unready without a reason: " .. require("cjson").encode(said.redis))
+      return scrape(node)[lost] >= 5
+    end, 20, "it to be tried again and again")
+    assert.is_false((ready(node)))
     local _, lines = node:log():gsub("msg=\"redis ", "")
     assert.is_true(lines <= 4, "here, away, why not: each is told once, not at each try\n" .. node:log())
     server:cli("CONFIG", "SET", "maxmemory", "0")
