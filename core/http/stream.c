@@ -20,7 +20,8 @@ enum { JOINED_PIECES = 256, MAX_PIECES = 1024, IGNORED_BYTES = 64 * 1024 };
 struct stream_head {
     struct conn *conn;
     struct job flush;
-    bool alone; /* of a HEAD request: nothing follows */
+    bool alone;  /* of a HEAD request: nothing follows */
+    bool waited; /* for who writes at the end of this turn */
     size_t size, sent;
     char bytes[];
 };
@@ -124,11 +125,17 @@ static void close_stream(struct sink *sink, const char *why)
 
 static const struct sink_ops ops = {write_pieces, close_stream};
 
+/* Posted when the stream began, before its owner could post a write: it lets that one go first. */
 static void on_turn_end(struct job *job)
 {
     struct stream_head *head = CONTAINER(job, struct stream_head, flush);
     struct conn *conn = head->conn;
     bool alone = head->alone;
+    if (!alone && !head->waited) {
+        head->waited = true;
+        later_post(conn_http(conn)->later, LATER_LAST, job);
+        return;
+    }
     send_joined(conn, NULL, 0);
     if (alone) conn_close(conn, "head");
 }

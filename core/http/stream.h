@@ -4,9 +4,9 @@
  * the same bytes for every subscriber; chunks would put a length of its own before
  * each write of each connection. (RFC 9112 section 6.3, case 8.)
  *
- * The head waits for the first write of the turn and leaves with it; without one
- * it leaves at the end of the turn. What the client sends meanwhile is ignored, up
- * to a bound; its end of file ends the stream. */
+ * The head waits for the first write of the turn and leaves with it, also with one
+ * from a job of LATER_LAST; without one it leaves at the end of the turn. What the
+ * client sends meanwhile is ignored, up to a bound; its end of file ends the stream. */
 #pragma once
 
 #include "http/conn.h"

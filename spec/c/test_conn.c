@@ -514,6 +514,36 @@ static void the_head_leaves_with_the_first_write(void **state)
     close(other);
 }
 
+static struct {
+    struct job job;
+    int fd;
+    bool alone; /* the head had gone by itself */
+} writer;
+
+static void write_at_the_end(struct job *job)
+{
+    char text[16];
+    (void)job;
+    writer.alone = recv(writer.fd, text, sizeof(text), MSG_PEEK) > 0;
+    write_text("abc");
+}
+
+static void the_head_leaves_with_what_is_written_at_the_end_of_the_turn(void **state)
+{
+    (void)state;
+    int fd = client_new();
+    bool closed;
+    ask(fd, "GET /later HTTP/1.1\r\n" H "\r\n", NULL);
+    begin_stream(world.parked);
+    job_create(&writer.job, write_at_the_end);
+    writer.fd = fd;
+    later_post(loop_later(world.loop), LATER_LAST, &writer.job);
+    turns();
+    assert_false(writer.alone);
+    assert_string_equal(body_of(client_read(fd, &closed).data), "abc");
+    close(fd);
+}
+
 static void a_stream_gives_its_request_back(void **state)
 {
     (void)state;
@@ -727,6 +757,7 @@ int main(void)
         WORLD_TEST(but_not_for_ever),
         WORLD_TEST(refusals_are_counted_by_reason),
         WORLD_TEST(the_head_leaves_with_the_first_write),
+        WORLD_TEST(the_head_leaves_with_what_is_written_at_the_end_of_the_turn),
         WORLD_TEST(a_stream_gives_its_request_back),
         WORLD_TEST(the_end_of_file_ends_a_stream),
         WORLD_TEST(a_broken_socket_takes_nothing_and_says_so_later),
