@@ -290,17 +290,17 @@ static void tell_changes(struct crowd *crowd, const struct redis_value *changes)
                               bytes_is(changes->items[i + 2].text, "online"));
 }
 
-static void tell_places(struct crowd_call *call)
+/* Each is the call's until its own turn, so that whoever takes it back before is heard here. */
+static void let_places_go(struct crowd_call *call, bool told)
 {
     struct crowd *crowd = call->server->crowd;
-    for (uint32_t i = 0; i < call->count; i++)
-        if (call->places[i] && crowd_settled(call->places[i])) crowd->events->settled(crowd->owner, call->places[i]);
-}
-
-static void let_places_go(struct crowd_call *call)
-{
-    for (uint32_t i = 0; i < call->count; i++)
-        if (call->places[i]) call->places[i]->_asked--;
+    for (uint32_t i = 0; i < call->count; i++) {
+        struct crowd_place *place = call->places[i];
+        if (!place) continue;
+        call->places[i] = NULL;
+        place->_asked--;
+        if (told && crowd_settled(place)) crowd->events->settled(crowd->owner, place);
+    }
 }
 
 static void complain(struct crowd_server *server, const struct redis_answer *answer)
@@ -358,22 +358,22 @@ static void answer_asker(const struct crowd_call *call, const struct redis_answe
         call->done(call->owner, reading ? &counts : &away);
 }
 
+/* What a session that is over was answered is handed again by the next, which does not know that it has arrived. */
 static void on_answer(void *owner, const struct redis_answer *answer)
 {
     struct crowd_call *call = owner;
     struct crowd_server *server = call->server;
-    struct crowd *crowd = server->crowd;
     struct reading reading;
     const bool read = call->kind != CROWD_ASK && is_reading(answer->value, &reading);
+    const bool current = read && call->session == server->session;
     call->call = NULL;
     if (call->kind == CROWD_TEND && call->session == server->session) server->tended = false;
-    if (read && call->session == server->session)
+    if (current)
         take(call, &reading);
     else if (call->kind != CROWD_ASK)
         fail(call, answer);
-    let_places_go(call);
-    if (read) tell_changes(crowd, reading.changes);
-    if (read) tell_places(call);
+    if (current) tell_changes(server->crowd, reading.changes);
+    let_places_go(call, read);
     answer_asker(call, answer, read ? &reading : NULL);
     list_remove(&call->node);
     xfree(call);

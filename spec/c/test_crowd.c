@@ -18,6 +18,8 @@ static struct crowd *crowds[NODES];
 static struct person people[NODES][PEOPLE];
 static int balance[PEOPLE], onlines[PEOPLE], offlines[PEOPLE];
 static int node_of_last; /* that was told */
+static uint64_t grace_ms;
+static bool taken_back; /* who is told to be offline, at once */
 static char asked[256];
 
 static uint64_t left_ms(uint64_t until_us)
@@ -33,8 +35,8 @@ static struct crowd_state describe(void *owner, struct crowd_place *place, struc
     return (struct crowd_state){.topic = BYTES("room"),
                                 .user = bytes_of(person->user),
                                 .here = person->here,
-                                .grace_ms = GRACE_MS,
-                                .left_ms = left_ms(person->left_us + GRACE_MS * 1000),
+                                .grace_ms = grace_ms,
+                                .left_ms = left_ms(person->left_us + grace_ms * 1000),
                                 .beats = person->beats,
                                 .beat_ms = left_ms(person->beat_us)};
 }
@@ -57,13 +59,22 @@ static void hear_beat(void *owner, struct bytes topic, struct bytes user)
     mark(node, &people[node][number], number);
 }
 
+static void take_back(struct person *person, struct crowd *crowd)
+{
+    if (!person->known) return;
+    crowd_remove(crowd, &person->place);
+    person->known = false;
+}
+
 static void hear_change(void *owner, struct bytes topic, struct bytes user, bool online)
 {
+    struct crowd **crowd = owner;
     const int number = number_of(user);
     assert_text(topic, "room");
-    node_of_last = (int)((struct crowd **)owner - crowds);
+    node_of_last = (int)(crowd - crowds);
     balance[number] += online ? 1 : -1;
     (online ? onlines : offlines)[number]++;
+    if (taken_back && !online) take_back(&people[node_of_last][number], *crowd);
 }
 
 static void hear_settled(void *owner, struct crowd_place *place)
@@ -71,8 +82,8 @@ static void hear_settled(void *owner, struct crowd_place *place)
     struct crowd **crowd = owner;
     struct person *person = CONTAINER(place, struct person, place);
     assert_false(person->here);
-    crowd_remove(*crowd, place);
-    person->known = false;
+    assert_true(person->known);
+    take_back(person, *crowd);
 }
 
 static const struct crowd_events crowd_events = {describe, hear_beat, hear_change, hear_settled};
@@ -103,6 +114,8 @@ static void lose_node(int node)
 static int begin(void **state)
 {
     begin_world(state);
+    grace_ms = GRACE_MS;
+    taken_back = false;
     memset(people, 0, sizeof(people));
     memset(balance, 0, sizeof(balance));
     memset(onlines, 0, sizeof(onlines));
@@ -480,6 +493,33 @@ static void what_is_taken_back_is_forgotten_when_the_session_is_renewed(void **s
     assert_asked(1, CROWD_LIST, "", "u2 ");
 }
 
+static void a_place_that_is_taken_back_as_its_change_is_told_is_settled(void **state)
+{
+    (void)state;
+    grace_ms = 0;
+    taken_back = true;
+    for (int i = 0; i < 3; i++) come(0, i);
+    pass(50);
+    for (int i = 0; i < 3; i++) go(0, i);
+    pass(50);
+    for (int i = 0; i < 3; i++) assert_told(i, 1, 1);
+    for (int i = 0; i < 3; i++) assert_false(people[0][i].known);
+}
+
+static void what_was_on_its_way_when_the_session_was_renewed_is_told_once(void **state)
+{
+    (void)state;
+    delay_us = 100000;
+    for (int i = 0; i < 10; i++) {
+        come(0, i);
+        pass(5 + (uint64_t)i * 10);
+        crowd_renew(crowds[0]);
+        if (i % 2) crowd_renew(crowds[0]);
+        pass(3000);
+        assert_told(i, 1, 0);
+    }
+}
+
 static void a_stopped_crowd_says_nothing_more(void **state)
 {
     (void)state;
@@ -554,6 +594,8 @@ int main(void)
         WORLD(a_beat_that_came_to_another_node_counts_in_a_fresh_epoch),
         WORLD(who_asks_while_a_server_is_entered_does_not_disturb_it),
         WORLD(what_is_taken_back_is_forgotten_when_the_session_is_renewed),
+        WORLD(a_place_that_is_taken_back_as_its_change_is_told_is_settled),
+        WORLD(what_was_on_its_way_when_the_session_was_renewed_is_told_once),
         WORLD(a_stopped_crowd_says_nothing_more),
         WORLD(any_schedule_comes_out_right),
     };
