@@ -12,29 +12,18 @@
 #pragma once
 
 #include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
 
 #include "base/bytes.h"
-#include "event/cursor.h"
+#include "engine/carriage.h"
 
 struct atom;
 struct bus;
-struct carriage;
 struct carrier;
 struct emission;
 struct engine_ports;
 struct hub;
 struct terms;
 struct topic_options;
-
-struct carried {
-    const char *code;     /* NULL: published, or `again`; else why not: cluster/trunk.h's codes; "other": what was
-                             published under this record was something else */
-    const char *sentence;
-    struct bytes again;   /* the record of who asked the same before; data NULL: nobody did */
-    struct places places; /* of who knows of all this; with a code: nothing */
-};
 
 struct carrier_ports {
     const struct engine_ports *ports; /* with a joint */
@@ -56,14 +45,8 @@ void carrier_free(struct carrier *carrier);
 /* Nothing that was published waits for its answer. */
 bool carrier_idle(const struct carrier *carrier);
 
-typedef void carried_f(void *owner, const struct carried *carried);
-
 /* What the hub is given to emit between the two is one carriage. `done` comes later, once, unless it is given
  * up. `result` is what the call answered, for the terms, which may be NULL. */
 void carrier_begin(struct carrier *carrier);
 struct carriage *carrier_send(struct carrier *carrier, const struct terms *terms, struct bytes result,
                               carried_f *done, void *owner);
-void carriage_give_up(struct carriage *carriage);
-
-/* If it fails, nobody does it again: then its topics are told, as those of what nobody waits for. */
-void carriage_owe(struct carriage *carriage);

@@ -1,5 +1,5 @@
-/* carrier_state: what a carrier is made of, for its rooms: carrier.c (what goes out) and carrier_in.c (what comes,
- * and what is listened to). */
+/* carrier_state: what a carrier is made of, for its rooms: carrier.c (what goes out), in carriages (carriage.c), and
+ * carrier_in.c (what comes, what is listened to, and what is owed). */
 #pragma once
 
 #include "base/dict.h"

@@ -14,7 +14,7 @@
 
 #include "base/alloc.h"
 #include "base/text.h"
-#include "engine/carrier.h"
+#include "engine/carriage.h"
 #include "engine/census.h"
 #include "engine/feed.h"
 #include "engine/renewal.h"

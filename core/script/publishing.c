@@ -4,7 +4,7 @@
 #include <lua.h>
 
 #include "base/alloc.h"
-#include "engine/carrier.h"
+#include "engine/carriage.h"
 #include "engine/emit.h"
 #include "engine/terms.h"
 #include "script/call.h"
