@@ -4,6 +4,7 @@
 #include "engine/ports.h"
 #include "engine/carrier_state.h"
 #include "event/parcel.h"
+#include "hub/order.h"
 
 enum { LINGER_MS = 10000, OWED_MAX = 65536, OWED_MS = 1000 };
 
@@ -61,11 +62,16 @@ bool carrier_unpack(const struct carrier *carrier, struct bytes bytes, struct em
     return true;
 }
 
-/* False: a parcel that this version cannot read. */
+/* False: a parcel that this version cannot read; said once a minute. Whom that concerns is told to re-read. */
 static bool unpack(const struct line *line, struct bytes bytes, struct emission *emission)
 {
-    if (carrier_unpack(line->carrier, bytes, emission)) return true;
-    LOG(line->carrier->ports.ports->log, LOG_ERROR, "a trigger of another node cannot be read",
+    enum { PACE_MS = 60000 };
+    struct carrier *carrier = line->carrier;
+    const struct engine_ports *ports = carrier->ports.ports;
+    if (carrier_unpack(carrier, bytes, emission)) return true;
+    if (ports->clock->now_ms < carrier->unread_ms) return false;
+    carrier->unread_ms = ports->clock->now_ms + PACE_MS;
+    LOG(ports->log, LOG_ERROR, "a trigger of another node cannot be read",
         F_BYTES("topic", atom_bytes(topic_name(line->topic))), F_NUMBER("bytes", bytes.size));
     return false;
 }
@@ -93,7 +99,10 @@ static void on_load(void *owner, const struct trunk_load *load)
     if (load->resync) topic_break(topic, load->resync);
     topic_load_begin(topic, load->lost);
     for (size_t i = 0; i < load->count; i++) {
-        if (!unpack(line, load->messages[i].parcel, &emission)) continue;
+        if (!unpack(line, load->messages[i].parcel, &emission)) {
+            topic_load_begin(topic, load->messages[i].place); /* who knows less has missed it */
+            continue;
+        }
         topic_load(topic, load->messages[i].place, &emission, time_of(line, &load->messages[i]));
         carrier_drop(&emission);
     }
@@ -109,6 +118,7 @@ static void on_receive(void *owner, const struct trunk_message *message)
     struct line *line = owner;
     struct emission emission;
     if (!unpack(line, message->parcel, &emission)) {
+        order_heard(line->carrier->ports.ports->order, topic_server(line->topic), message->place);
         topic_break(line->topic, "history");
         return;
     }

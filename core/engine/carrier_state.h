@@ -22,7 +22,8 @@ struct carrier {
     struct dict owed; /* topics that must be told to re-read, by name: struct owed */
     struct timer owing;
     uint64_t failed;  /* triggers that were not published */
-    uint64_t refused_ms; /* not before this it is said again that Redis refuses them */
+    uint64_t refused_ms; /* not before this it is said again that Redis refuses them, */
+    uint64_t unread_ms;  /* or that what comes cannot be read */
 };
 
 /* ---- carrier.c ---- */
