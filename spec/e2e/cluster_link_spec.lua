@@ -5,6 +5,7 @@ local clusters     = require "spec.support.cluster"
 local feeders      = require "spec.support.feeder"
 local redis_server = require "spec.support.redis"
 local sse          = require "spec.support.sse"
+local tcp          = require "spec.support.tcp"
 local upstream     = require "spec.support.upstream"
 local wait         = require "spec.support.wait"
 
@@ -34,6 +35,11 @@ feed:on("say", function(ev)
   if ev.data ~= "late" then return mine(ev.key):emit("say", ev.data) end
   mine(ev.key):emit("late", ev.data, { replaces = "", within = 3 })
 end)
+app:route("work", "POST /work", { run = function()
+  require("sluice.log").info "at work"
+  for _ = 1, 5e7 do end
+  return 204
+end })
 feed:on("@unauthorized", function(ev) mine(ev.key):emit("unauthorized", ev.data) end)
 ]]
 
@@ -44,11 +50,19 @@ local function serve(nodes, options, refuse, topic)
   redis, feeder = redis_server.start(), feeders.open(refuse)
   local words = { OPTIONS = options or 'resume = "trust"', TOPIC = topic or "mine" }
   cluster = clusters.start { nodes = nodes, rules = (RULES:gsub("%u%u%u%u%u+", words)),
-    servers = { redis }, env = { UPSTREAM = feeder.url } }
+    conf = "handler_slice = 60", servers = { redis }, env = { UPSTREAM = feeder.url } }
   cluster:wait_ready()
   -- As if the server had run for long: in the first seconds of an epoch nobody is granted what another may still hold.
   redis:cli("HSET", "sluice:epoch", "began", "1")
   return cluster.nodes
+end
+
+-- Stops a node in the midst of a turn. Who is stopped where it waits is woken with nothing that is readable, and its timers
+-- come first; so it finds what came meanwhile and what is over meanwhile at once.
+local function stop_at_work(node)
+  tcp.connect(node.address):send "POST /work HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n"
+  node:wait_log "at work"
+  clusters.stop(node)
 end
 
 local function connect(node, user, token)
@@ -198,12 +212,13 @@ describe("a link in a cluster", function()
     wait_said(tab, last)
     local read = nodes[1]:metric "sluice_upstream_events_total"
     assert.same({ 1, 0 }, { nodes[1]:metric "sluice_claims_held", nodes[1]:metric "sluice_claims_lost_total" })
-    clusters.stop(nodes[1])
+    stop_at_work(nodes[1])
     last = say_until(last, function() return feeder:openings "ann" == 2 end, LEASE + 2, "another link")
     last = say_until(last, function() return #got(tab, "say") >= last end, 5, "the events of meanwhile")
     wait.pass(2)
     clusters.continue(nodes[1])
     feeder:wait_live("ann", 1, 3)
+    assert.is_true(feeder:was_reset("ann", 1), "what its link brought meanwhile was read by nobody")
     assert.same({ 0, 1, read }, { nodes[1]:metric "sluice_claims_held", nodes[1]:metric "sluice_claims_lost_total",
                                   nodes[1]:metric "sluice_upstream_events_total" })
     last = say_until(last, function() return #got(tab, "say") >= last + 5 end, 5, "five events more")
