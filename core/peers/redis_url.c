@@ -180,6 +180,14 @@ static bool take_path(struct redis_url *url, struct bytes rest, struct buf *erro
     return take_database(url, bytes_run(query.data + 3, query.size - 3), error);
 }
 
+/* Of what an '@' ends, a '/' or '#' would be taken for the end, and what is behind it shown: a password's rest. */
+static bool is_cut_short(const struct redis_url *url, struct bytes rest)
+{
+    struct bytes before = rest, behind;
+    return url->kind != REDIS_URL_UNIX && cut_last(&before, '@', &behind) &&
+           (memchr(before.data, '/', before.size) || memchr(before.data, '#', before.size));
+}
+
 static bool take_scheme(struct redis_url *url, struct bytes *rest, struct buf *error)
 {
     static const struct {
@@ -221,7 +229,10 @@ static void write_shown(struct redis_url *url)
 
 static bool read_url(struct redis_url *url, struct bytes rest, struct buf *error)
 {
-    if (!take_scheme(url, &rest, error) || !take_master(url, &rest, error)) return false;
+    if (!take_scheme(url, &rest, error)) return false;
+    if (is_cut_short(url, rest))
+        return fault(error, "in front of the '@' a '/' is written %2F, and a '#' %23");
+    if (!take_master(url, &rest, error)) return false;
     for (size_t i = 0; i < rest.size; i++)
         if ((unsigned char)rest.data[i] <= ' ' || rest.data[i] == 127)
             return fault(error, "it has a space or a control character in it");
