@@ -98,16 +98,21 @@ static int l_env(lua_State *L)
     return 1;
 }
 
-static size_t read_items(lua_State *L, int index, struct bytes *items)
+/* Up to the first that is no text. */
+static void read_items(lua_State *L, int index, struct bytes *items, struct setting *setting)
 {
-    size_t count = lua_objlen(L, index);
-    for (size_t i = 0; i < count && i < ITEMS_MAX; i++) {
+    setting->item_count = lua_objlen(L, index);
+    for (size_t i = 0; i < setting->item_count && i < ITEMS_MAX; i++) {
         lua_rawgeti(L, index, (int)i + 1);
-        if (lua_type(L, -1) != LUA_TSTRING) count = 0;
-        else items[i].data = lua_tolstring(L, -1, &items[i].size);
+        if (lua_type(L, -1) != LUA_TSTRING) {
+            setting->odd_item = i + 1;
+            setting->type_name = luaL_typename(L, -1);
+            setting->item_count = 0;
+        } else {
+            items[i].data = lua_tolstring(L, -1, &items[i].size);
+        }
         lua_pop(L, 1); /* the table keeps it alive */
     }
-    return count;
 }
 
 /* A list is a table of texts and nothing else. */
@@ -141,7 +146,7 @@ static int l_assign(lua_State *L)
         setting.boolean = lua_toboolean(L, 3);
         break;
     case LUA_TTABLE:
-        setting.item_count = read_items(L, 3, items);
+        read_items(L, 3, items, &setting);
         setting.items = items;
         setting.type = is_list(L, 3, setting.item_count) ? SETTING_LIST : SETTING_OTHER;
         break;

@@ -22,7 +22,8 @@ struct setting {
     bool boolean;
     const struct bytes *items; /* of a list of texts */
     size_t item_count;
-    const char *type_name; /* for people: "a table", "nil" */
+    size_t odd_item; /* of a list, from 1: the first that is no text; 0: there is none */
+    const char *type_name; /* for people: "table", "nil"; of an odd item, the item's */
 };
 
 /* Calls `set` for each assignment in order. False: the file cannot be read or is no such Lua; one

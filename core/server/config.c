@@ -33,6 +33,23 @@ static void fault(struct reading *reading, int line, const char *format, ...)
     va_end(arguments);
 }
 
+/* What only the whole shows: of a key, in the line that sets it where one does. */
+static void blame(struct reading *reading, const char *key, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+static void blame(struct reading *reading, const char *key, const char *format, ...)
+{
+    const int line = config_line(reading->config, key);
+    va_list arguments;
+    va_start(arguments, format);
+    buf_add_text(reading->errors, reading->config->path);
+    if (line) buf_printf(reading->errors, ":%d", line);
+    buf_add_text(reading->errors, ": ");
+    buf_vprintf(reading->errors, format, arguments);
+    buf_add_char(reading->errors, '\n');
+    va_end(arguments);
+}
+
 static void *slot_of(struct config *config, const struct key *key)
 {
     return (char *)config + key->offset;
@@ -69,10 +86,12 @@ static void set_text(char **slot, struct bytes text)
 
 static void expected(struct reading *reading, const struct setting *setting, const char *what)
 {
-    fault(reading, setting->line, "%s: expected %s, got a %s", setting->name, what,
-          setting->type == SETTING_OTHER ? setting->type_name
-          : setting->type == SETTING_LIST ? "list"
-                                          : setting->type_name);
+    if (setting->odd_item)
+        fault(reading, setting->line, "%s: expected %s, got a list whose item %zu is a %s", setting->name,
+              what, setting->odd_item, setting->type_name);
+    else
+        fault(reading, setting->line, "%s: expected %s, got a %s", setting->name, what,
+              setting->type == SETTING_LIST ? "list" : setting->type_name);
 }
 
 static void take_list(struct reading *reading, const struct key *key,
@@ -205,13 +224,10 @@ static void check_addresses(struct reading *reading, const char *name,
 {
     struct address address;
     for (size_t i = 0; i < list->count; i++) {
-        const size_t before = reading->errors->size;
-        buf_printf(reading->errors, "%s: %s: ", reading->config->path, name);
-        if (address_is_passed(list->items[i]) ||
-            address_read(&address, list->items[i], reading->errors))
-            reading->errors->size = before;
-        else
-            buf_add_char(reading->errors, '\n');
+        struct buf error = BUF_EMPTY;
+        if (!address_is_passed(list->items[i]) && !address_read(&address, list->items[i], &error))
+            blame(reading, name, "%s: %s", name, buf_text(&error));
+        buf_destroy(&error);
     }
 }
 
@@ -221,8 +237,7 @@ static void check_proxies(struct reading *reading, const struct config_list *lis
     for (size_t i = 0; i < list->count; i++) {
         struct buf error = BUF_EMPTY;
         if (!proxies_add(&proxies, list->items[i], &error))
-            buf_printf(reading->errors, "%s: trusted_proxies: %s\n", reading->config->path,
-                       buf_text(&error));
+            blame(reading, "trusted_proxies", "trusted_proxies: %s", buf_text(&error));
         buf_destroy(&error);
     }
     proxies_destroy(&proxies);
@@ -234,23 +249,23 @@ static void check_workers(struct reading *reading)
     const struct config *config = reading->config;
     if (config->workers < 2) return;
     if (!config->redis.count)
-        buf_printf(reading->errors,
-                   "%s: workers = %llu needs redis: each worker is a node, nodes share nothing without it, and a "
-                   "trigger would reach the streams of one; set redis, or workers = 1\n",
-                   config->path, (unsigned long long)config->workers);
+        blame(reading, "workers",
+              "workers = %llu needs redis: each worker is a node, nodes share nothing without it, and a "
+              "trigger would reach the streams of one; set redis, or workers = 1",
+              (unsigned long long)config->workers);
     for (size_t i = 0; i < config->admin.count; i++) {
         struct buf last = BUF_EMPTY;
         const char *address = config->admin.items[i];
         if (address_is_passed(address))
-            buf_printf(reading->errors,
-                       "%s: admin = \"%s\" is one socket, and each of %llu workers needs its own; set an "
-                       "address or a Unix socket\n",
-                       config->path, address, (unsigned long long)config->workers);
+            blame(reading, "admin",
+                  "admin = \"%s\" is one socket, and each of %llu workers needs its own; set an "
+                  "address or a Unix socket",
+                  address, (unsigned long long)config->workers);
         else if (!worker_admin(address, (unsigned)config->workers - 1, &last))
-            buf_printf(reading->errors,
-                       "%s: admin = \"%s\" is that of the first of %llu workers, and the last one's would be "
-                       "%s\n",
-                       config->path, address, (unsigned long long)config->workers, buf_text(&last));
+            blame(reading, "admin",
+                  "admin = \"%s\" is that of the first of %llu workers, and the last one's would be "
+                  "%s",
+                  address, (unsigned long long)config->workers, buf_text(&last));
         buf_destroy(&last);
     }
 }
@@ -279,13 +294,11 @@ static void respell(char **item, const struct redis_url *url)
 /* What is said of them is without their passwords: a url that is none is not shown. */
 static void check_redis(struct reading *reading, struct config *config)
 {
-    struct buf *errors = reading->errors;
     const struct config_list *list = &config->redis;
     struct redis_url urls[CLUSTER_SERVERS];
     size_t count = 0;
     if (list->count > CLUSTER_SERVERS)
-        buf_printf(errors, "%s: redis: %zu servers, %d at most\n", config->path, list->count,
-                   CLUSTER_SERVERS);
+        blame(reading, "redis", "redis: %zu servers, %d at most", list->count, CLUSTER_SERVERS);
     for (size_t i = 0; i < list->count && i < CLUSTER_SERVERS; i++) {
         struct buf error = BUF_EMPTY;
         bool good = redis_url_create(&urls[count], bytes_of(list->items[i]), &error);
@@ -293,9 +306,9 @@ static void check_redis(struct reading *reading, struct config *config)
             if (!strcmp(urls[j].shown, urls[count].shown))
                 buf_printf(&error, "%s is named twice", urls[j].shown);
         if (error.size && list->count > 1)
-            buf_printf(errors, "%s: redis, url %zu: %s\n", config->path, i + 1, buf_text(&error));
+            blame(reading, "redis", "redis, url %zu: %s", i + 1, buf_text(&error));
         else if (error.size)
-            buf_printf(errors, "%s: redis: %s\n", config->path, buf_text(&error));
+            blame(reading, "redis", "redis: %s", buf_text(&error));
         buf_destroy(&error);
         if (good) respell(&list->items[i], &urls[count]);
         count += good;
@@ -311,9 +324,9 @@ static void check_prefix(struct reading *reading, const struct config *config)
     const char *prefix = config->redis_prefix;
     const size_t size = strlen(prefix);
     if (size < 1 || size > PREFIX_MAX || strspn(prefix, good) != size)
-        buf_printf(reading->errors,
-                   "%s: redis_prefix: expected 1 to %d letters, digits, '_', '.' and '-', got \"%s\"\n",
-                   config->path, PREFIX_MAX, prefix);
+        blame(reading, "redis_prefix",
+              "redis_prefix: expected 1 to %d letters, digits, '_', '.' and '-', got \"%s\"", PREFIX_MAX,
+              prefix);
 }
 
 static void check_whole(struct reading *reading)
@@ -321,10 +334,9 @@ static void check_whole(struct reading *reading)
     const struct config *config = reading->config;
     const size_t before = reading->errors->size;
     if (!config->rules.count)
-        buf_printf(reading->errors, "%s: no rules: set rules = \"rules/app.lua\" (or a list)\n",
-                   config->path);
+        blame(reading, "rules", "no rules: set rules = \"rules/app.lua\" (or a list)");
     if (!config->listen.count && !config->listen_trusted.count)
-        buf_printf(reading->errors, "%s: listen is an empty list\n", config->path);
+        blame(reading, "listen", "listen is an empty list");
     check_addresses(reading, "listen", &config->listen);
     check_addresses(reading, "listen_trusted", &config->listen_trusted);
     check_addresses(reading, "admin", &config->admin);
@@ -334,10 +346,10 @@ static void check_whole(struct reading *reading)
     check_prefix(reading, config);
     for (size_t i = 0; i < config->admin.count; i++)
         if (!is_loopback(config->admin.items[i]) && !config->admin_key)
-            buf_printf(reading->errors,
-                       "%s: admin = \"%s\" is not loopback; set admin_key, or listen on 127.0.0.1 "
-                       "or a Unix socket\n",
-                       config->path, config->admin.items[i]);
+            blame(reading, "admin",
+                  "admin = \"%s\" is not loopback; set admin_key, or listen on 127.0.0.1 "
+                  "or a Unix socket",
+                  config->admin.items[i]);
 }
 
 static struct config *config_new(const char *path)
