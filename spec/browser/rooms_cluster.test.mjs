@@ -97,6 +97,36 @@ scenario('a node that is killed takes nobody else with it, and a job ends all th
   }
 })
 
+scenario('while Redis is away a page says what it does not know, and all is there when it is back', async world => {
+  const [ann, bob] = await two(world)
+  await ann.say('one')
+  await bob.hears('ann: one')
+  world.redis.pause()
+  await until(() => world.nodes[0].log.includes('redis is away'), 'Redis to be missed')
+  await ann.say('two')
+  await ann.page.getByText('Nothing can be said at the moment. Send it again in a while.').waitFor()
+  assert.equal(await ann.page.getByRole('textbox').inputValue(), 'two')
+  await bob.page.getByRole('link', { name: 'Kitchen', exact: true }).click() // nobody of the node was there
+  await bob.lost()
+  assert.equal(await bob.page.locator('#timeline').getAttribute('data-empty'), 'Waiting for what was said here…')
+  assert.equal(await bob.page.locator('#here').textContent(), '')
+  await ann.page.reload() // to a room that the node has: what was said is there, and who is here is asked for
+  await ann.live()
+  await ann.hears('ann: one')
+  const count = ann.page.locator('#here p')
+  assert.equal(await count.textContent(), '')
+  world.redis.go_on()
+  await bob.live()
+  await bob.sees('bob')
+  await bob.page.getByText('1 here').waitFor()
+  assert.equal(await bob.page.locator('#timeline').getAttribute('data-empty'), 'Nothing has been said here for a while.')
+  await until(async () => (await fetch(`http://${world.nodes[0].admin}/ready`)).ok, 'the first node to be on Redis again')
+  await until(async () => /^\d here$/.test(await count.textContent()), 'the list of who is here')
+  await ann.say('two')
+  await bob.enter('General')
+  for (const tab of [ann, bob]) await tab.hears('ann: one', 'ann: two')
+})
+
 scenario('it looks as it should: screens to look at', async world => {
   fs.mkdirSync(SCREENS, { recursive: true })
   const wide = { viewport: { width: 1180, height: 800 } }

@@ -87,7 +87,12 @@ class Redis {
     return Number(stdout)
   }
 
+  /** Away for the nodes, and back as it was. */
+  pause() { this.child.kill('SIGSTOP') }
+  go_on() { this.child.kill('SIGCONT') }
+
   async stop() {
+    this.go_on()
     this.child.kill('SIGTERM')
     await this.exited
   }

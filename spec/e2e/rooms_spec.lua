@@ -87,6 +87,7 @@ describe("the rooms example", function()
     assert.equal("Ann Lunde", seen[#seen].userName)
 
     local pid = run:output():match "their processes: A %d+ B (%d+)\n"
+    assert.matches("\nRedis is away from `kill %-STOP %d+` until `kill %-CONT %d+`%.\n", run:output())
     signal.kill(tonumber(pid), signal.SIGTERM)
     wait.wait_until(function() return not pcall(tcp.connect, address(base, 2)) end, 10, "the second node's end")
     -- The first goes on, and so do the app and the Redis.

@@ -14,9 +14,16 @@ const STATES = { live: 'Live', lost: 'Reconnecting…', shut: 'This room is not 
 function connection(state) {
   at('connection').dataset.state = state
   at('connection').textContent = STATES[state]
+  at('app').dataset.connection = state
+  if (state === 'shut') at('timeline').dataset.empty = ''
 }
 
 const notice = text => { at('notice').textContent = text }
+
+const NOT_SENT = { // by the answer's status
+  429: 'Not so fast: take a breath and send it again.',
+  503: 'Nothing can be said at the moment. Send it again in a while.',
+}
 
 // ---- rooms ----
 
@@ -42,6 +49,8 @@ function hear(message) {
 
 function enter() {
   stream?.close()
+  members?.close()
+  notice('')
   at('toasts').replaceChildren()
   room = rooms.find(one => `#${one.id}` === location.hash) ?? rooms[0]
   document.title = `${room.name} · Rooms`
@@ -52,12 +61,12 @@ function enter() {
   }, one.name)))
   members = new Members(at('here'), room.id)
   members.show()
-  timeline = new Timeline(at('timeline'))
+  timeline = new Timeline(at('timeline'), 'Waiting for what was said here…')
   connection('lost')
   const { id } = room
   stream = new Stream(id, {
     begin() {
-      timeline = new Timeline(at('timeline'))
+      timeline = new Timeline(at('timeline'), 'Nothing has been said here for a while.')
       members.read()
     },
     message: hear,
@@ -81,7 +90,7 @@ async function send(event) {
   if (answer?.ok) return
   entry.remove()
   if (!at('text').value) at('text').value = content
-  notice(answer?.status === 429 ? 'Not so fast: take a breath and send it again.' : 'That was not sent. Try it again.')
+  notice(NOT_SENT[answer?.status] ?? 'That was not sent. Try it again.')
 }
 
 async function paint() {

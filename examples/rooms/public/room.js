@@ -5,26 +5,34 @@ import { ask } from './session.js'
 
 const time_of = text => new Date(text).toLocaleTimeString([], { hour: '2-digit', minute: '2-digit' })
 const SHOWN = 500 // entries; older ones go
+const PAUSE = 2_000 // before the list of people is asked for again
 const SAME = 5 * 60_000 // what one person says within this time stands together
 
-/** The people in the room: as the server lists them, and then as they come and go. */
+/** The people in the room: as the server lists them, and then as they come and go. How many they are is not known
+ * before they were listed. */
 export class Members {
   constructor(element, room) {
-    Object.assign(this, { element, room, people: new Map(), reading: false, again: false })
+    Object.assign(this, { element, room, people: new Map(), reading: false, again: false, known: false, closed: false })
   }
 
-  // Somebody may come or go while the list is under way: then it is read once more.
+  // Somebody may come or go while the list is under way: then it is read once more. Where there is none, it is asked
+  // for until there is.
   async read() {
     if (this.reading) return void (this.again = true)
     this.reading = true
     do {
       this.again = false
       const answer = await ask('GET', `/api/channels/${this.room}/members`).catch(() => null)
-      if (!answer?.ok) continue
-      this.people = new Map((await answer.json()).members.map(({ userId, userName }) => [userId, userName ?? userId]))
-    } while (this.again)
+      if (answer?.ok) this.take((await answer.json()).members)
+      else if (!answer || answer.status >= 500) this.again = await new Promise(resolve => setTimeout(resolve, PAUSE, true))
+    } while (this.again && !this.closed)
     this.reading = false
     this.show()
+  }
+
+  take(members) {
+    this.people = new Map(members.map(({ userId, userName }) => [userId, userName ?? userId]))
+    this.known = true
   }
 
   tell({ userId, userName, status }) {
@@ -34,10 +42,14 @@ export class Members {
     this.show()
   }
 
+  /** It is another room's turn to be shown. */
+  close() { this.closed = true }
+
   show() {
+    if (this.closed) return
     const people = [...this.people].sort(([, one], [, other]) => one.localeCompare(other))
     this.element.replaceChildren(
-      make('p', {}, people.length === 1 ? '1 here' : `${people.length} here`),
+      make('p', {}, this.known ? `${people.length} here` : ''),
       make('ul', {}, ...people.map(([user, name]) => make('li', { 'data-user': user, title: name }, face(user, name),
         make('span', { class: 'name' }, name)))))
   }
@@ -45,8 +57,10 @@ export class Members {
 
 /** What is said and done, the newest below. */
 export class Timeline {
-  constructor(element) {
+  /** `empty`: what stands there while there is nothing. */
+  constructor(element, empty) {
     Object.assign(this, { element, jobs: new Map() })
+    element.dataset.empty = empty
     element.replaceChildren()
   }
 
