@@ -13,7 +13,7 @@
  * name goes with the fence (see the publish script), and is refused once another has been granted.
  *
  * A holder counts its lease from before it sent the request, on its own clock, and is told `lost`
- * LEASE_MARGIN_MS before the server's clock can have let it pass: so no two hold a name at a time, unless one was
+ * CLAIMS_MARGIN_MS before the server's clock can have let it pass: so no two hold a name at a time, unless one was
  * stopped. Who was stopped asks claim_holds before it reads or begins anything: it looks at the clock as it is
  * now, not at the turn's.
  *
@@ -34,7 +34,7 @@
 enum {
     CLAIMS_LEASE_MS = 6000,
     CLAIMS_RENEW_MS = 2000,
-    CLAIMS_MARGIN_MS = 1000,
+    CLAIMS_MARGIN_MS = 1000, /* a holder's own clock ends its lease by so much earlier */
     CLAIMS_WISH_MS = 10000, /* a wish counts that was not said again; it is said once a lease */
     CLAIMS_KEPT_MS = 60000  /* the memo of a holder that died while nobody else wished the name */
 };
@@ -42,8 +42,8 @@ enum {
 struct claim;
 struct claims;
 
-/* Each may be told from within claim_pass_on, and else from answers, letters and timers; each may free claims,
- * this one, too. */
+/* None is told from within a function of this room but `lost`, by claim_pass_on and claims_check; else all come from
+ * answers and timers. Each may free claims, this one, too. The struct is borrowed for as long as the claim is there. */
 struct claim_events {
     /* It is held. The memo is what the last holder left; data NULL: there was none, or it is too long ago. `before`: the
      * last fence that is known to have been given, to this node or another; without a memo nobody but that holder
@@ -68,8 +68,8 @@ void claims_free(struct claims *claims);
  * it looks at a descriptor: what is over by the clock as it is now is told `lost`. */
 void claims_check(struct claims *claims);
 
-/* Wishes a name, one claim of a name at a time. `server` is where its record stands (mostly cluster_server_of). Events come later, never before
- * this returns. */
+/* Wishes a name, which is copied; one claim of a name at a time. `server` is where its record stands (mostly
+ * cluster_server_of). Events come later, never before this returns. */
 struct claim *claim_new(struct claims *claims, uint32_t server, struct bytes name,
                         const struct claim_events *events, void *owner);
 
@@ -87,8 +87,8 @@ void claim_wish(struct claim *claim);
 void claim_pass_on(struct claim *claim);
 
 bool claim_holds(const struct claim *claim); /* by the clock as it is now */
-uint64_t claim_fence(const struct claim *claim); /* while it is held */
-uint32_t claim_others(const struct claim *claim);
+uint64_t claim_fence(const struct claim *claim); /* while it is held its own; else the highest that is known of the name */
+uint32_t claim_others(const struct claim *claim); /* how many other nodes wish it, as the server said last */
 uint32_t claim_server(const struct claim *claim);
 struct bytes claim_name(const struct claim *claim);
 

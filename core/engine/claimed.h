@@ -11,4 +11,5 @@ struct claimed {
     struct cluster *_cluster;
 };
 
+/* Both outlive it. Nothing is to be taken down: who wishes gives up himself. */
 void claimed_create(struct claimed *claimed, struct claims *claims, struct cluster *cluster);

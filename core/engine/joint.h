@@ -2,8 +2,8 @@
  * says what was heard of each server. A node by itself has none.
  *
  * Cursors carry the secrets of all servers' epochs, so any node reads what another wrote. Of an epoch that is over
- * they say nothing any more, but what they say of the other servers counts on. As long as a server was never entered there are no cursors: nobody can attach, which
- * joint_is_whole says. */
+ * they say nothing any more, but what they say of the other servers counts on. As long as a server was never entered
+ * there are no cursors: nobody can attach, which joint_is_whole says. */
 #pragma once
 
 #include <stdbool.h>
@@ -20,12 +20,14 @@
 struct order;
 struct places;
 
-/* An app's carrier, which hears of the servers. */
+/* An app's carrier, which hears of the servers. Embedded in its owner; told in the order of adding. */
 struct joint_member {
     struct list _node;
+    /* The server was entered: what is published now goes out. */
     void (*here)(struct joint_member *member, uint32_t server);
 };
 
+/* The parts are for whoever has the joint to use, and its own to free. */
 struct joint {
     struct cluster *cluster;
     struct trunk *trunk;
@@ -35,7 +37,8 @@ struct joint {
     struct list _members;
 };
 
-/* NULL: one of the urls is none; a sentence in error. The order is shared from now on. */
+/* NULL: one of the urls is none; a sentence in error. The order, the node's, is shared from now on, and outlives the
+ * joint, like what the ports point to. */
 struct joint *joint_new(const struct cluster_ports *ports, struct later *later, struct order *order,
                         const char *const *urls, size_t count, struct bytes prefix,
                         struct buf *error);

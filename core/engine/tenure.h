@@ -15,7 +15,7 @@
  * request must be asked for, which it has no data for. Then, and at a drain, it lets go, and one of the others goes
  * on at once. One that was told to stop lets the others try, each with its own data.
  *
- * A node by itself has no tenures: all of this takes NULL, as "held, always". */
+ * A node by itself has no tenures: all of this but tenure_handled takes NULL, as "held, always". */
 #pragma once
 
 #include <stdbool.h>
@@ -32,9 +32,9 @@ struct terms;
 void tenures_create(struct feeds *feeds);
 void tenures_destroy(struct feeds *feeds);
 
-/* The feed's link is there, and without a lease. NULL: a node by itself. */
+/* The feed's link is there, and without a lease; it is suspended, and the claim wished. NULL: a node by itself. */
 struct tenure *tenure_new(struct feed *feed);
-void tenure_free(struct tenure *tenure);
+void tenure_free(struct tenure *tenure); /* behind tenure_closed */
 
 /* By the clock as it is now: asked before anything is begun in its name. If that says that it is over, what was queued
  * has been dropped. */
@@ -63,9 +63,10 @@ void tenure_swap(struct tenure *tenure);
 /* On which terms what is handled now is published; good until tenure_handled. The id may be empty. NULL for NULL. */
 const struct terms *tenure_terms(struct tenure *tenure, struct bytes id);
 
-/* What was handled on these terms was published, or not, for the bus's reason. */
+/* What was handled on these terms was published (NULL), or not, for the bus's reason (trunk_answer's codes). May hang
+ * the link up, and close it where no lease is here. */
 void tenure_handled(struct tenure *tenure, const char *unpublished);
 
 /* Who has leases on other nodes must re-read: told until it is said, or another node has the link, which
- * begins with that. For a feed without a topic. */
+ * begins with that. For a feed without a topic. The reason is kept, not copied: "rule" or "upstream". */
 void tenure_tell(struct tenure *tenure, const char *reason);
