@@ -20,19 +20,19 @@ enum {
 };
 
 struct toll_place {
-    struct crowd_count *all, *declared;
+    struct kind *all, *declared;
 };
 
 void toll_create(struct toll *toll, const struct clock *clock)
 {
-    *toll = (struct toll){.clock = clock, .streams = CROWD_EMPTY};
+    *toll = (struct toll){.clock = clock, .streams = KINDS_EMPTY};
     rates_create(&toll->rates, 0);
 }
 
 void toll_destroy(struct toll *toll)
 {
     rates_destroy(&toll->rates);
-    crowd_destroy(&toll->streams);
+    kinds_destroy(&toll->streams);
 }
 
 void toll_set_limits(struct toll *toll, const struct toll_limits *limits)
@@ -191,14 +191,14 @@ uint64_t toll_named(struct toll *toll, const struct atom *app, bool shadow, stru
 /* ---- streams at once ---- */
 
 static bool enter(struct toll *toll, const struct atom *app, const struct plan_endpoint *at,
-                  struct bytes address, uint32_t most, struct crowd_count **count)
+                  struct bytes address, uint32_t most, struct kind **count)
 {
     struct buf key = BUF_EMPTY;
     *count = NULL;
     if (!most) return true;
     begin(&key, app ? OF_DECLARED : OF_STREAM, app, app ? atom_bytes(at->name) : BYTES(""));
     const bool counted = add_address(&key, address);
-    if (counted) *count = crowd_enter(&toll->streams, buf_bytes(&key), most);
+    if (counted) *count = kinds_enter(&toll->streams, buf_bytes(&key), most);
     buf_destroy(&key);
     return !counted || *count;
 }
@@ -211,7 +211,7 @@ bool toll_enter(struct toll *toll, const struct atom *app, const struct plan_end
     const bool good = enter(toll, NULL, NULL, address, most, &taken.all) &&
                       enter(toll, app, at, address, per_address, &taken.declared);
     *place = NULL;
-    if (!good) crowd_leave(&toll->streams, taken.all);
+    if (!good) kinds_leave(&toll->streams, taken.all);
     if (!good || (!taken.all && !taken.declared)) return good;
     *place = xmalloc(sizeof(**place));
     **place = taken;
@@ -221,7 +221,7 @@ bool toll_enter(struct toll *toll, const struct atom *app, const struct plan_end
 void toll_leave(struct toll *toll, struct toll_place *place)
 {
     if (!place) return;
-    crowd_leave(&toll->streams, place->all);
-    crowd_leave(&toll->streams, place->declared);
+    kinds_leave(&toll->streams, place->all);
+    kinds_leave(&toll->streams, place->declared);
     xfree(place);
 }

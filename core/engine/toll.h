@@ -13,7 +13,7 @@
 #include <stdint.h>
 
 #include "base/bucket.h"
-#include "base/crowd.h"
+#include "base/kinds.h"
 #include "engine/rates.h"
 
 struct atom;
@@ -35,7 +35,7 @@ struct toll {
     struct toll_limits limits;
     struct rates rates;
     struct bucket connect;
-    struct crowd streams;
+    struct kinds streams;
 };
 
 void toll_create(struct toll *toll, const struct clock *clock);

@@ -40,7 +40,7 @@ void conn_close(struct conn *conn, const char *why)
     }
     conn->state = CONN_CLOSED;
     http->counters.open--;
-    crowd_leave(&http->addresses, conn->place);
+    kinds_leave(&http->addresses, conn->place);
     conn->place = NULL;
     conn->listener->open--;
     list_remove(&conn->node);

@@ -46,7 +46,7 @@ struct conn {
     struct watch watch;
     struct listener *listener;
     struct list node;
-    struct crowd_count *place; /* among its address's connections, or NULL */
+    struct kind *place; /* among its address's connections, or NULL */
     union {
         struct request *request;  /* until a stream begins */
         struct stream_head *head; /* STREAMING: not sent yet, or NULL */

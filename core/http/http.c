@@ -17,7 +17,7 @@ struct http *http_new(struct loop *loop, const struct http_limits *limits)
     http->log = loop_log(loop);
     http->limits = *limits;
     http->proxies = PROXIES_NONE;
-    http->addresses = CROWD_EMPTY;
+    http->addresses = KINDS_EMPTY;
     http->input = xmalloc(HTTP_INPUT_BYTES);
     http->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
     list_create(&http->listeners);
@@ -50,7 +50,7 @@ void http_free(struct http *http)
     if (http->reserve_fd >= 0) close(http->reserve_fd);
     buf_destroy(&http->output);
     proxies_destroy(&http->proxies);
-    crowd_destroy(&http->addresses);
+    kinds_destroy(&http->addresses);
     xfree(http->input);
     xfree(http);
 }

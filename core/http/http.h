@@ -10,7 +10,7 @@
 #include <stdint.h>
 
 #include "base/buf.h"
-#include "base/crowd.h"
+#include "base/kinds.h"
 #include "base/list.h"
 #include "http/date.h"
 #include "http/limits.h"
@@ -49,7 +49,7 @@ struct http {
     struct log *log;
     struct http_limits limits;
     struct proxies proxies;
-    struct crowd addresses; /* connections of each */
+    struct kinds addresses; /* connections of each */
     struct http_counters counters;
     struct list listeners;
     struct list dead; /* connections to be freed */

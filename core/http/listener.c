@@ -67,7 +67,7 @@ static void out_of_files(struct listener *listener, int error)
 
 /* Among the connections of its address; *place NULL: they are not counted. False: there are as many as
  * may be. */
-static bool find_place(struct http *http, const struct sockaddr *peer, struct crowd_count **place)
+static bool find_place(struct http *http, const struct sockaddr *peer, struct kind **place)
 {
     const uint32_t most = http->limits.max_per_address;
     char text[PROXIES_ADDRESS_BYTES];
@@ -76,7 +76,7 @@ static bool find_place(struct http *http, const struct sockaddr *peer, struct cr
     if (!most || !address_network(peer, network)) return true;
     address_write_peer(peer, text);
     if (proxies_trust(&http->proxies, bytes_of(text))) return true;
-    *place = crowd_enter(&http->addresses, bytes_run((const char *)network, sizeof(network)), most);
+    *place = kinds_enter(&http->addresses, bytes_run((const char *)network, sizeof(network)), most);
     return *place != NULL;
 }
 
@@ -98,7 +98,7 @@ static bool accept_one(struct listener *listener)
         turn_away(http, fd, HTTP_REFUSED_FULL, "too many connections are open");
         return true;
     }
-    struct crowd_count *place;
+    struct kind *place;
     if (!find_place(http, name, &place)) {
         turn_away(http, fd, HTTP_REFUSED_ADDRESS, "your address has too many connections open");
         return true;
