@@ -318,6 +318,11 @@ struct bytes cluster_refusal(const struct cluster *cluster, uint32_t index)
     return buf_bytes(&cluster->servers[index].refused);
 }
 
+bool cluster_evicts(const struct cluster *cluster, uint32_t index)
+{
+    return cluster->servers[index].evicts;
+}
+
 const struct cluster_counters *cluster_counters(const struct cluster *cluster, uint32_t index)
 {
     return &cluster->servers[index].counters;

@@ -138,6 +138,7 @@ uint64_t cluster_beat_age_ms(const struct cluster *cluster, uint32_t server); /*
 struct bytes cluster_refusal(const struct cluster *cluster, uint32_t server); /* why beats are; empty: they are taken */
 const struct cluster_counters *cluster_counters(const struct cluster *cluster, uint32_t server);
 const struct redis *cluster_redis(const struct cluster *cluster, uint32_t server); /* for who asks how it stands */
+bool cluster_evicts(const struct cluster *cluster, uint32_t server); /* it may drop keys, said as it was entered */
 uint32_t cluster_server_of(const struct cluster *cluster, struct bytes name);
 bool cluster_here(const struct cluster *cluster, uint32_t server);
 

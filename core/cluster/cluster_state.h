@@ -28,6 +28,7 @@ struct server {
     uint32_t open_answers; /* of the conversation at hand */
     bool mailbox;          /* is subscribed */
     bool fresh;
+    bool evicts;           /* so it said the last time that it was entered */
     struct buf epoch, secret;
     uint64_t start;
     struct list asked;    /* struct asked: what was asked and is not answered yet */

@@ -73,16 +73,29 @@ static void settle(struct server *server)
     if (server->state == SERVER_ENTERING && !server->open_answers && server->mailbox) begin(server);
 }
 
-/* The line "run_id:…" of INFO. */
-static struct bytes find_run_id(struct bytes info)
+/* What INFO says behind a name and its colon; empty: nothing. */
+static struct bytes find_line(struct bytes info, struct bytes name)
 {
     while (info.size) {
         struct bytes line = text_take_line(&info);
         if (line.size && line.data[line.size - 1] == '\r') line.size--;
-        if (line.size > 7 && memcmp(line.data, "run_id:", 7) == 0)
-            return bytes_run(line.data + 7, line.size - 7);
+        if (line.size > name.size && memcmp(line.data, name.data, name.size) == 0)
+            return bytes_run(line.data + name.size, line.size - name.size);
     }
     return BYTES("");
+}
+
+/* With a bound of memory and another policy than noeviction it drops keys, and nobody is told. CONFIG GET would say so,
+ * too, but is often forbidden. */
+static void look_at_memory(struct server *server, struct bytes info)
+{
+    const struct bytes bound = find_line(info, BYTES("maxmemory:")),
+                       policy = find_line(info, BYTES("maxmemory_policy:"));
+    const bool evicted = server->evicts;
+    server->evicts = bound.size && !bytes_is(bound, "0") && policy.size && !bytes_is(policy, "noeviction");
+    if (server->evicts && !evicted)
+        LOG(server->cluster->ports.log, LOG_WARN, "redis may forget: set maxmemory-policy to noeviction",
+            F_TEXT("server", server->identity), F_BYTES("policy", policy), F_BYTES("maxmemory", bound));
 }
 
 static void ask(struct server *server, int what, const struct bytes *words, size_t count,
@@ -137,10 +150,12 @@ static void ask_epoch(struct server *server, struct bytes run_id)
 static bool understand(struct server *server, int what, const struct redis_value *value)
 {
     if (what == ASK_INFO) {
-        const struct bytes run_id =
-            value->kind == REDIS_TEXT ? find_run_id(value->text) : BYTES("");
-        if (run_id.size) ask_epoch(server, run_id);
-        return run_id.size > 0;
+        const struct bytes info = value->kind == REDIS_TEXT ? value->text : BYTES(""),
+                           run_id = find_line(info, BYTES("run_id:"));
+        if (!run_id.size) return false;
+        look_at_memory(server, info);
+        ask_epoch(server, run_id);
+        return true;
     }
     if (what == ASK_ENTER) {
         if (value->kind != REDIS_LIST || value->count != 3) return false;
@@ -180,8 +195,8 @@ void server_enter(struct server *server)
     server->state = SERVER_ENTERING;
     server->conversation++;
     server->open_answers = 0;
-    const struct bytes info[] = {BYTES("INFO"), BYTES("server")};
-    ask(server, ASK_INFO, info, 2, on_asked);
+    const struct bytes info[] = {BYTES("INFO"), BYTES("server"), BYTES("memory")};
+    ask(server, ASK_INFO, info, 3, on_asked);
     for (int i = 0; i < SCRIPTS; i++) {
         const struct cluster_script *script = &cluster_scripts[i];
         const struct bytes load[] = {BYTES("SCRIPT"), BYTES("LOAD"),

@@ -31,6 +31,7 @@ static void write_value(const struct server *server, uint32_t index, const char 
 
 BY_SERVER(measure_up, strcmp(status.state, "up") == 0)
 BY_SERVER(measure_here, cluster_here(cluster, index))
+BY_SERVER(measure_evicts, cluster_evicts(cluster, index))
 BY_SERVER(measure_beat, (double)cluster_beat_age_ms(cluster, index) / 1e3)
 BY_SERVER(measure_entered, cluster_counters(cluster, index)->entered)
 BY_SERVER(measure_aways, cluster_counters(cluster, index)->aways)
@@ -82,6 +83,9 @@ const struct measure joint_measures[] = {
      "for channels.", "server", measure_up},
     {"sluice_redis_here", "gauge", "1 while the server can be used: entered, its epoch known.", "server",
      measure_here},
+    {"sluice_redis_may_evict", "gauge",
+     "1 where the server has maxmemory and a maxmemory-policy other than noeviction, so that it may drop what it was to "
+     "keep; asked as it is entered.", "server", measure_evicts},
     {"sluice_redis_beat_age_seconds", "gauge",
      "Since this node's last beat came back from the server; one is sent every second, and after 4 the server is given "
      "up.", "server", measure_beat},

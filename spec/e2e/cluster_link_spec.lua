@@ -57,8 +57,8 @@ local function serve(nodes, options, refuse, topic)
   return cluster.nodes
 end
 
--- Stops a node in the midst of a turn. Who is stopped where it waits is woken with nothing that is readable, and its timers
--- come first; so it finds what came meanwhile and what is over meanwhile at once.
+-- Stops a node in the midst of a turn. Who is stopped where it waits is woken with nothing that is readable, and its
+-- timers come first; so it finds what came meanwhile and what is over meanwhile at once.
 local function stop_at_work(node)
   tcp.connect(node.address):send "POST /work HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n"
   node:wait_log "at work"

@@ -110,6 +110,34 @@ describe("a node whose Redis has no memory left", function()
 end)
 
 describe("a node whose Redis evicts", function()
+  local function warnings(node) return select(2, node:log():gsub("redis may forget", "")) end
+
+  local function evicts(node)
+    return scrape(node)[("sluice_redis_may_evict{server=%q}"):format("redis://" .. node.wire.address)]
+  end
+
+  it("says so, once a server, where there is a bound and a policy that drops", function()
+    local server = redis.start { args = { "--maxmemory-policy", "allkeys-lru" } }
+    local cluster = clusters.start { nodes = 1, rules = RULES, servers = { server } }
+    cluster:wait_ready()
+    local node = cluster.nodes[1]
+    local entered = ("sluice_redis_entered_total{server=%q}"):format("redis://" .. node.wire.address)
+    local function enter_anew()
+      local before = scrape(node)[entered]
+      server:kill_clients()
+      wait.wait_until(function() return scrape(node)[entered] > before end, 10, "the node to be back")
+    end
+    assert.same({ 0, 0 }, { warnings(node), evicts(node) }, "it drops nothing without a bound")
+    server:cli("CONFIG", "SET", "maxmemory", "100mb")
+    enter_anew()
+    enter_anew()
+    assert.same({ 1, 1 }, { warnings(node), evicts(node) })
+    assert.matches("allkeys%-lru", node:log():match "redis may forget[^\n]*")
+    server:cli("CONFIG", "SET", "maxmemory-policy", "noeviction")
+    enter_anew()
+    assert.same({ 1, 0 }, { warnings(node), evicts(node) })
+  end)
+
   -- What allkeys-lru does to one key, and to all but one.
   for what, keys in pairs {
     ["the newest place"]            = { "sluice:order" },

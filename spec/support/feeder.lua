@@ -64,8 +64,8 @@ end
 --- How many have ever been.
 function feeder:openings(name) return #key_of(self, name).conns end
 
---- Whether that connection (its number among all that there have ever been) was ended by a reset, as the kernel does for
--- who closes a socket in which there are bytes that were never read.
+--- Whether that connection (its number among all that there have ever been) was ended by a reset, as the kernel does
+-- for who closes a socket in which there are bytes that were never read.
 function feeder:was_reset(name, number) return key_of(self, name).conns[number].reset == true end
 
 --- The newest request for a key that was answered with a stream.
