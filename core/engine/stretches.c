@@ -16,6 +16,7 @@
 #include "engine/ports.h"
 #include "hub/hub.h"
 #include "hub/carried.h"
+#include "hub/order.h"
 #include "hub/told.h"
 
 enum { BATCH = 100, RETRY_MS = 1000, NUMBER_SIZE = 24, WORDS = 4 };
@@ -275,7 +276,7 @@ bool stretches_ask(struct stretches *stretches, struct stretches_question *quest
                    void *owner)
 {
     *question = (struct stretches_question){._stretches = stretches, ._done = done, ._owner = owner};
-    if (!cursor_read(&stretches->ports->order->epoch, cursor, &question->_cursor)) return true;
+    if (!order_read(stretches->ports->order, cursor, &question->_cursor, NULL)) return true;
     struct topic **topics = xmalloc((count ? count : 1) * sizeof(*topics));
     struct buf key = BUF_EMPTY;
     const size_t found = find_filtered(stretches, names, count, topics);

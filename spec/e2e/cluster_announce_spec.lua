@@ -73,11 +73,11 @@ end })
 local TAG = "0123456789abcdef"
 
 describe("nodes of a cluster", function()
-  local cluster, redis
+  local cluster, redis, servers
 
   local function begin(options)
     options = options or {}
-    local servers = {}
+    servers = {}
     for i = 1, options.servers or 1 do servers[i] = redis_server.start() end
     redis = servers[1]
     cluster = clusters.start { nodes = 2, rules = RULES, servers = servers, errors = options.errors }
@@ -249,6 +249,20 @@ describe("nodes of a cluster", function()
   it("tell it where several servers give the order", function()
     local _, last = withheld(3)
     assert.equal("access sifted:1", (resume(last)))
+  end)
+
+  it("tell it where another server has begun anew since", function()
+    local _, last = withheld(3)
+    local function has_it(server) return server:cli("KEYS", "*:stretch:*") ~= "" end
+    local function is_there() return has_it(servers[1]) or has_it(servers[2]) or has_it(servers[3]) end
+    wait.wait_until(is_there, 5, "the stretch")
+    local other = has_it(servers[1]) and servers[2] or servers[1]
+    local before = other:cli("HGET", "sluice:epoch", "id")
+    other:flush()
+    local function begun() return not before:find(other:cli("HGET", "sluice:epoch", "id"), 1, true) end
+    wait.wait_until(begun, 10, "another epoch")
+    cluster:wait_ready()
+    assert.matches("access sifted:1", (resume(last)), 1, true)
   end)
 
   it("do not tell who was told, or had missed nothing", function()

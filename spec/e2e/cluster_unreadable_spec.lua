@@ -1,5 +1,5 @@
--- A trigger on the bus that a node cannot read: those who have its topic are told to re-read, and so is who comes back from
--- before it; the node goes on.
+-- A trigger on the bus that a node cannot read: those who have its topic are told to re-read, and so is who comes back
+-- from before it; the node goes on.
 
 local clusters     = require "spec.support.cluster"
 local http         = require "spec.support.http"
