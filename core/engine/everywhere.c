@@ -163,7 +163,7 @@ static void hear_parting(struct everywhere *everywhere, struct bytes rest, bool 
         !netstring_take_number(&rest, &final) || !netstring_take(&rest, &cursor))
         return;
     farewell.final = final;
-    if (!cursor_read(&ports_of(everywhere)->order->epoch, cursor, &behind)) behind = (struct places){{0}};
+    if (!order_read(ports_of(everywhere)->order, cursor, &behind, NULL)) behind = (struct places){{0}};
     disconnect_behind(everywhere, user, tag, &farewell, &behind);
 }
 
