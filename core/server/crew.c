@@ -38,6 +38,7 @@ struct member {
     struct timer again;
     bool owes_reload, owes_log; /* signals that wait until it serves */
     bool reloads;
+    bool hangs; /* it was told so */
     struct buf status;
 };
 
@@ -52,6 +53,7 @@ struct crew {
     struct watch notices;
     char notices_name[sizeof(((struct sockaddr_un *)0)->sun_path)]; /* "@name" */
     struct timer look; /* whether all have said that they live */
+    uint64_t looked_ms;
     bool ends;
     struct member *members;
 };
@@ -92,7 +94,7 @@ void crew_begin(struct crew *crew, unsigned index)
     CHECK(member->state == ABSENT);
     clock_cancel(crew->clock, &member->again);
     buf_clear(&member->status);
-    member->owes_reload = member->owes_log = member->reloads = false;
+    member->owes_reload = member->owes_log = member->reloads = member->hangs = false;
     sigfillset(&all);
     sigprocmask(SIG_SETMASK, &all, &before); /* a signal to the child must not run the master's handler */
     member->pid = fork();
@@ -227,18 +229,35 @@ static void on_child_signal(void *owner, int signum)
     for (unsigned i = 0; i < crew->options.count; i++) reap(&crew->members[i]);
 }
 
-/* Who is silent for as long as systemd would wait is ended as systemd would do it. */
+/* Who is silent for as long as systemd would wait is ended as systemd would do it, and killed where that ends nothing,
+ * as with one that is stopped. */
+static void end_hanging(struct member *member)
+{
+    struct crew *crew = member->crew;
+    if (member->hangs)
+        LOG(crew->log, LOG_ERROR, "a worker hangs and does not end: it is killed",
+            F_NUMBER("worker", member->index), F_NUMBER("pid", member->pid));
+    else
+        LOG(crew->log, LOG_ERROR, "a worker hangs and is ended", F_NUMBER("worker", member->index),
+            F_NUMBER("pid", member->pid));
+    kill(member->pid, member->hangs ? SIGKILL : SIGABRT);
+    member->hangs = true;
+    member->heard_ms = crew->clock->now_ms;
+}
+
+/* While the master itself was stopped it heard nobody, and they may have been stopped with it: that time does not
+ * count. */
 static void on_look(struct timer *timer)
 {
     struct crew *crew = CONTAINER(timer, struct crew, look);
-    const uint64_t patience_ms = service_patience_ms(crew->options.service);
+    const uint64_t patience_ms = service_patience_ms(crew->options.service), now_ms = crew->clock->now_ms;
+    const uint64_t late_ms = now_ms - crew->looked_ms - LOOK_MS;
     for (unsigned i = 0; i < crew->options.count; i++) {
-        const struct member *member = &crew->members[i];
-        if (member->state != SERVING || crew->clock->now_ms - member->heard_ms < patience_ms) continue;
-        LOG(crew->log, LOG_ERROR, "a worker hangs and is ended", F_NUMBER("worker", i),
-            F_NUMBER("pid", member->pid));
-        kill(member->pid, SIGABRT);
+        struct member *member = &crew->members[i];
+        if (late_ms >= LOOK_MS) member->heard_ms += late_ms;
+        if (member->state == SERVING && now_ms >= member->heard_ms + patience_ms) end_hanging(member);
     }
+    crew->looked_ms = now_ms;
     clock_after(crew->clock, timer, LOOK_MS);
 }
 
@@ -277,6 +296,7 @@ struct crew *crew_new(struct loop *loop, const struct crew_options *options)
     }
     open_notices(crew);
     timer_init(&crew->look, on_look);
+    crew->looked_ms = crew->clock->now_ms;
     if (service_patience_ms(options->service)) clock_after(crew->clock, &crew->look, LOOK_MS);
     loop_signal(loop, SIGCHLD, on_child_signal, crew);
     return crew;

@@ -402,6 +402,41 @@ describe("under systemd, workers", function()
     notify:close()
   end)
 
+  it("are killed where they hang and do not end, which is said once", function()
+    local notify = manager.open(e2e.folder())
+    local server = start { env = { NOTIFY_SOCKET = notify.path, WATCHDOG_USEC = "600000" }, errors = "worker=1 " }
+    local stopped = server.workers[1].pid
+    signal.kill(stopped, signal.SIGSTOP)
+    wait.wait_until(function()
+      notify:take()
+      return server:log():find('msg="a worker ended" worker=1 signal=9', 1, true)
+    end, 5, "the stopped worker's end")
+    assert.equal(1, count(server:log(), "a worker hangs and is ended"))
+    assert.equal(1, count(server:log(), "it is killed"))
+    server.process:signal "TERM"
+    server.process:wait(5)
+    notify:close()
+  end)
+
+  it("are not taken for hanging by a master that was stopped with them", function()
+    local notify = manager.open(e2e.folder())
+    local server = start { env = { NOTIFY_SOCKET = notify.path, WATCHDOG_USEC = "2000000" } }
+    local pids = { server.process.pid }
+    for i = 0, WORKERS - 1 do pids[#pids + 1] = server.workers[i].pid end
+    for _, pid in ipairs(pids) do signal.kill(pid, signal.SIGSTOP) end
+    wait.pass(3)
+    signal.kill(pids[1], signal.SIGCONT)
+    wait.pass(0.3) -- the master is the first to go on
+    for _, pid in ipairs(pids) do signal.kill(pid, signal.SIGCONT) end
+    local beats = notify:count "WATCHDOG=1"
+    wait.wait_until(function() return notify:count "WATCHDOG=1" >= beats + 2 end, 5, "signs of life")
+    assert.falsy(server:log():find("hangs", 1, true))
+    for _, pid in ipairs(pids) do assert.is_true(is_alive(pid)) end
+    server.process:signal "TERM"
+    server.process:wait(5)
+    notify:close()
+  end)
+
   it("accept from the sockets that the master is passed", function()
     local port = tcp.free_port()
     local server = start { conf = 'listen = "systemd:web"', under = manager.activated(
