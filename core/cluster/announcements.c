@@ -10,7 +10,10 @@
 #include "base/text.h"
 #include "cluster/scripts.h"
 
-enum { SERVER = 0, BATCH = 100, NUMBER_SIZE = 24 };
+enum { SERVER = 0, BATCH = 100, NUMBER_SIZE = 24, SAY_AGAIN_MS = 60000 };
+
+/* What the log is told once a minute, however often it is so. */
+enum said { SAID_WAITS, SAID_DROPPED, SAID };
 
 struct waiting {
     struct list node;
@@ -20,7 +23,9 @@ struct waiting {
 
 struct announcements {
     struct cluster *cluster;
+    struct clock *clock;
     struct log *log;
+    uint64_t said_ms[SAID]; /* not before this again */
     struct cluster_watcher watcher;
     struct cluster_channel channel;
     struct list hearers;
@@ -151,6 +156,14 @@ static void drop_oldest(struct announcements *announcements)
     xfree(waiting);
 }
 
+static bool says(struct announcements *announcements, enum said what)
+{
+    const uint64_t now_ms = announcements->clock->now_ms;
+    if (now_ms < announcements->said_ms[what]) return false;
+    announcements->said_ms[what] = now_ms + SAY_AGAIN_MS;
+    return true;
+}
+
 static void send(struct announcements *announcements);
 
 static void on_sent(void *owner, const struct redis_answer *answer)
@@ -158,8 +171,9 @@ static void on_sent(void *owner, const struct redis_answer *answer)
     struct announcements *announcements = owner;
     announcements->sending = NULL;
     if (answer->code) {
-        LOG(announcements->log, LOG_WARN, "an announcement to the other nodes waits",
-            F_TEXT("why", answer->sentence ? answer->sentence : answer->code));
+        if (says(announcements, SAID_WAITS))
+            LOG(announcements->log, LOG_WARN, "an announcement to the other nodes waits",
+                F_TEXT("why", answer->sentence ? answer->sentence : answer->code));
         announcements->sent = 0;
         return;
     }
@@ -185,8 +199,9 @@ static void send(struct announcements *announcements)
 static void make_room(struct announcements *announcements)
 {
     if (announcements->count < ANNOUNCEMENTS_WAITING) return;
-    LOG(announcements->log, LOG_ERROR, "too much waits to be announced to the other nodes: the oldest is dropped",
-        F_NUMBER("waiting", announcements->count));
+    if (says(announcements, SAID_DROPPED))
+        LOG(announcements->log, LOG_ERROR, "too much waits to be announced to the other nodes: the oldest is dropped",
+            F_NUMBER("waiting", announcements->count));
     drop_oldest(announcements);
     if (announcements->sent) announcements->sent--;
 }
@@ -245,6 +260,7 @@ struct announcements *announcements_new(struct cluster *cluster, const struct cl
 {
     struct announcements *announcements = xcalloc(1, sizeof(*announcements));
     announcements->cluster = cluster;
+    announcements->clock = ports->clock;
     announcements->log = ports->log;
     list_create(&announcements->hearers);
     list_create(&announcements->waiting);

@@ -17,7 +17,7 @@
 #include "base/list.h"
 #include "cluster/cluster.h"
 
-enum { ANNOUNCEMENTS_WAITING = 1000 }; /* above, the oldest is dropped, which is logged */
+enum { ANNOUNCEMENTS_WAITING = 1000 }; /* above, the oldest is dropped, which is logged, once a minute */
 
 struct announcements;
 

@@ -244,9 +244,10 @@ static bool is_owed(const struct carriage *carriage)
 static void owe(struct carriage *carriage)
 {
     struct carrier *carrier = carriage->carrier;
-    LOG(carrier->ports.ports->log, LOG_ERROR, "triggers were not published",
-        F_TEXT("why", carriage->code), F_BYTES("sentence", buf_bytes(&carriage->sentence)),
-        F_NUMBER("triggers", carriage->count));
+    if (carrier_says(carrier, SAID_OWED))
+        LOG(carrier->ports.ports->log, LOG_ERROR, "triggers were not published",
+            F_TEXT("why", carriage->code), F_BYTES("sentence", buf_bytes(&carriage->sentence)),
+            F_NUMBER("triggers", carriage->count));
     for (size_t i = 0; i < carriage->count; i++)
         carrier_owe(carrier, carriage->freight[i].topic, carriage->freight[i].server);
 }
@@ -295,13 +296,10 @@ static void deliver_all_here(const struct carriage *carriage)
 /* What Redis itself refused is nothing that passes by itself: an operator must hear it, now and then. */
 static void tell_refused(struct carriage *carriage)
 {
-    enum { PACE_MS = 60000 };
     struct carrier *carrier = carriage->carrier;
-    const struct engine_ports *ports = carrier->ports.ports;
-    if (strcmp(carriage->code, "error") != 0 || ports->clock->now_ms < carrier->refused_ms) return;
-    carrier->refused_ms = ports->clock->now_ms + PACE_MS;
-    LOG(ports->log, LOG_ERROR, "redis refuses publishes", F_BYTES("app", atom_bytes(carrier->ports.app)),
-        F_TEXT("why", buf_text(&carriage->sentence)));
+    if (strcmp(carriage->code, "error") != 0 || !carrier_says(carrier, SAID_REFUSED)) return;
+    LOG(carrier->ports.ports->log, LOG_ERROR, "redis refuses publishes",
+        F_BYTES("app", atom_bytes(carrier->ports.app)), F_TEXT("why", buf_text(&carriage->sentence)));
 }
 
 static void finish(struct carriage *carriage, struct bytes again)

@@ -67,6 +67,15 @@ void carrier_resync(struct carrier *carrier, struct bytes name, const char *reas
     atom_unref(topic);
 }
 
+bool carrier_says(struct carrier *carrier, enum carrier_said what)
+{
+    enum { PACE_MS = 60000 };
+    const uint64_t now_ms = carrier->ports.ports->clock->now_ms;
+    if (now_ms < carrier->said_ms[what]) return false;
+    carrier->said_ms[what] = now_ms + PACE_MS;
+    return true;
+}
+
 void carrier_out_create(struct carrier *carrier)
 {
     list_create(&carrier->carriages);

@@ -65,14 +65,11 @@ bool carrier_unpack(const struct carrier *carrier, struct bytes bytes, struct em
 /* False: a parcel that this version cannot read; said once a minute. Whom that concerns is told to re-read. */
 static bool unpack(const struct line *line, struct bytes bytes, struct emission *emission)
 {
-    enum { PACE_MS = 60000 };
     struct carrier *carrier = line->carrier;
-    const struct engine_ports *ports = carrier->ports.ports;
     if (carrier_unpack(carrier, bytes, emission)) return true;
-    if (ports->clock->now_ms < carrier->unread_ms) return false;
-    carrier->unread_ms = ports->clock->now_ms + PACE_MS;
-    LOG(ports->log, LOG_ERROR, "a trigger of another node cannot be read",
-        F_BYTES("topic", atom_bytes(topic_name(line->topic))), F_NUMBER("bytes", bytes.size));
+    if (carrier_says(carrier, SAID_UNREAD))
+        LOG(carrier->ports.ports->log, LOG_ERROR, "a trigger of another node cannot be read",
+            F_BYTES("topic", atom_bytes(topic_name(line->topic))), F_NUMBER("bytes", bytes.size));
     return false;
 }
 
@@ -205,7 +202,13 @@ static void lose(struct bus *port, struct bytes name)
 void carrier_owe(struct carrier *carrier, struct atom *topic, uint32_t server)
 {
     const struct bytes name = atom_bytes(topic);
-    if (dict_get(&carrier->owed, name) || carrier->owed.count >= OWED_MAX) return;
+    if (dict_get(&carrier->owed, name)) return;
+    if (carrier->owed.count >= OWED_MAX) {
+        if (carrier_says(carrier, SAID_FORGOTTEN))
+            LOG(carrier->ports.ports->log, LOG_ERROR, "too many topics must be told to re-read: not all will be",
+                F_BYTES("topic", name), F_NUMBER("topics", carrier->owed.count));
+        return;
+    }
     struct owed *owed = xmalloc(sizeof(*owed));
     owed->server = server;
     dict_set(&carrier->owed, name, owed);

@@ -10,6 +10,9 @@
 #include "hub/hub.h"
 #include "ports/bus.h"
 
+/* What the log is told once a minute, however often it is so. */
+enum carrier_said { SAID_REFUSED, SAID_UNREAD, SAID_OWED, SAID_FORGOTTEN, SAID };
+
 struct carrier {
     struct bus port;
     struct carrier_ports ports;
@@ -22,8 +25,7 @@ struct carrier {
     struct dict owed; /* topics that must be told to re-read, by name: struct owed */
     struct timer owing;
     uint64_t failed;  /* triggers that were not published */
-    uint64_t refused_ms; /* not before this it is said again that Redis refuses them, */
-    uint64_t unread_ms;  /* or that what comes cannot be read */
+    uint64_t said_ms[SAID]; /* to the log, of each kind: not before this again */
 };
 
 /* ---- carrier.c ---- */
@@ -48,6 +50,9 @@ uint8_t carrier_server_of(struct bus *port, struct bytes name);
  * False: it is none. */
 bool carrier_unpack(const struct carrier *carrier, struct bytes parcel, struct emission *emission);
 void carrier_drop(const struct emission *emission);
+
+/* May it be said to the log now? Then it is, and not again for a while. */
+bool carrier_says(struct carrier *carrier, enum carrier_said what);
 
 /* The topic is told to re-read as soon as its server is here. */
 void carrier_owe(struct carrier *carrier, struct atom *topic, uint32_t server);

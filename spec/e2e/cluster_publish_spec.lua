@@ -35,6 +35,8 @@ input:on("both", function(ev)
   room("a"):emit("said", ev.data)
 end)
 input:on("raise", function() error "as told" end)
+input:on("soon", function(ev) room("a"):emit("said", ev.data, { replaces = ev.data, within = 0.01 }) end)
+input:on("forget", function(ev) for i = 1, tonumber(ev.data) do app:forget("room:" .. i) end end)
 app:route("cursor", "GET /cursor", { run = function() return { body = app:cursor() } end })
 app:route("say", "POST /say", { run = function(req)
   room("a"):emit("said", req.body)
@@ -103,6 +105,29 @@ describe("publishing in a cluster", function()
     explained = http.get(two.admin, "/explain?topic=room:a").json().apps[1].triggers[1]
     assert.same({ "placed", true }, { explained.state, explained.elsewhere })
     assert.falsy(http.get(one.admin, "/explain?topic=room:a").json().apps[1].triggers[1].elsewhere)
+  end)
+
+  it("says in the log once what goes on for as long as Redis is away", function()
+    start { errors = { ERRORS, "the oldest is dropped" } }
+    local stream = follow(one)
+    redis:stop()
+    wait_away(one)
+    local function unpublished()
+      local _, count = http.get(one.admin, "/explain?topic=room:a").body:gsub('"unpublished"', "")
+      return count
+    end
+    for i = 1, 4 do
+      local before = unpublished()
+      assert.equal(200, publish(one, { type = "soon", data = tostring(i) }).status)
+      wait.wait_until(function() return unpublished() > before end, 5, "what waited for its window")
+    end
+    assert.equal(200, publish(one, { type = "forget", data = "1010" }).status)
+    local _, failed = one:log():gsub("triggers were not published", "")
+    local _, dropped = one:log():gsub("the oldest is dropped", "")
+    assert.same({ 1, 1 }, { failed, dropped })
+    redis:start()
+    cluster:wait_ready()
+    assert.truthy(stream:next("resync", 10))
   end)
 
   it("says that it is not known where Redis does not answer in time", function()
