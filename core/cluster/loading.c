@@ -20,7 +20,6 @@ struct entry {
 /* What is known of one topic. */
 struct found {
     struct trunk_topic *topic; /* NULL: closed meanwhile */
-    bool answered;
     uint64_t last;
     struct entry *entries; /* the newest first */
     size_t count;
@@ -112,7 +111,6 @@ static void read_retained(struct found *found, struct loading *loading, const st
 static void read_topic(struct loading *loading, struct found *found, const struct redis_value *value)
 {
     if (value->kind != REDIS_LIST || value->count < 2) return;
-    found->answered = true;
     found->last = script_number(&value->items[0]);
     read_retained(found, loading, &value->items[1]);
     found->count = (value->count - 2) / 3;
@@ -270,18 +268,11 @@ static void hand_over(struct loading *loading, struct found *found, const struct
     xfree(messages);
 }
 
-/* Takes it off the stream: what is called from here on may close topics. */
-static struct loading *take(struct stream *stream)
-{
-    struct loading *loading = stream->loading;
-    CHECK(loading && loading_answered(loading));
-    return loading;
-}
-
 void loading_finish_new(struct stream *stream, uint64_t place)
 {
-    struct loading *loading = take(stream);
+    struct loading *loading = stream->loading;
     struct list nothing;
+    CHECK(loading && loading_answered(loading));
     list_create(&nothing);
     stream_hear(stream, place);
     for (size_t i = 0; i < loading->count; i++)
@@ -380,7 +371,8 @@ static void settle_states(struct stream *stream, struct loading *loading)
         struct found *found = &loading->found[i];
         if (!found->topic) continue;
         found->anew = !is_whole(found);
-        if (!found->anew && found->count) stream->trunk->counters.filled++;
+        stream->trunk->counters.filled += found->topic->holed && !found->anew;
+        found->topic->holed = false;
         stream->stale--;
         found->topic->state = found->anew ? TOPIC_LOADING : TOPIC_LIVE;
     }
@@ -388,9 +380,10 @@ static void settle_states(struct stream *stream, struct loading *loading)
 
 void loading_finish_check(struct stream *stream, uint64_t place)
 {
-    struct loading *loading = take(stream);
+    struct loading *loading = stream->loading;
     struct list taken;
     size_t most = 0;
+    CHECK(loading && loading_answered(loading));
     list_create(&taken);
     settle_states(stream, loading);
     most = take_arrived(stream, loading->token, &taken);

@@ -61,6 +61,13 @@ static void make_stale(struct trunk_topic *topic)
     if (!topic->subscribed) topic->stream->unsubscribed++;
 }
 
+static void note_hole(struct trunk_topic *topic)
+{
+    topic->stream->trunk->counters.holes++;
+    topic->holed = true;
+    make_stale(topic);
+}
+
 static void unmake_stale(struct trunk_topic *topic)
 {
     if (topic->state != TOPIC_STALE) return;
@@ -117,6 +124,7 @@ static void begin_anew(struct stream *stream, uint64_t start)
         struct trunk_topic *topic = CONTAINER(node, struct trunk_topic, node);
         if (topic->state != TOPIC_LIVE && topic->state != TOPIC_STALE) continue;
         topic->last = start;
+        topic->holed = false;
         if (topic->state == TOPIC_LIVE) make_stale(topic);
         topic->events->broken(topic->owner, "epoch");
     }
@@ -235,7 +243,7 @@ void stream_hear(struct stream *stream, uint64_t place)
 }
 
 /* False: something is missing before it; it stays where it is. */
-static bool take_message(struct stream *stream, struct arrived *arrived)
+static bool take_message(struct arrived *arrived)
 {
     struct trunk_topic *topic = arrived->topic;
     if (!topic || topic->state != TOPIC_LIVE) return true; /* what is loaded has it */
@@ -246,8 +254,7 @@ static bool take_message(struct stream *stream, struct arrived *arrived)
         return true;
     }
     if (arrived->prev > topic->last && arrived->place > topic->last) {
-        stream->trunk->counters.holes++;
-        make_stale(topic);
+        note_hole(topic);
         return false;
     }
     stream_hand_on(topic, &message);
@@ -259,7 +266,7 @@ static bool take_front(struct stream *stream)
 {
     struct arrived *arrived = CONTAINER(stream->arrived.next, struct arrived, node);
     if (arrived->kind == ARRIVED_MESSAGE) {
-        if (!take_message(stream, arrived)) return true; /* the check comes first */
+        if (!take_message(arrived)) return true; /* the check comes first */
     } else if (arrived->kind == ARRIVED_BEAT) {
         stream_hear(stream, arrived->place);
     } else if (stream->loading && loading_token(stream->loading) == arrived->token) {
@@ -297,8 +304,7 @@ static bool doubt_holes(struct stream *stream)
         if (topic->looked_for != token) topic->looked_at = topic->last;
         topic->looked_for = token;
         if (arrived->prev > topic->looked_at && arrived->place > topic->looked_at) {
-            stream->trunk->counters.holes++;
-            make_stale(topic);
+            note_hole(topic);
             found = true;
         } else if (arrived->place > topic->looked_at) {
             topic->looked_at = arrived->place;

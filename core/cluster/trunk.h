@@ -50,6 +50,7 @@ struct trunk_load {
     const char *resync; /* NULL, or why those who had the topic before must re-read: "history" */
 };
 
+/* Each may open topics and publish, but closes none. */
 struct trunk_topic_events {
     /* Of one that was live: nothing that it had counts any more ("epoch"); who has it must re-read. At once, before
      * anything newer is heard, so that nobody can come back with an id from behind it and not know. */

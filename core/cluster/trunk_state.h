@@ -18,6 +18,7 @@ struct trunk_topic {
     struct list queued; /* in stream->queue while QUEUED */
     enum topic_state state;
     bool subscribed;    /* on the connection of the day */
+    bool holed;         /* STALE: because something was seen to be missing */
     uint64_t last;    /* the newest place that was handed on; LIVE and STALE */
     uint64_t looked_at, looked_for; /* stream.c's look for holes: up to where, and for which token */
     const struct trunk_topic_events *events;

@@ -118,7 +118,7 @@ const struct measure joint_measures[] = {
      measure_unpublished},
     {"sluice_bus_received_total", "counter", "Triggers that came, from this node and from others.", NULL,
      measure_received},
-    {"sluice_bus_doubles_total", "counter", "Of these, those that had come before.", NULL, measure_doubles},
+    {"sluice_bus_doubles_total", "counter", "Triggers that came once more, which are not among these.", NULL, measure_doubles},
     {"sluice_bus_holes_total", "counter", "Times that a message was missing.", NULL, measure_holes},
     {"sluice_bus_holes_filled_total", "counter",
      "Of these, those whose triggers were all still in the history; the others' topics were told to re-read.", NULL,

@@ -280,6 +280,11 @@ static void check_end(void)
             assert_int_equal(of->next, truths[i].count);
         }
     }
+    for (int n = 0; n < NODES; n++) {
+        if (nodes[n].dead) continue;
+        const struct trunk_counters *counted = trunk_counters(nodes[n].own.trunk);
+        assert_true(counted->filled <= counted->holes);
+    }
     for (uint32_t serial = 0; serial < serials; serial++) {
         assert_true(seen[serial] <= 1);
         if (serial_done[serial]) assert_int_equal(seen[serial], 1);
