@@ -1,6 +1,5 @@
-/* What is to be asked of a server is gathered until the turn's timers have all fired, and renewals
- * fall due on a grid of time, so that thousands of claims go in few scripts. A claim has at most
- * one question under way; what comes up meanwhile is asked behind its answer. When a server is
+/* A claim has at most one question under way (claim_asker.h); what comes up meanwhile is asked behind its
+ * answer. Renewals fall due on a grid of time, so that thousands of claims go in few scripts. When a server is
  * entered, everything is asked at once.
  *
  * A letter says no more than that something about a name is new: what is new is what the answer to
@@ -11,8 +10,7 @@
 #include "base/alloc.h"
 #include "base/check.h"
 #include "base/dict.h"
-#include "cluster/claim_script.h"
-#include "cluster/scripts.h"
+#include "cluster/claim_asker.h"
 
 enum {
     GRID_MS = 100,
@@ -26,8 +24,7 @@ struct server {
     uint32_t index;
     bool broken; /* it answers with errors; said once */
     struct dict claims_by_name;
-    struct list due; /* claims that are to be asked about */
-    struct timer send;
+    struct claim_asker asker;
 };
 
 struct claims {
@@ -37,7 +34,6 @@ struct claims {
     struct cluster_letters letters;
     struct claims_counters counters;
     struct list held;
-    struct list batches; /* under way */
     uint64_t ids;
     struct server servers[CLUSTER_SERVERS];
 };
@@ -47,10 +43,9 @@ struct claim {
     struct server *server;
     const struct claim_events *events;
     void *owner;
-    struct list of_due, of_held; /* in its server's list, and in that of all */
+    struct list of_held;
+    struct claim_question question;
     struct timer ask, end;
-    struct batch *batch; /* that asks about it, or NULL */
-    uint32_t slot;
     uint64_t id;       /* of the last question that wished it: see claim.lua */
     uint64_t fence;    /* the highest that is known of the name; while it is held, its own */
     uint64_t until_us; /* by the own clock; while it is held */
@@ -63,16 +58,6 @@ struct claim {
     char name[];
 };
 
-/* One script under way, and whom it asks about: NULL for those that want no answer any more. */
-struct batch {
-    struct list node;
-    struct server *server;
-    struct cluster_call *call;
-    uint64_t sent_us;
-    uint32_t count;
-    struct claim *claims[CLAIM_SCRIPT_BATCH];
-};
-
 static uint64_t now_us(const struct claims *claims)
 {
     return clock_read_us(claims->ports.clock);
@@ -80,66 +65,28 @@ static uint64_t now_us(const struct claims *claims)
 
 /* ---- asking ---- */
 
-static void on_answer(void *owner, const struct redis_answer *answer);
-
-static void run(struct batch *batch, struct server *server, const struct claim_words *words)
+static bool write_question(struct claim_question *question, struct claim_words *words)
 {
-    struct claims *claims = server->claims;
-    batch->server = server;
-    batch->sent_us = now_us(claims);
-    list_append(&claims->batches, &batch->node);
-    batch->call = cluster_run(claims->cluster, server->index, &cluster_scripts[SCRIPT_CLAIM],
-                              words->list, words->count, on_answer, batch);
-}
-
-static void send_some(struct server *server)
-{
-    struct claim_words words;
-    struct batch *batch = xcalloc(1, sizeof(*batch));
-    claim_words_ask(&words, cluster_node(server->claims->cluster));
-    while (!list_empty(&server->due) && batch->count < CLAIM_SCRIPT_BATCH) {
-        struct claim *claim = CONTAINER(server->due.next, struct claim, of_due);
-        list_remove(&claim->of_due);
-        if (claim->held && !claim_holds(claim)) continue; /* its timer is due, and asks again */
-        const struct bytes what = !claim->held    ? BYTES("wish")
-                                  : claim->wished ? BYTES("hold")
-                                                  : BYTES("keep");
-        if (!claim->held) claim->id = ++server->claims->ids;
-        claim_words_add_claim(&words, claim_name(claim), claim->id, claim->fence, what);
-        claim->known = true;
-        claim->batch = batch;
-        claim->slot = batch->count;
-        batch->claims[batch->count++] = claim;
-    }
-    if (batch->count)
-        run(batch, server, &words);
-    else
-        xfree(batch);
-}
-
-static void send_due(struct server *server)
-{
-    clock_cancel(server->claims->ports.clock, &server->send);
-    while (!list_empty(&server->due)) send_some(server);
-}
-
-static void on_send(struct timer *timer)
-{
-    send_due(CONTAINER(timer, struct server, send));
+    struct claim *claim = CONTAINER(question, struct claim, question);
+    if (claim->held && !claim_holds(claim)) return false; /* its timer is due, and asks again */
+    const struct bytes what = !claim->held    ? BYTES("wish")
+                              : claim->wished ? BYTES("hold")
+                                              : BYTES("keep");
+    if (!claim->held) claim->id = ++claim->claims->ids;
+    claim_words_add_claim(words, claim_name(claim), claim->id, claim->fence, what);
+    claim->known = true;
+    return true;
 }
 
 /* Asks as soon as may be. */
 static void ask(struct claim *claim)
 {
-    struct clock *clock = claim->claims->ports.clock;
     struct server *server = claim->server;
-    clock_cancel(clock, &claim->ask);
+    clock_cancel(claim->claims->ports.clock, &claim->ask);
     if (!claim->held && !claim->wished) return;
     if (!cluster_here(claim->claims->cluster, server->index)) return; /* asked when it is entered */
-    claim->again = claim->batch != NULL;
-    if (claim->batch || !list_empty(&claim->of_due)) return;
-    list_append(&server->due, &claim->of_due);
-    if (!timer_armed(&server->send)) clock_after(clock, &server->send, 0);
+    claim->again = claim_question_is_under_way(&claim->question);
+    claim_ask(&server->asker, &claim->question);
 }
 
 static void on_ask(struct timer *timer)
@@ -158,10 +105,8 @@ static void ask_after(struct claim *claim, uint64_t delay_ms, uint64_t spread_ms
 /* No answer to what is under way means anything to it any more. */
 static void detach(struct claim *claim)
 {
-    if (claim->batch) claim->batch->claims[claim->slot] = NULL;
-    claim->batch = NULL;
+    claim_question_take_back(&claim->question);
     claim->again = false;
-    list_remove(&claim->of_due);
     clock_cancel(claim->claims->ports.clock, &claim->ask);
 }
 
@@ -290,26 +235,20 @@ static void fail(struct claim *claim, const struct redis_answer *answer)
         F_TEXT("answer", answer->value ? "a strange answer" : answer->sentence));
 }
 
-static void on_answer(void *owner, const struct redis_answer *answer)
+static void on_answered(struct claim_question *question, const struct claim_answer *answer,
+                        uint64_t sent_us)
 {
-    struct batch *batch = owner;
-    const struct redis_value *list = answer->value;
-    list_remove(&batch->node);
-    for (uint32_t i = 0; i < batch->count; i++) {
-        struct claim *claim = batch->claims[i];
-        if (!claim) continue;
-        claim->batch = NULL;
-        struct claim_answer one;
-        if (list && list->kind == REDIS_LIST && i < list->count &&
-            claim_answer_read(&list->items[i], &one)) {
-            batch->server->broken = false;
-            take(claim, &one, batch->sent_us);
-        } else {
-            fail(claim, answer);
-        }
-    }
-    xfree(batch);
+    struct claim *claim = CONTAINER(question, struct claim, question);
+    claim->server->broken = false;
+    take(claim, answer, sent_us);
 }
+
+static void on_failed(struct claim_question *question, const struct redis_answer *answer)
+{
+    fail(CONTAINER(question, struct claim, question), answer);
+}
+
+static const struct claim_asker_events asker_events = {write_question, on_answered, on_failed};
 
 /* ---- letting go ---- */
 
@@ -322,7 +261,7 @@ static void let_go(struct claim *claim, uint64_t keep_ms)
     if (!claim->known || !cluster_here(claim->claims->cluster, claim->server->index)) return;
     claim_words_free(&words, cluster_node(claim->claims->cluster), claim_name(claim), claim->id,
                      fence, keep_ms);
-    run(xcalloc(1, sizeof(struct batch)), claim->server, &words);
+    claim_asker_say(&claim->server->asker, &words);
     claim->known = false;
 }
 
@@ -335,16 +274,14 @@ static void on_entered(struct cluster_watcher *watcher, uint32_t index, bool fre
     struct server *server = &claims->servers[index];
     for (struct dict_entry *entry = NULL; (entry = dict_next(&server->claims_by_name, entry));)
         ask(entry->value);
-    send_due(server);
+    claim_asker_send(&server->asker);
 }
 
 /* What is held is so until the own clock says that it is over. What was to be asked is asked when
  * it is entered. */
 static void on_away(struct cluster_watcher *watcher, uint32_t index)
 {
-    struct server *server = &CONTAINER(watcher, struct claims, watcher)->servers[index];
-    clock_cancel(server->claims->ports.clock, &server->send);
-    while (!list_empty(&server->due)) list_remove(server->due.next);
+    claim_asker_drop(&CONTAINER(watcher, struct claims, watcher)->servers[index].asker);
 }
 
 static void on_letter(struct cluster_letters *letters, uint32_t index, struct bytes name)
@@ -364,12 +301,10 @@ struct claims *claims_new(struct cluster *cluster, const struct cluster_ports *p
     claims->watcher = (struct cluster_watcher){.entered = on_entered, .away = on_away};
     claims->letters = (struct cluster_letters){.kind = "claim", .letter = on_letter};
     list_create(&claims->held);
-    list_create(&claims->batches);
     for (uint32_t i = 0; i < CLUSTER_SERVERS; i++) {
         struct server *server = &claims->servers[i];
         *server = (struct server){.claims = claims, .index = i};
-        list_create(&server->due);
-        timer_init(&server->send, on_send);
+        claim_asker_create(&server->asker, cluster, ports->clock, i, &asker_events);
     }
     cluster_watch(cluster, &claims->watcher);
     cluster_letters(cluster, &claims->letters);
@@ -381,14 +316,8 @@ void claims_free(struct claims *claims)
     CHECK(claims->counters.claims == 0);
     cluster_unwatch(&claims->watcher);
     cluster_no_letters(&claims->letters);
-    while (!list_empty(&claims->batches)) {
-        struct batch *batch = CONTAINER(claims->batches.next, struct batch, node);
-        list_remove(&batch->node);
-        cluster_cancel(batch->call);
-        xfree(batch);
-    }
     for (uint32_t i = 0; i < CLUSTER_SERVERS; i++) {
-        clock_cancel(claims->ports.clock, &claims->servers[i].send);
+        claim_asker_destroy(&claims->servers[i].asker);
         dict_destroy(&claims->servers[i].claims_by_name);
     }
     xfree(claims);
@@ -420,7 +349,7 @@ struct claim *claim_new(struct claims *claims, uint32_t index, struct bytes name
     claim->wished = true;
     claim->size = (uint32_t)name.size;
     memcpy(claim->name, name.data, name.size);
-    list_create(&claim->of_due);
+    claim_question_create(&claim->question);
     list_create(&claim->of_held);
     timer_init(&claim->ask, on_ask);
     timer_init(&claim->end, on_end);
