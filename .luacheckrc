@@ -15,7 +15,7 @@ files["core/cluster"] = {
 for _, name in ipairs { "tab", "raise", "posted", "due", "row", "tell" } do -- behind watermark.lua, too
   files["core/cluster/watermark_" .. name .. ".lua"] = {
     read_globals = { "node", "rules", "base", "pending", "now_ms", "alive", "under_way", "name_of", "read_tabs",
-      "write_tab", "who_of", "begin_post", "DAY_MS", "WITHOUT_STREAM_MS", "TABS_MAX", "LOOK_MS" },
+      "write_tab", "who_of", "begin_post", "make_pending", "DAY_MS", "WITHOUT_STREAM_MS", "TABS_MAX", "LOOK_MS" },
   }
 end
 files["core/cluster/watermark.lua"] = { ignore = { "211" } }

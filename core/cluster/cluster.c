@@ -122,13 +122,14 @@ bool server_is_mailbox(const struct cluster *cluster, struct bytes channel)
 void server_take_letter(struct server *server, struct bytes letter)
 {
     const char *space = memchr(letter.data, ' ', letter.size);
-    if (!space || server->state != SERVER_HERE) return;
+    if (!space) return;
+    const bool here = server->state == SERVER_HERE;
     const struct bytes kind = bytes_run(letter.data, (size_t)(space - letter.data));
     const struct bytes payload = bytes_run(space + 1, letter.size - kind.size - 1);
-    if (bytes_is(kind, "beat")) server_hear_beat(server, payload);
+    if (here && bytes_is(kind, "beat")) server_hear_beat(server, payload);
     LIST_EACH(node, &server->cluster->letters) {
         struct cluster_letters *letters = CONTAINER(node, struct cluster_letters, _node);
-        if (bytes_is(kind, letters->kind)) letters->letter(letters, server->index, payload);
+        if ((here || letters->always) && bytes_is(kind, letters->kind)) letters->letter(letters, server->index, payload);
     }
 }
 

@@ -78,6 +78,8 @@ struct cluster_channel {
 struct cluster_letters {
     struct list _node;
     const char *kind;
+    bool always; /* what they say is true in any epoch: they come as long as there is a connection, and not only while
+                  * the server is here */
     void (*letter)(struct cluster_letters *letters, uint32_t server, struct bytes payload); /* behind "KIND " */
 };
 

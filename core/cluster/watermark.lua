@@ -10,12 +10,13 @@
 --     row, told      the highest row; and the highest that the app's server knows
 --     poster, until  "NODE RULES": who tells it, and until when at most
 --     fails, due     how often that failed, and when it is to be tried again
---     raised         when the row last rose
+--     raised         when the row last rose; none: nobody has raised it since it stands here, or it was given up
 --   pending          SIZE:USER:PEER by when to look at it: all rows that are not told
 --   asked:NODE       what of that the node is asked whether it still tells it
 --   news:NODE        what others know of the tabs whose streams the node has: user, tag, peer, one behind the other
 --
 -- Times are this server's milliseconds. A node is dead as the beats have it, and then so are its tabs and posts.
+-- Texts of others are put together with "..": this Lua's string.format ends a text at its first NUL.
 
 local DAY_MS, WITHOUT_STREAM_MS, TABS_MAX, POST_MS, LOOK_MS = 86400000, 30000, 64, 65000, 2000
 
@@ -40,7 +41,7 @@ local function under_way(poster, until_ms)
   return poster == rules or whose ~= node and alive(whose)
 end
 
-local function name_of(user, peer) return ("%d:%s:%s"):format(#user, user, peer) end
+local function name_of(user, peer) return #user .. ":" .. user .. ":" .. peer end
 
 -- What still counts of a user's tabs: { [tag] = { holder =, until_ms =, peer = } }; what does not is dropped.
 local function read_tabs(user)
@@ -60,7 +61,7 @@ end
 local function write_tab(user, tag, tab)
   local key = base .. "tabs:" .. user
   if not tab then return redis.call("HDEL", key, tag) end
-  redis.call("HSET", key, tag, ("%s %s %s"):format(tab.holder, digits(tab.until_ms), tab.peer))
+  redis.call("HSET", key, tag, tab.holder .. " " .. digits(tab.until_ms) .. " " .. tab.peer)
   redis.call("PEXPIRE", key, DAY_MS)
 end
 
@@ -72,12 +73,38 @@ local function who_of(user)
   return data or "", whose == node and number or ""
 end
 
+-- Before the row can be told, two other nodes know it: those that were heard of last, because who is cut off or stopped
+-- falls behind. It is in their sockets before the answer is in the caller's, and stays in their stores (engine/rows.h,
+-- scripts/sluice/posting_shared.lua), so that nothing lower is told when this server forgets all and the caller is off.
+local OTHERS = 2
+
+local function netstring(text) return #text .. ":" .. text .. "," end
+
+local function tell_others(name, row)
+  local letter = "row " .. netstring(ARGV[3])
+    .. netstring("\0watermark:" .. ARGV[4] .. ":shared:begun:" .. name) .. netstring(row)
+  local left = OTHERS
+  for _, other in ipairs(redis.call("ZREVRANGE", prefix .. ":nodes", 0, OTHERS)) do
+    if other ~= node and left > 0 then
+      left = left - 1
+      redis.call("PUBLISH", prefix .. ":node:" .. other, letter)
+    end
+  end
+end
+
+-- It is to be told, and looked at by then. A row that stands here only because a node knew it has not risen before.
+local function make_pending(name, when)
+  redis.call("HSETNX", base .. "row:" .. name, "raised", digits(now_ms))
+  redis.call("ZADD", pending, when, name)
+  redis.call("PEXPIRE", pending, DAY_MS * 30)
+end
+
 -- This node tells the row from now on. The answer to the caller.
 local function begin_post(user, peer, row)
   local name = name_of(user, peer)
+  tell_others(name, row)
   redis.call("HSET", base .. "row:" .. name, "poster", rules, "until", digits(now_ms + POST_MS))
-  redis.call("ZADD", pending, digits(now_ms + LOOK_MS), name)
-  redis.call("PEXPIRE", pending, DAY_MS * 30)
+  make_pending(name, digits(now_ms + LOOK_MS))
   local data, number = who_of(user)
   return { "post", row, data, number }
 end

@@ -40,7 +40,7 @@ for _, name in ipairs(names) do
     ask_holder(poster, name)
   elseif not raised or now_ms - raised > AWAY_MAX_MS and not is_here(user) then
     redis.call("ZREM", pending, name)
-    redis.call("HDEL", key, "poster", "until", "due")
+    redis.call("HDEL", key, "poster", "until", "due", "raised")
   else
     redis.call("ZADD", pending, "XX", digits(now_ms + LOOK_MS), name)
     due[#due + 1], due[#due + 2] = user, peer

@@ -33,6 +33,5 @@ if how == "failed" then
 end
 local due = digits(math.floor(now_ms + delay))
 redis.call("HSET", key, "due", due)
-redis.call("ZADD", pending, due, name)
-redis.call("PEXPIRE", pending, DAY_MS * 30)
+make_pending(name, due)
 return { "later" }

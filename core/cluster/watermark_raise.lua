@@ -63,8 +63,7 @@ if fresh_ms > 0 then
   redis.call("HSET", key, "due", due)
 end
 if not poster and due and tonumber(due) > now_ms then
-  redis.call("ZADD", pending, "NX", due, name)
-  redis.call("PEXPIRE", pending, DAY_MS * 30)
+  make_pending(name, due)
   return { "later", told or "" }
 end
 return begin_post(user, peer, row)

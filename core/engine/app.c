@@ -14,6 +14,7 @@
 #include "engine/ingest.h"
 #include "engine/presence.h"
 #include "engine/review.h"
+#include "engine/rows.h"
 #include "engine/seats.h"
 #include "engine/shadow.h"
 #include "engine/snapshots.h"
@@ -45,6 +46,7 @@ struct app {
     struct reviews reviews;
     struct carrier *carrier; /* NULL: a node by itself */
     struct stretches *stretches; /* likewise */
+    struct rows *rows;           /* likewise */
     struct shadow *shadow; /* or NULL */
     uint32_t visits;
 };
@@ -99,6 +101,7 @@ struct app *app_new(const struct engine_ports *ports, const struct engine_limits
                                                   .permits_max = &limits->audience_permits};
     audience_create(&app->audience, &audience_ports);
     app->store = store_new(ports->clock, limits->store_entries, limits->store_bytes);
+    if (ports->joint) app->rows = rows_new(ports, app->store, carrier_ports.app);
     feeds_create(&app->feeds, app);
     ingests_create(&app->ingests, app);
     app->seats = SEATS_EMPTY;
@@ -138,6 +141,7 @@ void app_free(struct app *app)
     if (app->stretches) stretches_free(app->stretches);
     seats_destroy(&app->seats);
     finals_destroy(&app->finals);
+    if (app->rows) rows_free(app->rows);
     store_free(app->store);
     rule_snapshots_destroy(&app->snapshots);
     rule_verdicts_destroy(&app->verdicts);

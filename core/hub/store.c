@@ -167,6 +167,11 @@ void store_each(struct store *store, struct bytes prefix,
     xfree(found);
 }
 
+bool store_is_half_free(const struct store *store)
+{
+    return store->entries.count <= store->max_entries / 2 && store->bytes <= store->max_bytes / 2;
+}
+
 uint32_t store_count(const struct store *store)
 {
     return store->entries.count;

@@ -38,5 +38,8 @@ bool store_delete(struct store *store, struct bytes key);
 void store_each(struct store *store, struct bytes prefix,
                 void (*each)(void *ctx, struct bytes key, struct bytes value), void *ctx);
 
+/* Of entries and of bytes: for what the app can do without. */
+bool store_is_half_free(const struct store *store);
+
 uint32_t store_count(const struct store *store);
 size_t store_bytes(const struct store *store);

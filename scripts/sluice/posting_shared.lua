@@ -6,13 +6,15 @@
 --      │                └─ failed ─▶ posted: due later, for whoever looks first
 --      └▶ "waits": another node tells it; who wants to know asks again
 --
--- What was told from here is kept here, too: a server that forgot everything is told, and nothing lower goes out.
+-- What was told from here is kept here, too, and what was begun, here or, as a letter said, on another node: a server
+-- that forgot everything is told, and nothing lower goes out.
 
 local core   = require "sluice.core"
 local json   = require "sluice.json"
 local shared = require "sluice.shared"
 
 local KEPT     = 30 * 86400
+local BEGUN    = 86400 -- is kept for so long, as that of others (core/engine/rows.h)
 local DEADLINE = 60    -- of one post: below the server's own (POST_MS in core/cluster/watermark.lua)
 local SERVED   = 5     -- an answer that is later is of another time: this process was stopped
 local LOOK     = 0.01  -- between looks at what another node tells, at first, and
@@ -30,13 +32,27 @@ local function told(self, key)
   return kept and kept.row
 end
 
-local function note_told(self, item)
-  local before = told(self, item.key)
-  if before and before >= item.row then return end
-  local kept = { user = item.user, peer = item.peer, row = item.row }
-  if not core.store_set(self.told .. item.key, kept, KEPT) then
+-- The highest row that some node was about to tell, as far as this one knows, or nil. Those of others letters have
+-- written: core/cluster/watermark.lua.
+local function begun_of(self, key) return core.store_get(self.begun .. key) end
+
+local function higher(one, other) return one and other and math.max(one, other) or one or other end
+
+local function keep(self, item, key, value, seconds)
+  if not core.store_set(key, value, seconds) then
     core.log("warn", "a watermark is not kept: the store is full", { watermark = self.name, user = item.user })
   end
+end
+
+local function note_begun(self, item)
+  keep(self, item, self.begun .. item.key, higher(begun_of(self, item.key), item.row), BEGUN)
+end
+
+local function note_told(self, item)
+  if item.row >= (begun_of(self, item.key) or item.row) then core.store_delete(self.begun .. item.key) end
+  local before = told(self, item.key)
+  if before and before >= item.row then return end
+  keep(self, item, self.told .. item.key, { user = item.user, peer = item.peer, row = item.row }, KEPT)
 end
 
 -- What is under way, which a node that drains waits for; not for a server that is away.
@@ -95,6 +111,7 @@ end
 
 function start(self, item, answer)
   item.row, item.failed = tonumber(answer[2]), nil
+  note_begun(self, item)
   local data = data_of(item, answer[3], answer[4])
   local begun = core.background("watermark " .. self.name, DEADLINE,
     function() self.deliver(item.user, data, item.peer, item.row) end,
@@ -113,7 +130,9 @@ local function begin(self, user, peer, answer, asked)
 end
 
 local function ask(self, why, user, peer, row)
-  local asked, known = core.monotonic(), told(self, key_of(user, peer))
+  local key = key_of(user, peer)
+  local asked, known = core.monotonic(), told(self, key)
+  row = row and higher(row, begun_of(self, key))
   local answer, code, sentence = shared.run("watermark_raise", user, self.name, self.rules, why, user, peer,
     row and shared.word(row) or "", known and shared.word(known) or "")
   if answer and answer[1] == "post" then begin(self, user, peer, answer, asked) end
@@ -187,25 +206,43 @@ end
 --- The highest number, or nil.
 function Posting:row(what, user, peer)
   local answer = shared.expect(what, shared.run("watermark_row", user, self.name, self.rules, user, peer))
-  local row, known = tonumber(answer[1]), told(self, key_of(user, peer))
-  return row and known and math.max(row, known) or row or known
+  local key = key_of(user, peer)
+  return higher(tonumber(answer[1]), higher(told(self, key), begun_of(self, key)))
 end
 
---- Says to a server that began anew what is known here to be told.
-function Posting:register(server)
-  local words = {}
+-- Says what stands in the store behind a prefix: `read` makes a user, a peer and a row of a key and what is there.
+-- Returns whether all was heard.
+local function say_all(self, server, how, prefix, read)
+  local words, heard = {}, true
   local function say()
-    if #words > 0 then shared.run("watermark_tell", server, self.name, self.rules, unpack(words)) end
+    if #words == 0 then return end
+    heard = shared.run("watermark_tell", server, self.name, self.rules, how, unpack(words)) ~= nil
     words = {}
   end
-  for _, key in ipairs(core.store_keys(self.told)) do
-    local kept = core.store_get(key)
-    if kept and core.server_of(kept.user) == server then
-      words[#words + 1], words[#words + 2], words[#words + 3] = kept.user, kept.peer, shared.word(kept.row)
+  for _, key in ipairs(core.store_keys(prefix)) do
+    local user, peer, row = read(key:sub(#prefix + 1), core.store_get(key)) -- nil: it has gone meanwhile
+    if row and core.server_of(user) == server then
+      words[#words + 1], words[#words + 2], words[#words + 3] = user, peer, shared.word(row)
       if #words >= AT_ONCE * 3 then say() end
+      if not heard then return false end
     end
   end
   say()
+  return heard
+end
+
+local function read_told(_, kept)
+  if kept then return kept.user, kept.peer, kept.row end
+end
+
+local function read_begun(key, row)
+  local size, rest = key:match "^(%d+):(.*)$"
+  return rest:sub(1, size), rest:sub(size + 2), row
+end
+
+--- Says to a server that began anew what is known here to be told, and to be begun. Returns whether it heard all.
+function Posting:register(server)
+  return say_all(self, server, "told", self.told, read_told) and say_all(self, server, "begun", self.begun, read_begun)
 end
 
 local posting_shared = {}
@@ -214,7 +251,7 @@ local posting_shared = {}
 function posting_shared.new(options)
   local self = setmetatable({ active = {}, unrecorded = {}, looking = {} }, Posting)
   for name, value in pairs(options) do self[name] = value end
-  self.told = options.prefix .. "told:"
+  self.told, self.begun = options.prefix .. "told:", options.prefix .. "begun:"
   return self
 end
 

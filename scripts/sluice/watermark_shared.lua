@@ -51,12 +51,16 @@ local function retry_missed(self)
   end
 end
 
--- This server has forgotten what this node said, or may have.
-local function is_anew(self, server, epoch)
-  local key    = self.prefix .. "looked:" .. server
-  local before = core.store_get(key)
-  core.store_set(key, { epoch = epoch, at = core.monotonic() })
-  return not before or before.epoch ~= epoch or core.monotonic() - before.at > DEAD
+-- Where this server has forgotten what this node said, or may have, it is said again; if not all is heard, at the next
+-- look once more.
+local function say_again(self, server, epoch)
+  local key, now = self.prefix .. "looked:" .. server, core.monotonic()
+  local before   = core.store_get(key)
+  if not before or before.epoch ~= epoch or now - before.at > DEAD then
+    self.opened:register(server)
+    if not self.posting:register(server) then return end
+  end
+  core.store_set(key, { epoch = epoch, at = now })
 end
 
 local function look(self, server)
@@ -66,10 +70,7 @@ local function look(self, server)
   for i = 1, #news, 3 do
     if core.tab_open(news[i], news[i + 1]) then self.opened:note(news[i], news[i + 1], news[i + 2]) end
   end
-  if is_anew(self, server, epoch) then
-    self.posting:register(server)
-    self.opened:register(server)
-  end
+  say_again(self, server, epoch)
   for i = 1, #due, 2 do self.posting:take(due[i], due[i + 1]) end
 end
 

@@ -12,6 +12,18 @@ local KEY = "sluice:watermark:5:posta:read:"
 
 local function tag_of(name) return name .. ("-"):rep(16) end
 
+-- What the server does when a node of this name raises ann's row of bob, which then does nothing more.
+local function raise_as(redis, app, node, row)
+  local text = {}
+  for _, name in ipairs { "epoch", "watermark", "watermark_raise" } do
+    local file = assert(io.open("core/cluster/" .. name .. ".lua"))
+    text[#text + 1] = file:read "*a"
+    file:close()
+  end
+  return redis:cli("EVAL", table.concat(text), 1, "sluice", redis:cli("HGET", "sluice:epoch", "id"), node, app,
+    "read", "rules", "open", "ann", "bob", row, "")
+end
+
 describe("posta's watermarks on three nodes", function()
   local posta, redis, cluster, a, b, c
 
@@ -185,9 +197,40 @@ describe("posta's watermarks on three nodes", function()
     wait.wait_until(function()
       return redis:cli("HGET", KEY .. "row:3:ann:bob", "told") == "7"
         and redis:cli("HGET", KEY .. "tabs:ann", tag_of "a"):find " bob$"
-    end, 15, "Redis to be told")
+    end, 4, "Redis to be told") -- before anybody tells anything
     assert.equal(204, open(c, "ann", "c", "cleo", 1))
     assert.same({ 7, 1 }, posta:rows(2, 10))
+  end)
+
+  local function row_in_redis() return redis:cli("HGET", KEY .. "row:3:ann:bob", "row") end
+
+  for _, how in ipairs { "cut", "stop", "kill" } do
+    it("does not fall below what a node told, though Redis forgot it while that is off: " .. how, function()
+      settle()
+      assert.equal(204, open(a, "ann", "a", "bob", 10))
+      assert.same({ 10 }, posta:rows(1))
+      clusters[how](a)
+      redis:flush()
+      wait.wait_until(function() return open(c, "ann", "c", "bob", 8) == 204 end, 5, "the next epoch")
+      assert.same({ 10, 10 }, posta:rows(2, 15)) -- nobody knows whether it was told
+      inbound(9)
+      trigger(tab_c)
+      assert.same({ user = "ann", peer = "bob", row = 10 }, posta.reads[2])
+      inbound(11)
+      trigger(tab_c)
+      assert.same({ 10, 10, 11 }, posta:rows(3))
+      if how == "cut" then clusters.mend(a) else clusters.continue(a) end
+    end)
+  end
+
+  it("tells with the next what a node was about to tell that died, though Redis forgot it", function()
+    settle()
+    assert.matches("^post\n10\n", raise_as(redis, "posta", "gone", 10))
+    redis:flush()
+    wait.wait_until(function() return row_in_redis() == "10" end, 10, "Redis to be told")
+    assert.equal("0", redis:cli("ZCARD", KEY .. "pending"))
+    assert.equal(204, open(c, "ann", "c", "bob", 8))
+    assert.same({ 10 }, posta:rows(1, 15))
   end)
 
   it("says that it does not know while Redis is away, and goes on when it is back", function()
@@ -292,6 +335,21 @@ describe("a watermark that rises on three nodes", function()
       client:close()
     end
     assert.same({ 0, 5 }, posta:rows(2))
+  end)
+
+  it("does not fall below what a node was about to tell, as two others know", function()
+    local function forget() redis:cli("DEL", "sluice:watermark:4:chat:read:row:3:ann:bob") end
+    raise_as(redis, "chat", "gone", 10)
+    forget()
+    local answers = 0
+    for row = 6, 8 do
+      answers = answers + (http.post(node(row), path(row)).body == "true 10" and 1 or 0)
+      forget()
+    end
+    assert.is_true(answers >= 2)
+    local tens = 0
+    for _, row in ipairs(posta:rows(4)) do tens = tens + (row == 10 and 1 or 0) end
+    assert.is_true(tens >= 2)
   end)
 
   it("is not known elsewhere when Redis goes away while one of them tells it", function()

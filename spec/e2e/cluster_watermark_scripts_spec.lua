@@ -1,7 +1,9 @@
 -- What a Redis server does for watermarks, script by script (core/cluster/watermark_*.lua): two nodes that live, one
 -- that is dead, and what is said of tabs and rows.
 
+local proc         = require "spec.support.proc"
 local redis_server = require "spec.support.redis"
+local wait         = require "spec.support.wait"
 
 local KEY = "p:watermark:4:chat:read:"
 
@@ -156,10 +158,86 @@ describe("the scripts of watermarks", function()
     end)
 
     it("that a node knows to be told is known after everything was forgotten", function()
-      run("tell", "a", "ann", "bob", 7, "ann", "cleo", 3)
-      run("tell", "b", "ann", "bob", 6)
+      run("tell", "a", "told", "ann", "bob", 7, "ann", "cleo", 3)
+      run("tell", "b", "told", "ann", "bob", 6)
       assert.equal("told 7", raise("b", 7))
       assert.equal("3 3", run("row", "b", "ann", "cleo"))
+    end)
+
+    it("that a node knows to be begun is not told by itself, but with what is raised next", function()
+      run("tell", "a", "begun", "ann", "bob", 7)
+      assert.equal("0", redis:cli("ZCARD", KEY .. "pending"))
+      assert.equal("7", (run("row", "b", "ann", "bob"):match "^(.-)%s*$"))
+      assert.equal("post 7", (raise("b", 5):match "^(.-)%s*$"))
+    end)
+
+    it("that a node knows to be begun is told as long as any, once it was raised", function()
+      for _, known in ipairs { "begun", "told" } do
+        redis:cli("DEL", KEY .. "row:3:ann:bob", KEY .. "pending")
+        if known == "told" then run("tell", "a", "told", "ann", "bob", 4) end
+        run("tell", "a", "begun", "ann", "bob", 7)
+        raise("dead", 5)
+        pass()
+        assert.equal("ann bob", due "b")
+        assert.equal("post 7", (run("raise", "b", "take", "ann", "bob", "", ""):match "^(.-)%s*$"))
+        posted("b", 7, "failed")
+        pass()
+        assert.equal("ann bob", due "b")
+      end
+    end)
+
+    it("that failed while the server forgot it is told, if another node knew it", function()
+      run("tell", "b", "begun", "ann", "bob", 7)
+      assert.equal("later", posted("a", 7, "failed"))
+      pass()
+      assert.equal("ann bob", due "b")
+    end)
+
+    it("that is under way stays so when a node knows a higher one", function()
+      raise("dead", 5)
+      run("tell", "a", "begun", "ann", "bob", 7)
+      pass()
+      assert.equal("ann bob", due "b")
+    end)
+
+    it("that was given up is raised anew", function()
+      raise("a", 5)
+      posted("a", 5, "failed")
+      redis:cli("HSET", KEY .. "row:3:ann:bob", "raised", 1)
+      pass()
+      assert.equal("", due "b")
+      assert.equal("post 5", (raise("dead", 5):match "^(.-)%s*$"))
+      pass()
+      assert.equal("ann bob", due "b")
+    end)
+
+    it("is known to the two others that were heard of last before it is told", function()
+      local heard = proc.spawn({ "redis-cli", "-s", redis.socket, "PSUBSCRIBE", "p:node:*" }, {})
+      wait.wait_until(function() return heard:output():find "psubscribe" end, 5, "to listen")
+      local function letters()
+        redis:cli("PUBLISH", "p:node:end", "end")
+        local text = wait.wait_until(function() return heard:output():match "^(.*p:node:end\n)" end, 5, "the letters")
+        local to = {}
+        for node, letter in text:gmatch "p:node:(%a+)\n(row [^\n]*)\n" do to[#to + 1] = node .. " " .. letter end
+        table.sort(to)
+        return to
+      end
+      alive("c", 99)
+      alive("d", 98)
+      raise("a", 5)
+      alive("a", 1)
+      run("raise", "a", "open", "ann", "cleo", 10.5, "")
+      local bob  = "row 4:chat,38:\0watermark:read:shared:begun:3:ann:bob,1:5,"
+      local cleo = "row 4:chat,39:\0watermark:read:shared:begun:3:ann:cleo,4:10.5,"
+      assert.same({ "b " .. bob, "b " .. cleo, "c " .. bob, "c " .. cleo }, letters())
+      heard:kill()
+    end)
+
+    it("may be about names of any bytes", function()
+      redis:cli("EVAL", read "epoch" .. read "watermark" .. [[
+        return redis.call("HSET", base .. "row:" .. name_of("a\0n", "b\0b"), "row", "1") ]],
+        1, "p", "e", "a", "chat", "read", "1")
+      assert.equal("1", redis:cli("EVAL", [[return redis.call("EXISTS", KEYS[1] .. "3:a\0n:b\0b")]], 1, KEY .. "row:"))
     end)
   end)
 
