@@ -49,16 +49,6 @@ local function watch_overlaps(world)
   end
 end
 
--- The swarm is told while a node cannot say what only it knows, and until it has said it.
-local function watch_absence(world)
-  local now, swarm = wait.now(), world.swarm
-  local faults = world.faults
-  if faults:last "^stop" or faults:last "^cut" or faults:last "^kill" then world.back_by = now + SAID end
-  local off = (world.back_by or 0) > now
-  if off ~= world.off then swarm:tell("off", off and 1 or 0) end
-  world.off = off
-end
-
 local function assert_occurred(state, names)
   local never = {}
   for _, what in ipairs(names) do
@@ -146,10 +136,7 @@ function ordeal.run(world, options)
   local next_cut = wait.now() + 1
   while wait.now() < ends do
     world.faults:turn()
-    if world.linked then
-      watch_overlaps(world)
-      watch_absence(world)
-    end
+    if world.linked then watch_overlaps(world) end
     if options.cut_links and wait.now() > next_cut then
       swarm:tell("cut-links", options.cut_links)
       next_cut = wait.now() + 2

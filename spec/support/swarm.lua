@@ -19,7 +19,7 @@ local swarms = { key = "the-key-of-the-swarm" }
 swarms.words = { "said", "again", "published", "acknowledged", "duplicates", "unanswered", "publishes_refused",
   "publishes_lost", "connects", "refused", "ends", "cuts", "resumed", "not_resumed", "resync_epoch", "resync_history",
   "resync_lagged", "resync_upstream", "resync_other", "events", "links", "links_resumed", "links_cut",
-  "overlaps_excused", "reads", "reads_again", "reads_refused", "falls_excused" }
+  "overlaps_excused", "reads", "reads_again", "reads_refused" }
 
 local Swarm  = {}
 Swarm.__index = Swarm

@@ -11,11 +11,7 @@
 #include "bench/net.h"
 #include "spec/swarm/wire.h"
 
-enum {
-    REQUEST = 4096,
-    WAITED_MS = 5500,    /* since an epoch began: so long nothing is told that could be lower, */
-    FORGOTTEN_MS = 15000 /* and by then each node is back and has said what it knows */
-};
+enum { REQUEST = 4096 };
 
 struct wire_link {
     struct source source;
@@ -88,18 +84,6 @@ static const char *header(const char *request, const char *name)
     return at ? at + strlen(name) : NULL;
 }
 
-/* No fault is one of which only a node knew that is off - dead, stopped, cut off - for longer than others wait for it (a
- * lease) in the epoch after. */
-static void note_fall(struct swarm *swarm, unsigned user, uint32_t from, uint32_t row)
-{
-    const uint64_t since_ms = swarm->now_ms - swarm->ledger.epoch_ms;
-
-    if (swarm->node_is_off && swarm->ledger.epoch_ms && since_ms > WAITED_MS && since_ms < FORGOTTEN_MS)
-        swarm->counts.falls_excused++;
-    else
-        swarm_fault(swarm, "the watermark of user %u fell from %u to %u", user, from, row);
-}
-
 /* POST /read/USER/ROW: a watermark, which never falls. */
 static void take_read(struct wire_link *link, unsigned user, uint32_t row)
 {
@@ -113,7 +97,7 @@ static void take_read(struct wire_link *link, unsigned user, uint32_t row)
     if (user >= swarm->user_count || row > swarm->users[user].begun)
         swarm_fault(swarm, "user %u is told to have read %u", user, row);
     else if (row + 1 < upstream->read[user])
-        note_fall(swarm, user, upstream->read[user] - 1, row);
+        swarm_fault(swarm, "the watermark of user %u fell from %u to %u", user, upstream->read[user] - 1, row);
     else if (!refused) {
         swarm->counts.reads++;
         swarm->counts.reads_again += row + 1 == upstream->read[user];

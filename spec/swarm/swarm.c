@@ -150,8 +150,6 @@ static void obey(struct player *player, const char *word, const char *text)
         upstream_cut(player->upstream, number);
     } else if (strcmp(word, "excuse") == 0) {
         upstream_excuse(player->upstream, number != 0);
-    } else if (strcmp(word, "off") == 0) {
-        swarm->node_is_off = number != 0;
     } else if (strcmp(word, "refuse") == 0) {
         upstream_refuse(player->upstream, number);
     } else if (strcmp(word, "epoch") == 0) {

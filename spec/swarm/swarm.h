@@ -25,7 +25,7 @@ enum { SWARM_NODES = 8, SWARM_FAULTS = 20 };
         X(resync_lagged) X(resync_upstream) X(resync_other) X(published) X(acknowledged)           \
             X(duplicates) X(unanswered) X(publishes_refused) X(publishes_lost) X(holes) X(doubles) \
                 X(strangers) X(links) X(links_resumed) X(links_cut) X(overlaps)                    \
-                    X(overlaps_excused) X(reads) X(reads_again) X(reads_refused) X(falls_excused) X(events)
+                    X(overlaps_excused) X(reads) X(reads_again) X(reads_refused) X(events)
 
 struct swarm_counts {
 #define X(name) uint64_t name;
@@ -43,7 +43,6 @@ struct swarm {
     bool linked; /* do the subscribers lease their user's link? */
     const char *path;
     uint64_t now_ms;
-    bool node_is_off; /* a node is dead, stopped or cut off, or was until just now */
     struct swarm_counts counts;
     char faults[SWARM_FAULTS][256]; /* the first ones, as sentences */
     unsigned fault_count;
