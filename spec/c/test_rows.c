@@ -121,10 +121,10 @@ static void take_names_of_any_bytes(void **state)
 static void of_another_app_or_not_whole_are_dropped(void **state)
 {
     (void)state;
-    static const char *const none[] = {"", "-", "4:chat", "4:chat,", "4:chat,3:bob,", "4:chat,3:bob,1:9", "4:chat,3:bob,-",
-                                       "4:chat,-1:9,", "4:chat,3:bob,0:,", "4:chat,3:bob,3:nan,", "4:chat,3:bob,3:inf,",
-                                       "4:chat,3:bob,2:9x,", "4:chat,9:bob,1:9,", "3:cha,3:bob,1:9,",
-                                       "4:chat,3:bob,41:00000000000000000000000000000000000000009,"};
+    static const char *const none[] = {
+        "", "-", "4:chat", "4:chat,", "4:chat,3:bob,", "4:chat,3:bob,1:9", "4:chat,3:bob,-", "4:chat,-1:9,",
+        "4:chat,3:bob,0:,", "4:chat,3:bob,3:nan,", "4:chat,3:bob,3:inf,", "4:chat,3:bob,2:9x,", "4:chat,9:bob,1:9,",
+        "3:cha,3:bob,1:9,", "4:chat,3:bob,41:00000000000000000000000000000000000000009,"};
     for (size_t i = 0; i < COUNT(none); i++) hear(bytes_of(none[i]));
     char key[KEY_MAX + 2];
     memset(key, 'k', sizeof(key));
