@@ -306,3 +306,11 @@ void redis_conn_stop(struct redis_conn *conn)
     conn->_held = false;
     conn->state = REDIS_CONN_CLOSED;
 }
+
+void redis_conn_drop(struct redis_conn *conn)
+{
+    /* close() alone leaves it to the kernel, which tries on for a minute or two (tcp(7), tcp_orphan_retries). */
+    const struct linger none = {.l_onoff = 1, .l_linger = 0};
+    if (conn->_fd >= 0) setsockopt(conn->_fd, SOL_SOCKET, SO_LINGER, &none, sizeof(none));
+    redis_conn_stop(conn);
+}

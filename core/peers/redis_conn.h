@@ -77,6 +77,9 @@ void redis_conn_start(struct redis_conn *conn, const struct redis_place *place,
                       uint64_t timeout_ms);
 void redis_conn_stop(struct redis_conn *conn); /* any number of times; no event comes any more */
 
+/* The same, and what has not reached the server's machine by now never will. */
+void redis_conn_drop(struct redis_conn *conn);
+
 /* READY: sends a command; returns its bytes. */
 size_t redis_conn_send(struct redis_conn *conn, const struct bytes *words, size_t count);
 size_t redis_conn_command_size(const struct bytes *words, size_t count);

@@ -134,10 +134,10 @@ static void on_retry(struct timer *timer)
     try_it(CONTAINER(timer, struct server, retry));
 }
 
-static void shut(struct server *server)
+static void shut(struct server *server, void (*end)(struct redis_conn *))
 {
-    redis_conn_stop(&server->commands);
-    redis_conn_stop(&server->channels);
+    end(&server->commands);
+    end(&server->channels);
     redis_sentinel_stop(&server->sentinel);
     clock_cancel(clock_of(server), &server->silence);
     clock_cancel(clock_of(server), &server->retry);
@@ -152,7 +152,7 @@ static void read_all(struct server *server)
     server->failing = false;
 }
 
-/* The one way down, from wherever. */
+/* The one way down, from wherever. What is answered with an error shall not be done minutes later. */
 static void fail(struct server *server, const char *code, const char *why)
 {
     if (server->failing) return;
@@ -161,7 +161,7 @@ static void fail(struct server *server, const char *code, const char *why)
     const bool stood = server->state == STANDING;
     redis_retry_failed(&server->row, clock_of(server)->now_ms, stood, code,
                        loop_log(server->loop), server->url.shown, server->why);
-    shut(server);
+    shut(server, redis_conn_drop);
     server->state = WAITING;
     if (!strcmp(code, "timeout")) server->counted.timeouts++;
     if (stood) {
@@ -438,7 +438,7 @@ static void restart(struct redis *redis, const char *why)
 static void close_server(struct redis *redis)
 {
     struct server *server = of(redis);
-    shut(server);
+    shut(server, redis_conn_stop);
     later_cancel(&server->tell);
     list_remove(&server->node);
     server->closed = true;

@@ -5,7 +5,8 @@
  * stand, have said who they are and have their database. When either is lost, or a command is not
  * answered in time, both are given up: what waited is answered with an error, it is *down*, and comes
  * up again by itself, spread out by jitter. Of a command that was answered with "lost" or "timeout" nobody knows
- * whether the server has done it.
+ * whether the server has done it, or will, if it had come to the server's machine by then; from here it is
+ * not sent any more.
  *
  * Nothing is called from inside the library, nor before a function returns: what a socket had is
  * read first, all of it, and handed over at the end of the turn (ports/later.h), in order. */
