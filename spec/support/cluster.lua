@@ -6,6 +6,8 @@
 --   clusters.stop(node); clusters.continue(node)   -- SIGSTOP and SIGCONT
 --   clusters.cut(node); clusters.mend(node)        -- off from Redis, but from nothing else
 --   node.wire                                      -- its way to the one Redis server (spec/support/proxy.lua)
+--
+-- Where a spec says a node's `seat`, that is where the node stands, and the wire is the spec's.
 
 local busted = require "busted"
 local e2e    = require "spec.support.e2e"
@@ -29,15 +31,22 @@ local function redis_line(servers)
   return ("redis = { %s }\n"):format(table.concat(urls, ", ")), wires[1]
 end
 
+local function loopback_seat(servers)
+  local line, wire = redis_line(servers)
+  return { conf = 'listen = "127.0.0.1:0"\n' .. line, wire = wire }
+end
+
 --- Starts them. `options`: those of e2e.server, and `nodes`, how many; `servers`: a list of spec/support/redis.lua,
--- without which each node is on its own.
+-- without which each node is on its own; `seat(number)`: { conf = lines that say where it listens and finds Redis,
+-- under = see e2e.server }, which the node keeps as `seat`.
 function clusters.start(options)
   local self = setmetatable({ nodes = {}, servers = options.servers or {} }, Cluster)
   for number = 1, options.nodes do
-    local line, wire = redis_line(self.servers)
-    local conf = ('%s\nlisten = "127.0.0.1:0"\n%s'):format(options.conf or "", line)
-    local node = e2e.server { rules = options.rules, conf = conf, env = options.env, errors = options.errors }
-    node.number, node.wire = number, wire
+    local seat = options.seat and options.seat(number) or loopback_seat(self.servers)
+    local conf = ("%s\n%s"):format(options.conf or "", seat.conf)
+    local node = e2e.server { rules = options.rules, conf = conf, env = options.env, errors = options.errors,
+                              under = seat.under }
+    node.number, node.seat, node.wire = number, seat, seat.wire
     self.nodes[number] = node
   end
   return self

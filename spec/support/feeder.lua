@@ -22,8 +22,8 @@ local function key_of(self, name)
   return self._keys[name]
 end
 
---- Opens it. `refuse(request)` may return the text of a refusal.
-function feeders.open(refuse)
+--- Opens it, on the loopback or on `address`. `refuse(request)` may return the text of a refusal.
+function feeders.open(refuse, address)
   local self = setmetatable({ _keys = {}, overlaps = 0, requests = 0 }, feeder)
   self._upstream = upstream.open(function(request)
     self.requests = self.requests + 1
@@ -35,9 +35,10 @@ function feeders.open(refuse)
     local last_id = tonumber(request.headers["last-event-id"])
     key.last_request = request
     for number = (last_id or #key.said) + 1, #key.said do parts[#parts + 1] = block(number, key.said[number]) end
+    request.conn.begun_at = request.at
     table.insert(key.conns, request.conn)
     return table.concat(parts)
-  end)
+  end, address)
   self.url = self._upstream.url
   return self
 end
@@ -67,6 +68,14 @@ function feeder:openings(name) return #key_of(self, name).conns end
 --- Whether that connection (its number among all that there have ever been) was ended by a reset, as the kernel does
 -- for who closes a socket in which there are bytes that were never read.
 function feeder:was_reset(name, number) return key_of(self, name).conns[number].reset == true end
+
+--- When each of them came, and when it went: { { from, to }, ... }, `to` is nil of one that is there, or that was
+-- closed from here.
+function feeder:spans(name)
+  local spans = {}
+  for i, conn in ipairs(key_of(self, name).conns) do spans[i] = { from = conn.begun_at, to = conn.ended_at } end
+  return spans
+end
 
 --- The newest request for a key that was answered with a stream.
 function feeder:last_request(name) return key_of(self, name).last_request end

@@ -24,7 +24,10 @@ end
 local function serve(self, conn)
   table.insert(self._connections, conn)
   conn.on_input = function()
-    if conn.eof then return conn:close() end
+    if conn.eof then
+      conn.ended_at = wait.now()
+      return conn:close()
+    end
     local stop = select(2, conn.input:find("\r\n\r\n", 1, true))
     if not stop then return end
     local request = read_request(conn:take(stop))
@@ -37,11 +40,12 @@ local function serve(self, conn)
   end
 end
 
---- Listens on a free port. `requests` are all that came, oldest first, as { method, target, headers, at };
--- `links` those that were answered with a stream. `answer(request)` may return the text of another answer.
-function upstream.open(answer)
-  local self = setmetatable({ requests = {}, links = {}, answer = answer or function() end, _connections = {},
-                              _next = 1 }, upstream)
+--- Listens on a free port of the loopback, or on `address`. `requests` are all that came, oldest first, as
+-- { method, target, headers, at }; `links` those that were answered with a stream. `answer(request)` may return the
+-- text of another answer.
+function upstream.open(answer, address)
+  local self = setmetatable({ requests = {}, links = {}, answer = answer or function() end, address = address,
+                              _connections = {}, _next = 1 }, upstream)
   self:start()
   self.url = "http://" .. self.address
   return self

@@ -13,6 +13,7 @@ wait.patience = tonumber(os.getenv "SLUICE_PATIENCE") or 1
 local STEP_MS  = 10       -- how often a condition that no descriptor announces is looked at
 local watched  = {}       -- fd -> { events, revents }: posix.poll's own table
 local handlers = {}       -- fd -> { readable, writable }
+local due      = {}       -- { at, call }, in the order in which they were asked for
 local stories  = {}       -- functions that say what may explain a time-out, such as a server's log
 
 --- Seconds of the monotonic clock.
@@ -31,9 +32,20 @@ function wait.forget(fd)
   handlers[fd], watched[fd] = nil, nil
 end
 
+--- The first turn that ends in `seconds` or later calls `call()`, behind those that were asked for before and are due.
+function wait.after(seconds, call) table.insert(due, { at = wait.now() + seconds, call = call }) end
+
+local function call_due()
+  local now, at = wait.now(), 1
+  while due[at] do
+    if due[at].at <= now then table.remove(due, at).call() else at = at + 1 end
+  end
+end
+
 --- One turn: waits up to `ms` for a descriptor to be ready, then calls what waits for it.
 function wait.turn(ms)
   local count, message, code = poll.poll(watched, ms)
+  call_due()
   if not count and code ~= errno.EINTR then error("poll: " .. message) end
   if not count or count == 0 then return end -- then the table says what the last poll found
   local ready = {}
