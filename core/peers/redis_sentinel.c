@@ -1,6 +1,7 @@
 #include "peers/redis_sentinel.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "base/text.h"
 
@@ -47,14 +48,23 @@ static void on_ready(struct redis_conn *conn)
     clock_after(loop_clock(sentinel->_loop), &sentinel->_patience, sentinel->_answer_ms);
 }
 
+/* A server that is asked in a sentinel's place does not know the command. */
+static const char *why_none(const struct redis_value *value)
+{
+    static const char unknown[] = "ERR unknown command";
+    if (value->kind != REDIS_ERROR) return "it knows no master of that name";
+    if (strncmp(value->text.data, unknown, sizeof(unknown) - 1) == 0)
+        return "it is a Redis server, and no sentinel";
+    return value->text.data;
+}
+
 static void on_value(struct redis_conn *conn, const struct redis_value *value, size_t size,
                      struct arena *arena)
 {
     (void)size, (void)arena;
     struct redis_sentinel *sentinel = of(conn);
     if (value->kind != REDIS_LIST || value->count != 2 || value->items[0].kind != REDIS_TEXT) {
-        ask_next(sentinel, value->kind == REDIS_ERROR ? value->text.data
-                                                      : "it knows no master of that name");
+        ask_next(sentinel, why_none(value));
         return;
     }
     long long port = text_number(value->items[1].text, 65535);

@@ -140,6 +140,10 @@ static void what_sentinels_do_not_know_is_told(void **state)
     assert_true(turn_until(tried_twice, 5000));
     assert_non_null(strstr(status().why, ": it knows no master of that name"));
     redis->ops->close(redis);
+    redis = open_url("redis-sentinel://127.0.0.1:%d#my-master", master.port);
+    assert_true(turn_until(tried_twice, 5000));
+    assert_non_null(strstr(status().why, ": it is a Redis server, and no sentinel"));
+    redis->ops->close(redis);
     /* A silent sentinel is passed over. */
     struct process silent = {0};
     process_place(&silent);
