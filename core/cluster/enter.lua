@@ -14,7 +14,9 @@ local now_us = time[1] * 1000000 + time[2]
 local function digits(number) return string.format("%.0f", number) end
 
 local list = redis.call("GET", prefix .. ":servers")
-if list and list ~= ARGV[6] then return redis.error_reply("SERVERS other nodes have another list of Redis servers") end
+if list and list ~= ARGV[6] then
+  return redis.error_reply("SERVERS other nodes have another list of Redis servers: name the same, or end those nodes")
+end
 redis.call("SET", prefix .. ":servers", ARGV[6], "PX", ARGV[5])
 
 local key = prefix .. ":epoch"

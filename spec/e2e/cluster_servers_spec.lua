@@ -225,7 +225,7 @@ describe("a node with another list of servers", function()
     for i, server in ipairs(servers) do list[i] = ('"redis://%s"'):format(server.address) end
     local odd = e2e.server { rules = RULES, conf = ("redis = { %s }"):format(table.concat(list, ", ")),
                              errors = "redis cannot be used" }
-    odd:wait_log("another list of Redis servers", 10)
+    odd:wait_log("another list of Redis servers: name the same, or end those nodes", 10)
     assert.is_false(odd:ready().ready)
     assert.is_true(cluster.nodes[1]:ready().ready)
     for _, node in ipairs(cluster.nodes) do clusters.kill(node) end
