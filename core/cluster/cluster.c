@@ -7,8 +7,6 @@
 #include "base/check.h"
 #include "cluster/cluster_state.h"
 
-enum { BATCH = 500 };
-
 /* ---- who is told ---- */
 
 void server_tell_entered(struct server *server)
@@ -65,15 +63,10 @@ static void whole_name(const struct cluster *cluster, const char *kind, struct b
 
 void server_subscribe_all(struct server *server)
 {
-    struct bytes names[BATCH];
-    size_t count = 0;
     for (struct dict_entry *entry = NULL; (entry = dict_next(&server->channels, entry));) {
-        names[count++] = bytes_run(entry->key, entry->key_size);
-        if (count < BATCH) continue;
-        server->redis->ops->subscribe(server->redis, names, count);
-        count = 0;
+        const struct bytes name = bytes_run(entry->key, entry->key_size);
+        server->redis->ops->subscribe(server->redis, &name, 1);
     }
-    if (count) server->redis->ops->subscribe(server->redis, names, count);
 }
 
 void cluster_listen(struct cluster *cluster, uint32_t index, struct bytes name,

@@ -11,7 +11,7 @@
 #include "base/alloc.h"
 #include "base/check.h"
 #include "peers/redis_calls.h"
-#include "peers/redis_conn.h"
+#include "peers/redis_names.h"
 #include "peers/redis_push.h"
 #include "peers/redis_queue.h"
 #include "peers/redis_retry.h"
@@ -37,6 +37,7 @@ struct server {
     struct arenas arenas;
     struct redis_queue queue;
     struct redis_conn commands, channels;
+    struct redis_names names; /* for the connection for channels */
     struct redis_sentinel sentinel;
     struct redis_calls calls;
     struct redis_owed owed; /* by the connection for channels */
@@ -138,6 +139,7 @@ static void shut(struct server *server, void (*end)(struct redis_conn *))
 {
     end(&server->commands);
     end(&server->channels);
+    redis_names_forget(&server->names);
     redis_sentinel_stop(&server->sentinel);
     clock_cancel(clock_of(server), &server->silence);
     clock_cancel(clock_of(server), &server->retry);
@@ -396,32 +398,28 @@ static void cancel(struct redis *redis, struct redis_call *call)
     call->done = NULL;
 }
 
-static void say(struct redis *redis, struct bytes word, const struct bytes *channels, size_t count)
+static void say(struct redis *redis, const char *word, const struct bytes *channels, size_t count)
 {
     struct server *server = of(redis);
-    if (!server->told_up || server->state != STANDING || !count) return;
-    struct bytes *words = xmalloc((count + 1) * sizeof(*words));
-    words[0] = word;
-    memcpy(words + 1, channels, count * sizeof(*words));
-    redis_conn_send(&server->channels, words, count + 1);
-    xfree(words);
+    if (!server->told_up || server->state != STANDING) return;
+    for (size_t i = 0; i < count; i++) redis_names_add(&server->names, word, channels[i]);
     redis_owed_ask(&server->owed, count);
     watch_silence(server);
 }
 
 static void subscribe(struct redis *redis, const struct bytes *channels, size_t count)
 {
-    say(redis, BYTES("SUBSCRIBE"), channels, count);
+    say(redis, "SUBSCRIBE", channels, count);
 }
 
 static void unsubscribe(struct redis *redis, const struct bytes *channels, size_t count)
 {
-    say(redis, BYTES("UNSUBSCRIBE"), channels, count);
+    say(redis, "UNSUBSCRIBE", channels, count);
 }
 
 static void subscribe_pattern(struct redis *redis, struct bytes pattern)
 {
-    say(redis, BYTES("PSUBSCRIBE"), &pattern, 1);
+    say(redis, "PSUBSCRIBE", &pattern, 1);
 }
 
 static bool is_up(const struct redis *redis)
@@ -478,6 +476,7 @@ struct redis *redis_server_open(struct loop *loop, const struct redis_peer_limit
     redis_queue_create(&server->queue, &server->arenas);
     redis_conn_create(&server->commands, loop, &server->arenas, &commands);
     redis_conn_create(&server->channels, loop, &server->arenas, &channels);
+    redis_names_create(&server->names, loop, &server->channels);
     redis_sentinel_create(&server->sentinel, loop, &server->arenas, &server->url, on_found);
     timer_init(&server->retry, on_retry);
     timer_init(&server->silence, on_silence);

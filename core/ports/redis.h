@@ -61,8 +61,8 @@ struct redis_ops {
     /* Gives it up: `done` is not called any more. The server may do it all the same. */
     void (*cancel)(struct redis *redis, struct redis_call *call);
 
-    /* Only while it is up. `message` names the channel that was published on; a pattern's `subscribed`
-     * names the pattern. */
+    /* Only while it is up. What is asked for in one turn is few commands, in its order. `message` names the channel
+     * that was published on; a pattern's `subscribed` names the pattern. */
     void (*subscribe)(struct redis *redis, const struct bytes *channels, size_t count);
     void (*unsubscribe)(struct redis *redis, const struct bytes *channels, size_t count);
     void (*subscribe_pattern)(struct redis *redis, struct bytes pattern);

@@ -548,6 +548,47 @@ static void messages_come_in_order(void **state)
     close_it(redis);
 }
 
+static int commands_of(const char *name)
+{
+    char line[64];
+    snprintf(line, sizeof(line), "cmdstat_%s:calls=", name);
+    const char *at = strstr(tell_server(one.port, "INFO commandstats"), line);
+    return at ? atoi(at + strlen(line)) : 0;
+}
+
+static void channels_of_a_turn_are_a_few_commands(void **state)
+{
+    (void)state;
+    enum { CHANNELS = 1100 };
+    redis_start(&one, NULL);
+    struct redis *redis = open_url("redis://127.0.0.1:%d", one.port);
+    await("up\n", 2000);
+    for (int i = 0; i < CHANNELS; i++) {
+        char name[16];
+        snprintf(name, sizeof(name), "c%d", i);
+        subscribe(redis, name);
+    }
+    redis->ops->unsubscribe(redis, &BYTES("c0"), 1); /* behind what was asked before */
+    subscribe(redis, "last");
+    await("subscribed last\n", 2000);
+    assert_int_equal(commands_of("subscribe"), 4);
+    assert_int_equal(commands_of("unsubscribe"), 1);
+    call(redis, "1", "PUBLISH c0 1");
+    call(redis, "2", "PUBLISH c1 2");
+    call(redis, "3", "PUBLISH c1099 3");
+    await("c1099: 3\n", 2000);
+    await("3 = 1\n", 2000);
+    assert_non_null(strstr(buf_text(&told), "1 = 0\n"));
+    assert_non_null(strstr(buf_text(&told), "2 = 1\n"));
+    subscribe(redis, "unsaid"); /* and the connection is given up before it is */
+    redis->ops->restart(redis, "test");
+    await("down: test\nup\n", 4000);
+    subscribe(redis, "anew");
+    await("subscribed anew\n", 2000);
+    assert_null(strstr(buf_text(&told), "unsaid"));
+    close_it(redis);
+}
+
 static void channels_and_patterns(void **state)
 {
     (void)state;
@@ -894,6 +935,7 @@ int main(void)
         TEST(what_waits_is_bounded),
         TEST(nothing_comes_after_close),
         TEST(messages_come_in_order),
+        TEST(channels_of_a_turn_are_a_few_commands),
         TEST(channels_and_patterns),
         TEST(passwords_users_and_databases),
         TEST(a_numeric_ipv6_address),
