@@ -7,7 +7,21 @@
 -- another one than that which the record tells of: what a restart or a failover brought back may be older than
 -- what was told already. Nothing below its floor is known of any topic.
 
+local COMMANDS = [[
+  DEL EXISTS EXPIRE GET HDEL HEXISTS HGET HGETALL HINCRBY HKEYS HMGET HSET HSETNX LRANGE LTRIM PEXPIRE PTTL PUBLISH
+  PUBSUB|CHANNELS RPUSH SADD SET SPOP SRANDMEMBER SREM TIME XADD XRANGE XREVRANGE ZADD ZCARD ZCOUNT ZPOPMIN ZRANGE
+  ZRANGEBYSCORE ZREM ZREMRANGEBYSCORE ZREVRANGE ZSCORE]] -- of all scripts here
+
 local prefix, run_id = KEYS[1], ARGV[1]
+
+-- Redis stops a script at the first command that its user may not give, and what it did before that stays done.
+for command, sub in COMMANDS:gmatch "(%u+)|?(%u*)" do
+  if redis.acl_check_cmd and not redis.acl_check_cmd(command, sub ~= "" and sub or prefix .. ":may") then
+    return redis.error_reply(("NOPERM its user may not %s what begins with %s: docs/scale.md says what it needs")
+      :format(command, prefix))
+  end
+end
+
 local time   = redis.call("TIME")
 local now_us = time[1] * 1000000 + time[2]
 

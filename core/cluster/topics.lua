@@ -10,7 +10,7 @@ local function add(topic)
 end
 
 local head = prefix .. ":topic:"
-for _, channel in ipairs(redis.call("PUBSUB", "CHANNELS")) do
+for _, channel in ipairs(redis.call("PUBSUB", "CHANNELS", head:gsub("[%*%?%[%]\\]", "\\%0") .. first .. "*")) do
   if channel:sub(1, #head) == head then add(channel:sub(#head + 1)) end
 end
 for _, topic in ipairs(redis.call("ZRANGE", prefix .. ":tops:" .. epoch, 0, -1)) do add(topic) end

@@ -31,14 +31,40 @@ local input = app:ingest("in", { path = "/publish", authorize = false })
 input:on("say", function(ev) room("1"):emit("said", ev.data) end)
 ]]
 
+local function serve(server, errors)
+  return e2e.server { rules = RULES, env = { UPSTREAM = "http://127.0.0.1:9" }, errors = errors,
+                      conf = ('redis = "redis://sluice:s3cret@%s"'):format(server.address) }
+end
+
+local function may(server, ...)
+  server:cli("ACL", "SETUSER", "sluice", "reset", "on", ">s3cret", "~*", "&*", "+@all", ...)
+end
+
+local function wait_ready(node)
+  wait.wait_until(function() return node:ready().ready end, 10, "a node to be ready")
+end
+
 describe("a Redis user that may do less", function()
+  it("keeps the node out, with the name of the command, and lets it in when it may", function()
+    local server = redis.start()
+    may(server, "-xadd")
+    local node, why = serve(server, "redis cannot be used"), nil
+    wait.wait_until(function()
+      why = node:ready().redis.servers[1].why
+      return type(why) == "string"
+    end, 10, "a reason")
+    assert.matches("NOPERM its user may not XADD what begins with sluice", why)
+    assert.equal("", server:cli("KEYS", "*"), "what was begun")
+    server:cli("ACL", "SETUSER", "sluice", "+xadd")
+    wait_ready(node)
+  end)
+
   it("is said in the log, once in a while, in the words of Redis", function()
     local server = redis.start()
-    server:cli("ACL", "SETUSER", "sluice", "reset", "on", ">s3cret", "~*", "&*", "+@all", "-xadd")
-    local node = e2e.server { rules = RULES, env = { UPSTREAM = "http://127.0.0.1:9" },
-                              errors = "redis refuses publishes",
-                              conf = ('redis = "redis://sluice:s3cret@%s"'):format(server.address) }
-    wait.wait_until(function() return node:ready().ready end, 10, "the node to be ready")
+    may(server)
+    local node = serve(server, "redis refuses publishes")
+    wait_ready(node)
+    server:cli("ACL", "SETUSER", "sluice", "-xadd")
     for number = 1, 3 do
       local answer = http.post(node.address, "/publish", { json = { type = "say", data = tostring(number) } })
       assert.equal(503, answer.status)
@@ -64,9 +90,7 @@ describe("a Redis user as docs/scale.md has it", function()
                                    conf = ('redis = "redis://sluice:s3cret@%s"'):format(server.address) }
     end
     local one, two = unpack(nodes)
-    for _, node in ipairs(nodes) do
-      wait.wait_until(function() return node:ready().ready end, 10, "a node to be ready")
-    end
+    for _, node in ipairs(nodes) do wait_ready(node) end
     local tab = sse.open(two.address, { path = "/events?user=ann" })
     tab:next("ready", 5)
     source:next(15):send("note", "by link") -- in a new epoch nobody is granted a link for the length of a lease
