@@ -1,5 +1,5 @@
--- What a node listens to in Redis: the channels of the topics that it has subscribers for, and for a while of those that
--- it had.
+-- What a node listens to in Redis: the channels of the topics that it has subscribers for, and for a while of those
+-- that it had.
 
 local clusters = require "spec.support.cluster"
 local redis    = require "spec.support.redis"
