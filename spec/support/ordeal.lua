@@ -21,6 +21,9 @@ local ERRORS = { "triggers were not published", "presence:list: ", "post of wate
 local WAKING = 3 -- seconds in which a node that was stopped closes what is another's by then
 -- Seconds in which nodes say again what their tabs show, to a Redis that forgot it; what comes before is not read.
 local SAID   = 5
+-- Seconds in which all links are back: until nodes are with a Redis that was away, the lease that it waits for where it
+-- forgot who held them, and what a busy machine takes.
+local LINKED = 5 + 6 + 4
 local FOUND  = 10 + 1 + 4 -- seconds in which a node is found to be dead, the grace, and what a busy machine takes
 
 --- Each seed that there is to be a test of, by the environment's variable of that name (CLUSTER_SEEDS).
@@ -96,7 +99,7 @@ end
 
 --- Before anything befalls them: every user's events are told as read, each once.
 function ordeal.rest(world)
-  wait.wait_until(function() return world.swarm:state().links_open >= world.users end, 20, "a link for each user")
+  wait.wait_until(function() return world.swarm:state().linked >= world.users end, 20, "a link for each user")
   world.swarm:tell("feed", 1000)
   wait.wait_until(function() return world.swarm:state().events > 300 end, 20, "300 events")
   world.swarm:finish()
@@ -148,7 +151,10 @@ function ordeal.run(world, options)
     watch_overlaps(world)
     wait.turn(10)
   end
-  if world.linked then wait.pass(SAID) end
+  if world.linked then
+    wait.wait_until(function() return swarm:state().linked == world.users end, LINKED, "a link for each user, again")
+    wait.pass(SAID)
+  end
   swarm:finish()
   local state = world.linked and all_read(world) or swarm:check()
   ordeal.agree(world, "in the end")

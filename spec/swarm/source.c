@@ -261,8 +261,9 @@ void upstream_excuse(struct upstream *upstream, bool excused)
 void upstream_cut(struct upstream *upstream, unsigned count)
 {
     struct wire_link *next;
-    unsigned left = upstream_open(upstream);
+    unsigned left = 0;
 
+    for (const struct wire_link *link = upstream->links; link; link = link->next) left++;
     for (struct wire_link *link = upstream->links; link && count > 0; link = next) {
         next = link->next;
         if (swarm_random(upstream->swarm, left--) >= count) continue;
@@ -273,12 +274,12 @@ void upstream_cut(struct upstream *upstream, unsigned count)
     }
 }
 
-unsigned upstream_open(const struct upstream *upstream)
+unsigned upstream_linked(const struct upstream *upstream)
 {
-    unsigned open = 0;
+    unsigned linked = 0;
 
-    for (const struct wire_link *link = upstream->links; link; link = link->next) open++;
-    return open;
+    for (unsigned user = 0; user < upstream->swarm->user_count; user++) linked += upstream->live[user] > 0;
+    return linked;
 }
 
 unsigned upstream_doubled(const struct upstream *upstream)

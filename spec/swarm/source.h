@@ -35,6 +35,6 @@ void upstream_refuse(struct upstream *upstream, uint32_t one_in);
 /* Users who have not read their newest event. */
 unsigned upstream_unread(const struct upstream *upstream, char *first, unsigned size);
 
-unsigned upstream_open(const struct upstream *upstream);
-unsigned
-upstream_doubled(const struct upstream *upstream); /* links beyond the first, of all users */
+/* Users who have a link; links beyond the first, of all users. */
+unsigned upstream_linked(const struct upstream *upstream);
+unsigned upstream_doubled(const struct upstream *upstream);

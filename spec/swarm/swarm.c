@@ -88,10 +88,10 @@ static void tell_state(struct player *player)
     int size = snprintf(
         answer, sizeof answer,
         "{\"streams\":%u,\"open\":%u,\"missing\":%u,\"first\":\"%s\",\"posting\":%u,"
-        "\"links_open\":%u,"
+        "\"linked\":%u,"
         "\"doubled\":%u,\"unread\":%u,\"first_unread\":\"%s\",\"said\":%lu,\"again\":%lu,\"cpu\":%.2f,\"fault_count\":%u",
         player->streams, tabs_open(player->tabs), missing, first, posts_under_way(player->posts),
-        upstream_open(player->upstream), upstream_doubled(player->upstream),
+        upstream_linked(player->upstream), upstream_doubled(player->upstream),
         unread, first_unread, (unsigned long)swarm->ledger.said, (unsigned long)swarm->ledger.again,
         proc_own_cpu_seconds(), swarm->fault_count);
 #define X(name)                                                                                    \
