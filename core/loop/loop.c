@@ -12,6 +12,7 @@
 #include "loop/loop.h"
 
 #include <ev.h>
+#include <signal.h>
 #include <time.h>
 
 #include "base/alloc.h"
@@ -146,6 +147,20 @@ void loop_signal(struct loop *loop, int signum, loop_signal_f *caught, void *own
     slot->owner = owner;
     ev_signal_init(&slot->watcher, on_signal, signum);
     ev_signal_start(loop->ev, &slot->watcher);
+}
+
+/* libev gives a signal its default action back, which is to end the process: none may come just then. */
+void loop_deafen(struct loop *loop)
+{
+    sigset_t all, before;
+    sigfillset(&all);
+    sigprocmask(SIG_SETMASK, &all, &before);
+    while (loop->signal_count) {
+        ev_signal *watcher = &loop->signals[--loop->signal_count].watcher;
+        ev_signal_stop(loop->ev, watcher);
+        signal(watcher->signum, SIG_IGN);
+    }
+    sigprocmask(SIG_SETMASK, &before, NULL);
 }
 
 void loop_on_gap(struct loop *loop, loop_gap_f *gap, void *owner)

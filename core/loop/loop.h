@@ -57,6 +57,10 @@ struct ev_loop *loop_ev(struct loop *loop);
 /* Calls `caught` in the turn after the signal came; at most LOOP_SIGNALS kinds, each set once. */
 void loop_signal(struct loop *loop, int signum, loop_signal_f *caught, void *owner);
 
+/* Those signals do nothing from now on, also when the loop is gone: neither call anybody, nor end the process. For when
+ * their owners are about to be freed. */
+void loop_deafen(struct loop *loop);
+
 /* `gap` is called when a turn has taken the time and that is LOOP_GAP_MS or more after the last turn's: the process
  * may have been stopped, and all that it knows of others be over. No descriptor and no timer has been looked at. One at most; NULL: none any more. */
 typedef void loop_gap_f(void *owner);

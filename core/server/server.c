@@ -446,6 +446,7 @@ int server_run(struct server *server)
 void server_free(struct server *server)
 {
     struct parts *parts = server->_parts;
+    loop_deafen(server->loop);
     service_free(parts->service);
     recorder_end(server->recorder, "the server ended");
     http_free(server->http);

@@ -116,6 +116,23 @@ describe("a drain", function()
       server:log())
   end)
 
+  it("is deaf to signals while it frees what it had", function()
+    for _, name in ipairs { "TERM", "HUP" } do
+      local server = e2e.server { rules = RULES, errors = "the node drains; nothing is reloaded" }
+      local tabs = {}
+      for n = 1, 300 do tabs[n] = sse.open(server.address) end
+      tabs[300]:next "ready"
+      server.process:signal "TERM"
+      wait.wait_until(function()
+        if server.process:alive() then server.process:signal(name) end
+        return server:log():find "msg=ended"
+      end)
+      while server.process:alive() do server.process:signal(name) end
+      time_to_end(server)
+      assert.matches("msg=ended code=0\n$", server:log(), "the last line of the log")
+    end
+  end)
+
   it("sends an answer to its last byte", function()
     local server = e2e.server { rules = RULES }
     local slow = http.connect(server.address)
