@@ -106,19 +106,6 @@ local function insist(node, type, data, id)
   return answer.json()
 end
 
--- Has `step(number)` called ten times a second, until `done()`; returns the last number. `from` is the one before.
-local function go_on(from, step, done, timeout, what)
-  local next_at = 0
-  wait.wait_until(function()
-    if wait.now() >= next_at then
-      from, next_at = from + 1, wait.now() + 0.1
-      step(from)
-    end
-    return done()
-  end, timeout, what)
-  return from
-end
-
 local function numbers(count)
   local list = {}
   for i = 1, count do list[i] = tostring(i) end
@@ -195,7 +182,8 @@ describe("a node at the end of a cable", function()
     off.seat.back:pull()
     local pulled, unready, why = wait.now(), nil, nil
     local unknown = ask(off, "say", "never")
-    local last = go_on(0, function(number) assert.equal(200, publish(near, tostring(number)).status) end, function()
+    local function say(number) assert.equal(200, publish(near, tostring(number)).status) end
+    local last = wait.meanwhile(0, say, function()
       local is, said = ready(off)
       if not unready and not is then unready, why = wait.now() - pulled, said.redis.servers[1].why end
       return news:count "change" == 3 and unready
@@ -238,14 +226,14 @@ describe("a node at the end of a cable", function()
       feeder:say("ann", tostring(number))
       assert.equal(200, publish(near, tostring(number)).status)
     end
-    local last = go_on(0, step, function() return client:count "said" >= 10 end, 5, "ten events")
+    local last = wait.meanwhile(0, step, function() return client:count "said" >= 10 end, 5, "ten events")
     wait.pass(1.5) -- what came with the first opening
     local before = resyncs(tabs)
 
     owner.seat.back:pull()
     alone.seat.front:pull()
     local pulled, ended = wait.now(), nil
-    last = go_on(last, step, function()
+    last = wait.meanwhile(last, step, function()
       if not ended and alone:ready().subscribers == 0 then ended = wait.now() - pulled end
       return feeder:openings "ann" == 2 and feeder:openings "bob" == 2 and ended
     end, LEASE + 4, "other links, and the end of the stream")
@@ -262,10 +250,11 @@ describe("a node at the end of a cable", function()
     local again = follow(near, "/room", { last_event_id = client.last_id() })
     assert.matches('"resumed":true', again.events[1].data)
 
-    last = go_on(last, step, function() return tabs[2]:count "say" >= last end, 5, "the events of meanwhile")
+    last = wait.meanwhile(last, step, function() return tabs[2]:count "say" >= last end, 5, "the events of meanwhile")
     owner.seat.back:mend()
     wait_ready(owner, true, BACK)
-    last = go_on(last, step, function() return first:count "say" >= last end, 5, "the same on the node that was off")
+    last = wait.meanwhile(last, step, function() return first:count "say" >= last end, 5,
+                          "the same on the node that was off")
     assert_all(tabs, "say", numbers(last))
     assert.same({ 2, 1, before }, { feeder:openings "ann", feeder:live "ann", resyncs(tabs) })
 
@@ -290,7 +279,7 @@ describe("a node at the end of a cable", function()
     mute.seat.back:mute()
     local began, found = wait.now(), {}
     local early = ask(deaf, "say", "early", "c") -- its reservation may arrive, of which it never hears
-    local last = go_on(1, step, function()
+    local last = wait.meanwhile(1, step, function()
       for _, node in ipairs { deaf, mute } do
         if not found[node] and not ready(node) then found[node] = wait.now() - began end
       end
@@ -337,7 +326,7 @@ describe("nodes far from Redis", function()
     wait.pass(1.5) -- what came with the first opening
 
     local before, asked, began = resyncs(tabs), {}, wait.now()
-    local last = go_on(0, function(number)
+    local last = wait.meanwhile(0, function(number)
       if number % 10 == 0 then feeder:say("ann", tostring(number / 10)) end -- one behind the other: a way and back each
       for _, node in ipairs(cluster.nodes) do
         local client = http.connect(node.address)

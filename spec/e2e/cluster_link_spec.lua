@@ -85,18 +85,9 @@ local function wait_said(tab, count, timeout)
     ("%d events, having %s"):format(count, table.concat(got(tab, "say"), " ")))
 end
 
--- Says numbers all the while until `done`, ten a second at most; returns the last one.
+-- Says numbers all the while until `done`; returns the last one.
 local function say_until(last, done, timeout, what)
-  local next_at = 0
-  wait.wait_until(function()
-    if wait.now() > next_at then
-      last = last + 1
-      feeder:say("ann", tostring(last))
-      next_at = wait.now() + 0.1
-    end
-    return done()
-  end, timeout, what)
-  return last
+  return wait.meanwhile(last, function(number) feeder:say("ann", tostring(number)) end, done, timeout, what)
 end
 
 local function numbers(count)

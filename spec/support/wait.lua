@@ -83,6 +83,20 @@ function wait.wait_until(condition, timeout, what)
   error(table.concat(message, "\n"), 2)
 end
 
+--- Waits like wait_until and calls `step(number)` ten times a second meanwhile, with the numbers behind `last`; returns
+-- the last one.
+function wait.meanwhile(last, step, condition, timeout, what)
+  local next_at = 0
+  wait.wait_until(function()
+    if wait.now() >= next_at then
+      last, next_at = last + 1, wait.now() + 0.1
+      step(last)
+    end
+    return condition()
+  end, timeout, what)
+  return last
+end
+
 --- Lets `seconds` pass while everything goes on; for "and nothing else comes".
 function wait.pass(seconds)
   local deadline = wait.now() + seconds
